@@ -11,7 +11,10 @@ const SECRET_MEMBERS: [&str; 2] = ["password", "access_token"];
 pub fn mask(value: &str) -> String {
     let (scheme, secret) = value.split_once(' ').unwrap_or(("", value));
     let tail: String = if secret.chars().count() > 4 * SHOWN {
-        secret.chars().skip(secret.chars().count() - SHOWN).collect()
+        secret
+            .chars()
+            .skip(secret.chars().count() - SHOWN)
+            .collect()
     } else {
         String::new()
     };

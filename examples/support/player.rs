@@ -16,8 +16,8 @@ use toolhost_harness::{CallReply, Host, Issuer, McpClient, Process, guests, rand
 /// The issuer that the configurations of the examples name.
 pub const ISSUER: &str = "https://issuer.localhost";
 
-/// Runs a player in a runtime of its own. Its one argument, where there is one, is a file in which it leaves the record of
-/// the outside system.
+/// Runs a player in a runtime of its own. Its one argument, where there is one, is a file in which
+/// it leaves the record of the outside system.
 ///
 /// # Errors
 /// A claim does not hold.
@@ -63,7 +63,11 @@ impl OutsideSystem {
     ///
     /// # Errors
     /// Its first line does not say where it listens.
-    pub fn start(name: &'static str, directory: &Path, arguments: &[String]) -> anyhow::Result<Self> {
+    pub fn start(
+        name: &'static str,
+        directory: &Path,
+        arguments: &[String],
+    ) -> anyhow::Result<Self> {
         let record = directory.join("wire.jsonl");
         let mut command = Command::new(built(name));
         command
@@ -72,7 +76,8 @@ impl OutsideSystem {
             .args(arguments);
         let (process, line) = Process::start(name, &mut command);
         let address = line.strip_prefix("listening on http://");
-        let address = address.with_context(|| format!("{name} did not say where it listens: {line}"))?;
+        let address =
+            address.with_context(|| format!("{name} did not say where it listens: {line}"))?;
         Ok(Self {
             address: address.to_owned(),
             record,
@@ -152,7 +157,9 @@ pub async fn stop(host: Host) -> anyhow::Result<()> {
 /// # Errors
 /// No port is free.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port())
 }
 
 /// `tools/call`, as the client of somebody.

@@ -32,7 +32,9 @@ impl Record {
     /// # Errors
     /// The file cannot be written.
     pub fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self(None)) };
+        let Some(path) = path else {
+            return Ok(Self(None));
+        };
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = file.with_context(|| format!("--record {}", path.display()))?;
         Ok(Self(Some(Arc::new(Mutex::new(file)))))
@@ -49,7 +51,10 @@ impl Record {
             };
             shown.insert(name.as_str().to_owned(), Value::String(value));
         }
-        let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+        let target = request
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
         let mut line = json!({
             "method": request.method.as_str(), "target": target, "headers": shown,
             "body": masked_body(body), "status": status,
@@ -67,16 +72,22 @@ impl Record {
     }
 }
 
-/// Writes each request down, and how it was answered. It stands outside everything else, so that refused requests are
-/// recorded too.
+/// Writes each request down, and how it was answered. It stands outside everything else, so that
+/// refused requests are recorded too.
 pub async fn write_down(State(record): State<Record>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB");
+        return problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is longer than 64 KiB",
+        );
     };
     let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
     let mut response = next.run(request).await;
-    let noted = response.extensions_mut().remove::<Noted>().unwrap_or_default();
+    let noted = response
+        .extensions_mut()
+        .remove::<Noted>()
+        .unwrap_or_default();
     record.write(&parts, &body, response.status().as_u16(), noted);
     response
 }

@@ -1,6 +1,7 @@
 use anyhow::{Context, bail};
 
-/// Reads a secret that a flag names as `@FILE` or `env:VAR`. The secret itself never stands on a command line.
+/// Reads a secret that a flag names as `@FILE` or `env:VAR`. The secret itself never stands on a
+/// command line.
 ///
 /// # Errors
 /// It is neither, cannot be read, or is empty.

@@ -1,5 +1,5 @@
-//! An operation and arguments of whatever bytes: what is built stays in its place. The bytes before the first 0 are the
-//! operation, those behind it the arguments.
+//! An operation and arguments of whatever bytes: what is built stays in its place. The bytes before
+//! the first 0 are the operation, those behind it the arguments.
 
 #![no_main]
 
@@ -9,7 +9,10 @@ use openapi::request::build;
 use serde_json::{Value, json};
 
 fuzz_target!(|bytes: &[u8]| {
-    let at = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let at = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
     let (operation, arguments) = bytes.split_at(at);
     let Ok(arguments) = std::str::from_utf8(arguments.get(1..).unwrap_or_default()) else {
         return;
@@ -20,7 +23,8 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     for tool in found.tools {
-        let descriptor = OperationDescriptor::read(&tool.descriptor).expect("a descriptor can be read");
+        let descriptor =
+            OperationDescriptor::read(&tool.descriptor).expect("a descriptor can be read");
         let Ok(request) = build(&descriptor, arguments) else {
             continue;
         };

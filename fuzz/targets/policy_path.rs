@@ -1,4 +1,5 @@
-//! A path template and a value of whatever bytes: what is built matches the template that built it, and stays below it.
+//! A path template and a value of whatever bytes: what is built matches the template that built it,
+//! and stays below it.
 
 #![no_main]
 
@@ -15,8 +16,15 @@ fuzz_target!(|texts: (&str, &str, &str)| {
     let values = names.iter().map(|name| (name.as_str(), value));
     if let Ok(built) = template.build(values) {
         assert!(built.starts_with('/') && !built.contains(['?', '#', '\\', ' ']));
-        assert!(built.split('/').all(|segment| segment != "." && segment != ".."));
-        let (segments, least) = (built.split('/').count(), template.as_str().split('/').count());
+        assert!(
+            built
+                .split('/')
+                .all(|segment| segment != "." && segment != "..")
+        );
+        let (segments, least) = (
+            built.split('/').count(),
+            template.as_str().split('/').count(),
+        );
         // A `{+name}` is of as many segments as its value has.
         let most = least
             + if template.as_str().contains("{+") {

@@ -1,4 +1,5 @@
-//! A schema and a value of whatever bytes: the check ends within its budget, and what it says is short.
+//! A schema and a value of whatever bytes: the check ends within its budget, and what it says is
+//! short.
 
 #![no_main]
 

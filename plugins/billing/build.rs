@@ -1,4 +1,5 @@
-//! Derives the tools' JSON Schemas while the plugin is built: the component then carries the text and not the code.
+//! Derives the tools' JSON Schemas while the plugin is built: the component then carries the text
+//! and not the code.
 
 #[path = "src/lib.rs"]
 mod plugin;

@@ -1,8 +1,8 @@
 //! Does one thing a given number of times, for callgrind to count: `instructions SUBJECT TIMES`.
 //!
-//! `cargo xtask bench --gate` runs it at two lengths, so that what happens at start is not counted, and compares
-//! subjects with each other, so that the kind of machine matters little. `instructions prepare` compiles what the
-//! others load.
+//! `cargo xtask bench --gate` runs it at two lengths, so that what happens at start is not counted,
+//! and compares subjects with each other, so that the kind of machine matters little.
+//! `instructions prepare` compiles what the others load.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,7 +38,8 @@ use crate::wiring::{Callers, Rooms, invocation};
 /// valgrind maps at most 128 GiB.
 const SLOTS: u32 = 2;
 
-const MESSAGE: &str = "a message of some eighty bytes, which is what the arguments of a small tool have....";
+const MESSAGE: &str =
+    "a message of some eighty bytes, which is what the arguments of a small tool have....";
 
 fn artefact() -> PathBuf {
     guests::target().join("bench-cache").join("bare-echo.cwasm")
@@ -51,14 +52,17 @@ fn prepare() {
         .unwrap();
     runtime.block_on(Rooms::echo(SLOTS, Some(1)));
     let engine = Engine::new(&bare::config(SLOTS)).unwrap();
-    let compiled = engine.precompile_component(&guests::component("echo")).unwrap();
+    let compiled = engine
+        .precompile_component(&guests::component("echo"))
+        .unwrap();
     std::fs::write(artefact(), compiled).unwrap();
 }
 
 #[expect(unsafe_code, reason = "native code that `prepare` has just written")]
 fn bare() -> Bare {
     let engine = Engine::new(&bare::config(SLOTS)).unwrap();
-    // SAFETY: the file comes from `precompile_component` of the same wasmtime, by this same program.
+    // SAFETY: the file comes from `precompile_component` of the same wasmtime, by this same
+    // program.
     let component = unsafe { Component::deserialize_file(&engine, artefact()) }.unwrap();
     Bare::of(engine, &component)
 }
@@ -121,7 +125,11 @@ async fn subject(name: &str, times: u32) {
             let needles = Needles::build(Some(&secret), &AuthPlacement::Bearer, &[]).unwrap();
             let body = body();
             for _ in 0..times {
-                assert!(steps::scrub(&needles, true, black_box(body.clone())).0.is_ok());
+                assert!(
+                    steps::scrub(&needles, true, black_box(body.clone()))
+                        .0
+                        .is_ok()
+                );
             }
         }
         "read" => {

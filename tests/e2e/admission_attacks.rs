@@ -1,5 +1,5 @@
-//! What may become a plugin: not a file that lies about its tools, is too large for anyone's use, is native code, or asks
-//! for what nobody offers (T31, T35, T36, T38, N19).
+//! What may become a plugin: not a file that lies about its tools, is too large for anyone's use,
+//! is native code, or asks for what nobody offers (T31, T35, T36, T38, N19).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ fn sandbox_with(
     let mut patch = LimitsPatch::default();
     change(&mut patch);
     let network = Arc::new(Network::system().unwrap());
-    let egress = Arc::new(Egress::new(network, BTreeMap::new(), Arc::new(Recorder::default())).unwrap());
+    let egress =
+        Arc::new(Egress::new(network, BTreeMap::new(), Arc::new(Recorder::default())).unwrap());
     let settings = SandboxSettings {
         slots: 4,
         limits: Limits::default().set(&patch).unwrap(),
@@ -84,12 +85,17 @@ async fn an_adapter_that_would_keep_things_for_all_its_callers_is_not_loaded() {
     let keeps = sandbox.load_adapter(&guests::component("segments")).await;
     let error = keeps.unwrap_err().to_string();
     assert!(
-        is_one_sentence(&error) && error.contains("upstream-state alone") && error.contains("plugin/kv@"),
+        is_one_sentence(&error)
+            && error.contains("upstream-state alone")
+            && error.contains("plugin/kv@"),
         "{error}"
     );
     for adapter in ["openapi", "mcp", "csv"] {
         assert!(
-            sandbox.load_adapter(&guests::component(adapter)).await.is_ok(),
+            sandbox
+                .load_adapter(&guests::component(adapter))
+                .await
+                .is_ok(),
             "{adapter}"
         );
     }
@@ -135,7 +141,9 @@ async fn what_hides_in_a_description_is_not_shown_and_no_name_is_taken_twice() {
         .unwrap();
     let description = &page.tools[0].description;
     assert!(
-        description.starts_with("harmless") && description.is_ascii() && !description.contains('\u{1b}'),
+        description.starts_with("harmless")
+            && description.is_ascii()
+            && !description.contains('\u{1b}'),
         "{description:?}"
     );
     let both = vec![
@@ -143,7 +151,10 @@ async fn what_hides_in_a_description_is_not_shown_and_no_name_is_taken_twice() {
         (load("evil").await, grant("evil-too")),
     ];
     let error = Catalogue::build(both, 1).await.unwrap_err().to_string();
-    assert!(error.contains("evil and again by plugin evil-too"), "{error}");
+    assert!(
+        error.contains("evil and again by plugin evil-too"),
+        "{error}"
+    );
     let twins = vec![
         (load("echo").await, grant("echo")),
         (load("liar-text").await, grant("echo")),
@@ -174,7 +185,8 @@ fn typed(wat: &str) -> Vec<u8> {
     module
 }
 
-/// The exports that the contract asks for; `describe` does what is given, and then returns an empty list.
+/// The exports that the contract asks for; `describe` does what is given, and then returns an empty
+/// list.
 fn plugin(items: &str, describe: &str) -> Vec<u8> {
     plugin_with("(memory (export \"memory\") 1)", items, describe)
 }
@@ -203,7 +215,15 @@ async fn growth_and_starting_code_stand_under_the_limits_of_a_call() {
         SandboxError::Limit { limit, .. } => limit,
         other => panic!("{other}"),
     };
-    let describe = async |bytes: Vec<u8>| sandbox.load(&bytes).await.unwrap().describe().await.unwrap_err();
+    let describe = async |bytes: Vec<u8>| {
+        sandbox
+            .load(&bytes)
+            .await
+            .unwrap()
+            .describe()
+            .await
+            .unwrap_err()
+    };
     let started = Instant::now();
     let spins = plugin("(func $spin (loop (br 0))) (start $spin)", "");
     assert_eq!(limit_of(describe(spins).await), Limit::cpu_ms);
@@ -215,7 +235,10 @@ async fn growth_and_starting_code_stand_under_the_limits_of_a_call() {
             ),
         )
     };
-    assert_eq!(limit_of(describe(grows(100_000)).await), Limit::table_elements);
+    assert_eq!(
+        limit_of(describe(grows(100_000)).await),
+        Limit::table_elements
+    );
     assert!(
         sandbox
             .load(&grows(1_000))
@@ -228,11 +251,21 @@ async fn growth_and_starting_code_stand_under_the_limits_of_a_call() {
     let memory = |count: u32| {
         plugin(
             "",
-            &format!("(if (i32.eq (memory.grow (i32.const {count})) (i32.const -1)) (then unreachable))"),
+            &format!(
+                "(if (i32.eq (memory.grow (i32.const {count})) (i32.const -1)) (then unreachable))"
+            ),
         )
     };
     assert_eq!(limit_of(describe(memory(1_024)).await), Limit::memory_bytes);
-    assert!(sandbox.load(&memory(500)).await.unwrap().describe().await.is_ok());
+    assert!(
+        sandbox
+            .load(&memory(500))
+            .await
+            .unwrap()
+            .describe()
+            .await
+            .is_ok()
+    );
     // One instruction that would take seconds: it is interrupted, or it is refused.
     let fill = plugin_with(
         "(memory (export \"memory\") 1000)",
@@ -257,7 +290,8 @@ async fn never_runs(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> String {
     error
 }
 
-/// A component in a component in a component: made from the inside, because the text format's own parser gives up early.
+/// A component in a component in a component: made from the inside, because the text format's own
+/// parser gives up early.
 fn nested_components(depth: usize) -> Vec<u8> {
     const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
     const COMPONENT_SECTION: u8 = 4;
@@ -317,8 +351,9 @@ async fn too_many_of_anything_is_refused_before_it_costs_anything() {
     let bomb: String = (1..64)
         .map(|n| format!("(type $t{n} (tuple $t{0} $t{0}))", n - 1))
         .collect();
-    let bomb =
-        format!("(component (type $t0 (tuple u8 u8)) {bomb} (import \"f\" (func (param \"x\" $t63))))");
+    let bomb = format!(
+        "(component (type $t0 (tuple u8 u8)) {bomb} (import \"f\" (func (param \"x\" $t63))))"
+    );
     never_runs(&sandbox, "type bomb", &wat::parse_str(bomb).unwrap()).await;
     never_runs(&sandbox, "nested components", &nested_components(5_000)).await;
     let nested_type = (0..150).fold("u8".to_owned(), |inner, _| format!("(list {inner})"));
@@ -368,7 +403,8 @@ async fn what_is_no_component_is_refused_whatever_it_pretends() {
             .await
             .contains("component_bytes")
     );
-    let core = wat::parse_str("(module (func (export \"toolhost:plugin/tools@0.1.0#describe\")))").unwrap();
+    let core = wat::parse_str("(module (func (export \"toolhost:plugin/tools@0.1.0#describe\")))")
+        .unwrap();
     assert!(
         never_runs(&sandbox, "core", &core)
             .await
@@ -393,7 +429,10 @@ async fn what_is_no_component_is_refused_whatever_it_pretends() {
         .unwrap()
         .flatten()
         .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "cwasm")
+        })
         .unwrap();
     let bytes = std::fs::read(artefact).unwrap();
     let error = sandbox.load(&bytes[32..]).await.unwrap_err();

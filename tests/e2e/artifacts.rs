@@ -1,4 +1,5 @@
-//! What plugins keep for their callers to fetch: whose it is, and that no id reaches another's (A14, T42).
+//! What plugins keep for their callers to fetch: whose it is, and that no id reaches another's
+//! (A14, T42).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ struct Kept {
 
 async fn kept() -> Kept {
     let network = Arc::new(Network::system().unwrap());
-    let egress = Arc::new(Egress::new(network, BTreeMap::new(), Arc::new(Recorder::default())).unwrap());
+    let egress =
+        Arc::new(Egress::new(network, BTreeMap::new(), Arc::new(Recorder::default())).unwrap());
     let settings = SandboxSettings {
         slots: 4,
         cache: Some(guests::target().join("tests-cache")),
@@ -35,8 +37,15 @@ async fn kept() -> Kept {
             connections: BTreeMap::new(),
             limits: Limits::default(),
         };
-        let catalogue = Catalogue::build(vec![(plugin.clone(), grant)], 1).await.unwrap();
-        Tools::new(catalogue, Arc::clone(&egress), Arc::new(Recorder::default())).unwrap()
+        let catalogue = Catalogue::build(vec![(plugin.clone(), grant)], 1)
+            .await
+            .unwrap();
+        Tools::new(
+            catalogue,
+            Arc::clone(&egress),
+            Arc::new(Recorder::default()),
+        )
+        .unwrap()
     };
     Kept {
         tools: serve("evil").await,
@@ -46,7 +55,9 @@ async fn kept() -> Kept {
 }
 
 async fn artifact(tools: &Tools, binding: &Binding, args: Value) -> Result<Value, String> {
-    let Value::Object(members) = args else { panic!() };
+    let Value::Object(members) = args else {
+        panic!()
+    };
     let options = CallOptions::default();
     match tools
         .call(binding, "artifact", ModelArgs::new(members), options)
@@ -93,7 +104,10 @@ async fn artifacts_of_another_tenant_plugin_or_person_cannot_be_named() {
     ] {
         // As one that never was.
         assert_eq!(artifact(tools, who, get(id)).await.unwrap(), Value::Null);
-        assert_eq!(artifact(tools, who, delete(id)).await.unwrap(), json!(false));
+        assert_eq!(
+            artifact(tools, who, delete(id)).await.unwrap(),
+            json!(false)
+        );
     }
     for id in [
         "",
@@ -115,7 +129,10 @@ async fn artifacts_of_another_tenant_plugin_or_person_cannot_be_named() {
             let found = artifact(&kept.tools, who, get(id)).await.unwrap();
             // Sixteen digits without a letter have no upper case.
             assert!(found.is_null() || id == shared, "{id:?}: {found}");
-            assert!(id == shared || artifact(&kept.tools, who, delete(id)).await.unwrap() == json!(false));
+            assert!(
+                id == shared
+                    || artifact(&kept.tools, who, delete(id)).await.unwrap() == json!(false)
+            );
         }
     }
     assert_eq!(
@@ -146,7 +163,10 @@ async fn what_is_refused_says_why_and_a_large_one_comes_back_whole() {
     for (more, says) in [
         (json!({"name": "../../etc/passwd"}), "a name has"),
         (json!({"name": "a\u{0}b"}), "a name has"),
-        (json!({"mime_type": "text/html\r\nset-cookie: a"}), "mime-type"),
+        (
+            json!({"mime_type": "text/html\r\nset-cookie: a"}),
+            "mime-type",
+        ),
         (json!({"ttl_ms": 0}), "1 second to 7 days"),
         (json!({"ttl_ms": u64::MAX}), "1 second to 7 days"),
     ] {
@@ -172,7 +192,11 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_calls_budget_and_takes_nobody_
         .build()
         .await;
     let flood = async |tenant: &str, n: u32| {
-        text_of(&rig.call(tenant, "artifact_flood", json!({"n": n})).await.unwrap())
+        text_of(
+            &rig.call(tenant, "artifact_flood", json!({"n": n}))
+                .await
+                .unwrap(),
+        )
     };
     let said = flood("acme", 40).await;
     assert!(
@@ -184,7 +208,10 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_calls_budget_and_takes_nobody_
         .limits(|limits| limits.artifact_calls = Some(2))
         .build()
         .await;
-    let output = rig.call("acme", "artifact_flood", json!({"n": 3})).await.unwrap();
+    let output = rig
+        .call("acme", "artifact_flood", json!({"n": 3}))
+        .await
+        .unwrap();
     let said = text_of(&output);
     assert!(
         said.contains("refused after 2") && said.contains("artifact_calls"),
@@ -229,7 +256,8 @@ async fn over_http_an_artifact_is_its_owners_to_save_and_nothing_to_anybody_else
         ))
         .issuer(&issuer)
         .start();
-    let token = |tenant: &str, subject: &str| issuer.mint(&json!({"tenantId": tenant, "sub": subject}));
+    let token =
+        |tenant: &str, subject: &str| issuer.mint(&json!({"tenantId": tenant, "sub": subject}));
     let put = async |subject: &str, personal: bool| {
         let args = json!({
             "operation": "put", "personal": personal, "name": "<é>.html", "mime_type": "text/html",
@@ -247,7 +275,11 @@ async fn over_http_an_artifact_is_its_owners_to_save_and_nothing_to_anybody_else
     };
     let fetch = async |id: &str, tenant: &str, subject: &str| {
         let request = reqwest::Client::new().get(host.at(&format!("/api/v1/artifacts/{id}")));
-        request.bearer_auth(token(tenant, subject)).send().await.unwrap()
+        request
+            .bearer_auth(token(tenant, subject))
+            .send()
+            .await
+            .unwrap()
     };
     let (shared, own) = (put("ada", false).await, put("ada", true).await);
     for (id, subject) in [(&shared, "ada"), (&own, "ada"), (&shared, "bob")] {
@@ -288,6 +320,10 @@ async fn over_http_an_artifact_is_its_owners_to_save_and_nothing_to_anybody_else
     // It lasts as long as it was said to.
     let host = host.killed_and_started();
     let request = reqwest::Client::new().get(host.at(&format!("/api/v1/artifacts/{shared}")));
-    let response = request.bearer_auth(token("acme", "bob")).send().await.unwrap();
+    let response = request
+        .bearer_auth(token("acme", "bob"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 200);
 }

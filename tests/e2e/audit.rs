@@ -17,7 +17,10 @@ async fn reads_follow_the_operators_setting_and_calls_with_effects_are_refused()
     }
     rig.audit.serve_reads();
     rig.call("acme", "clock", json!({})).await.unwrap();
-    let error = rig.call("acme", "kv_flood", json!({"n": 1})).await.unwrap_err();
+    let error = rig
+        .call("acme", "kv_flood", json!({"n": 1}))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::AuditUnavailable);
     assert!(rig.audit.events().is_empty());
 }

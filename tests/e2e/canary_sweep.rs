@@ -1,5 +1,6 @@
-//! Every tenant's credential is a canary, everything is logged at the finest level, and calls of all kinds go right and
-//! wrong through every door that this process has. Then everything that came out is searched: no canary, in no encoding.
+//! Every tenant's credential is a canary, everything is logged at the finest level, and calls of
+//! all kinds go right and wrong through every door that this process has. Then everything that came
+//! out is searched: no canary, in no encoding.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +13,29 @@ use toolhost_harness::leak::encodings;
 use toolhost_harness::{
     Callers, LeakDetector, LogCapture, RawUpstream, Rig, Say, Upstream, connection, switcher,
 };
-use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate};
+use toolhost_policy::{
+    AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate,
+};
 use toolhost_tools::{CallOptions, ModelArgs};
 
 /// One for each tenant and connection: 40 bytes that nothing else in the world has.
 const CANARIES: [(&str, &str, &str); 5] = [
     ("acme", "echo", "C4n/aryAcmeEcho+0f9b2d7e61a85c34d2b8e7f1=="),
-    ("acme", "billing", "robot:C4naryAcmeBilling+7c1e90ab35d24f68e0"),
-    ("globex", "echo", "C4n/aryGlobexEcho+e2d4c6b8a09f7e5d3c1b2a=="),
-    ("globex", "billing", "robot:C4naryGlobexBilling+a9b8c7d6e5f40312"),
+    (
+        "acme",
+        "billing",
+        "robot:C4naryAcmeBilling+7c1e90ab35d24f68e0",
+    ),
+    (
+        "globex",
+        "echo",
+        "C4n/aryGlobexEcho+e2d4c6b8a09f7e5d3c1b2a==",
+    ),
+    (
+        "globex",
+        "billing",
+        "robot:C4naryGlobexBilling+a9b8c7d6e5f40312",
+    ),
     (
         "initech",
         "echo",
@@ -70,8 +85,8 @@ fn misbehave(request: &str) -> Vec<Say> {
 }
 
 const PLACES: [&str; 13] = [
-    "status", "header", "redirect", "gzip", "encoding", "garbage", "length", "chunks", "binary", "error",
-    "upgrade", "silence", "nothing",
+    "status", "header", "redirect", "gzip", "encoding", "garbage", "length", "chunks", "binary",
+    "error", "upgrade", "silence", "nothing",
 ];
 
 fn api_key(mut connection: Connection) -> Connection {
@@ -116,7 +131,10 @@ async fn billing() -> Upstream {
 /// What is called, with which arguments.
 fn calls() -> Vec<(&'static str, Value)> {
     let mut calls = vec![
-        ("http", json!({"connection": "billing", "path": "/v1/invoices"})),
+        (
+            "http",
+            json!({"connection": "billing", "path": "/v1/invoices"}),
+        ),
         (
             "http_start",
             json!({"connection": "billing", "path": "/v1/invoices", "query": [["limit", "1"]]}),
@@ -185,7 +203,12 @@ async fn no_canary_is_in_anything_that_came_out() {
             let members = args.as_object().unwrap().clone();
             let result = rig
                 .tools
-                .call(&binding, tool, ModelArgs::new(members), CallOptions::default())
+                .call(
+                    &binding,
+                    tool,
+                    ModelArgs::new(members),
+                    CallOptions::default(),
+                )
                 .await;
             came_out.push((format!("{tool} {args}"), format!("{result:?}")));
             if let Err(error) = &result {
@@ -294,7 +317,12 @@ async fn no_canary_is_in_anything_that_came_out() {
         .iter()
         .filter_map(|seen| seen.header("authorization").map(str::to_owned))
         .collect();
-    assert!(sent.len() > 10 && sent.iter().all(|value| detector.find(value.as_bytes()).is_some()));
+    assert!(
+        sent.len() > 10
+            && sent
+                .iter()
+                .all(|value| detector.find(value.as_bytes()).is_some())
+    );
     let lines = log.lines();
     let of_level = |level| lines.iter().filter(|line| line.level == level).count();
     assert!(
@@ -310,7 +338,8 @@ async fn no_canary_is_in_anything_that_came_out() {
         came_out
             .iter()
             .filter(
-                |(name, text)| name.starts_with("mcp") && text.contains("200 {") || text.contains("redacted")
+                |(name, text)| name.starts_with("mcp") && text.contains("200 {")
+                    || text.contains("redacted")
             )
             .count()
             > 20
@@ -320,7 +349,8 @@ async fn no_canary_is_in_anything_that_came_out() {
     assert!(events.contains("egress_outcome") && events.contains("\"reflections\""));
     let rendered = metrics.render();
     assert!(
-        rendered.contains("toolhost_calls_total") && rendered.contains("toolhost_egress_reflections_total"),
+        rendered.contains("toolhost_calls_total")
+            && rendered.contains("toolhost_egress_reflections_total"),
         "{rendered}"
     );
     came_out.push(("events".into(), events));
@@ -337,7 +367,10 @@ async fn no_canary_is_in_anything_that_came_out() {
     for line in lines.iter().filter(|line| seen.insert(&line.fields)) {
         if let Some(how) = detector.find_quickly(line.fields.as_bytes()) {
             let fields: String = line.fields.chars().take(300).collect();
-            leaks.push(format!("log {} {}: {how}: {fields}", line.level, line.target));
+            leaks.push(format!(
+                "log {} {}: {how}: {fields}",
+                line.level, line.target
+            ));
         }
     }
     leaks.sort();

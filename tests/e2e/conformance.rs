@@ -1,7 +1,8 @@
-//! The conformance suite of the protocol's authors against the built host, for both protocol generations.
+//! The conformance suite of the protocol's authors against the built host, for both protocol
+//! generations.
 //!
-//! `clients/conformance.yml` names what is expected to fail, and why. The suite itself fails where something else does, and
-//! where something that is named there passes.
+//! `clients/conformance.yml` names what is expected to fail, and why. The suite itself fails where
+//! something else does, and where something that is named there passes.
 
 use std::process::Command;
 
@@ -14,13 +15,17 @@ fn scenarios(revision: &str) -> (usize, usize) {
         .arguments(&["--dev-tenant", "acme"])
         .start();
     let results = tempfile::tempdir().unwrap();
-    let expected = toolhost_harness::root().join(format!("tests/clients/conformance-{revision}.yml"));
+    let expected =
+        toolhost_harness::root().join(format!("tests/clients/conformance-{revision}.yml"));
     // A file, because the suite ends without waiting for a pipe to be read.
     let said = results.path().join("said");
     let file = std::fs::File::create(&said).unwrap();
     let status = host::wait(
         Command::new(clients::node())
-            .arg(clients::directory().join("node_modules/@modelcontextprotocol/conformance/dist/index.js"))
+            .arg(
+                clients::directory()
+                    .join("node_modules/@modelcontextprotocol/conformance/dist/index.js"),
+            )
             .args([
                 "server",
                 "--requirements",
@@ -47,13 +52,17 @@ fn scenarios(revision: &str) -> (usize, usize) {
     let passed = passed
         .filter(|name| scored.iter().any(|scored| scored == name))
         .count();
-    println!("{revision}: {passed} of {} scored scenarios pass", scored.len());
+    println!(
+        "{revision}: {passed} of {} scored scenarios pass",
+        scored.len()
+    );
     (passed, scored.len())
 }
 
 /// The scenarios of servers that a revision requires.
 fn scored(revision: &str) -> Vec<String> {
-    let script = clients::directory().join("node_modules/@modelcontextprotocol/conformance/dist/index.js");
+    let script =
+        clients::directory().join("node_modules/@modelcontextprotocol/conformance/dist/index.js");
     let list = host::end(Command::new(clients::node()).arg(script).args([
         "list",
         "--server",
@@ -98,13 +107,25 @@ fn client_scenario(revision: &str, scenario: &str) {
         host::program(),
         guests::path("mcp"),
     ];
-    let command: Vec<_> = words.iter().map(|word| word.display().to_string()).collect();
+    let command: Vec<_> = words
+        .iter()
+        .map(|word| word.display().to_string())
+        .collect();
     let said = results.path().join("said");
     let file = std::fs::File::create(&said).unwrap();
     let status = host::wait(
         Command::new(clients::node())
-            .arg(clients::directory().join("node_modules/@modelcontextprotocol/conformance/dist/index.js"))
-            .args(["client", "--command", &command.join(" "), "--scenario", scenario])
+            .arg(
+                clients::directory()
+                    .join("node_modules/@modelcontextprotocol/conformance/dist/index.js"),
+            )
+            .args([
+                "client",
+                "--command",
+                &command.join(" "),
+                "--scenario",
+                scenario,
+            ])
             .args(["--spec-version", revision, "--timeout", "120000"])
             .args(["--output-dir".as_ref(), results.path().as_os_str()])
             .env("TOOLHOST_CACHE", guests::target().join("tests-cache-host"))
@@ -115,11 +136,15 @@ fn client_scenario(revision: &str, scenario: &str) {
     assert_eq!(status, 0, "{scenario} of {revision}: {said}");
 }
 
-/// Those of the revision that are about tools. The others log in as a person or need a stream beside the call, which an adapter
-/// for many tenants does not do.
+/// Those of the revision that are about tools. The others log in as a person or need a stream
+/// beside the call, which an adapter for many tenants does not do.
 #[test]
 fn the_mcp_adapter_is_a_client_as_the_protocol_with_sessions_has_it() {
-    for scenario in ["initialize", "tools_call", "json-schema-2020-12-preservation"] {
+    for scenario in [
+        "initialize",
+        "tools_call",
+        "json-schema-2020-12-preservation",
+    ] {
         client_scenario("2025-11-25", scenario);
     }
 }

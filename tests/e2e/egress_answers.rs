@@ -1,5 +1,6 @@
-//! What an outside system may answer, through the real sandbox and a real socket: redirects, other protocols, encoded
-//! bodies, heads and bodies without measure or with a false one (T6, T12, T39, T44).
+//! What an outside system may answer, through the real sandbox and a real socket: redirects, other
+//! protocols, encoded bodies, heads and bodies without measure or with a false one (T6, T12, T39,
+//! T44).
 
 use std::time::{Duration, Instant};
 
@@ -66,8 +67,14 @@ async fn a_redirect_is_an_answer_and_nobody_follows_it() {
         );
         let (rig, upstream) = answered(head).await;
         for tool in ["http", "http_start"] {
-            let request = json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "x"});
-            let answer = rig.call("acme", tool, request).await.unwrap().structured.unwrap();
+            let request =
+                json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "x"});
+            let answer = rig
+                .call("acme", tool, request)
+                .await
+                .unwrap()
+                .structured
+                .unwrap();
             assert_eq!(answer["status"].to_string(), status[..3], "{answer}");
             assert!(
                 !answer.to_string().contains(&second.url()),
@@ -81,8 +88,7 @@ async fn a_redirect_is_an_answer_and_nobody_follows_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_switches_protocols_or_never_becomes_final_is_refused() {
-    let switching =
-        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\u{1}raw bytes";
+    let switching = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\u{1}raw bytes";
     for head in [
         switching,
         "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n",
@@ -151,25 +157,39 @@ async fn heads_without_measure_are_refused_and_the_host_goes_on() {
 async fn a_length_that_lies_never_gives_a_body_that_is_cut_or_prolonged() {
     for (head, expected) in [
         ("content-length: 100\r\n\r\nshort", "upstream"),
-        ("content-length: 5\r\ncontent-length: 6\r\n\r\nshort!", "upstream"),
-        ("content-length: 99999999999999999999999\r\n\r\nx", "upstream"),
+        (
+            "content-length: 5\r\ncontent-length: 6\r\n\r\nshort!",
+            "upstream",
+        ),
+        (
+            "content-length: 99999999999999999999999\r\n\r\nx",
+            "upstream",
+        ),
         ("content-length: 99999999\r\n\r\nx", "limit"),
         ("content-length: -1\r\n\r\nx", "upstream"),
-        ("transfer-encoding: chunked\r\n\r\n5\r\nshort\r\n", "upstream"),
-        ("transfer-encoding: chunked\r\n\r\nZZ\r\nshort\r\n", "upstream"),
+        (
+            "transfer-encoding: chunked\r\n\r\n5\r\nshort\r\n",
+            "upstream",
+        ),
+        (
+            "transfer-encoding: chunked\r\n\r\nZZ\r\nshort\r\n",
+            "upstream",
+        ),
         (
             "transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\nshort\r\n",
             "upstream",
         ),
     ] {
-        let (rig, _upstream) =
-            answered(format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n{head}")).await;
+        let (rig, _upstream) = answered(format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n{head}"
+        ))
+        .await;
         let answer = probe(&rig, "acme", json!({"connection": "echo", "path": "/echo"})).await;
         assert_eq!(code(&answer), expected, "{head:?}: {answer}");
     }
-    // What stands behind the announced end is of no answer: neither of this one nor of the next on that connection.
-    let extra =
-        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+    // What stands behind the announced end is of no answer: neither of this one nor of the next on
+    // that connection.
+    let extra = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
     let (rig, _upstream) = answered(extra).await;
     for _ in 0..3 {
         let answer = probe(&rig, "acme", json!({"connection": "echo", "path": "/echo"})).await;
@@ -181,7 +201,12 @@ async fn a_length_that_lies_never_gives_a_body_that_is_cut_or_prolonged() {
 async fn a_body_in_drops_ends_with_the_call_and_an_endless_one_at_its_limit() {
     let head = || Say::Bytes(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n".to_vec());
     let slow = RawUpstream::start(move |_| {
-        let drops = (0..200).flat_map(|_| [Say::Bytes(b"x".to_vec()), Say::Wait(Duration::from_millis(50))]);
+        let drops = (0..200).flat_map(|_| {
+            [
+                Say::Bytes(b"x".to_vec()),
+                Say::Wait(Duration::from_millis(50)),
+            ]
+        });
         std::iter::once(head()).chain(drops).collect()
     })
     .await;

@@ -6,12 +6,18 @@ use axum::Router;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
-use toolhost_harness::{Billing, Host, Issuer, Rig, RigBuilder, Upstream, connection, guests, text_of};
+use toolhost_harness::{
+    Billing, Host, Issuer, Rig, RigBuilder, Upstream, connection, guests, text_of,
+};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_tools::{CallOptions, CallOutcome, ModelArgs};
 
 /// A call that goes on beside the test.
-fn begin(rig: &Rig, tenant: &str, tool: &'static str) -> JoinHandle<Result<CallOutcome, PublicError>> {
+fn begin(
+    rig: &Rig,
+    tenant: &str,
+    tool: &'static str,
+) -> JoinHandle<Result<CallOutcome, PublicError>> {
     let (tools, binding) = (Arc::clone(&rig.tools), rig.binding(tenant));
     tokio::spawn(async move {
         tools
@@ -39,7 +45,10 @@ async fn a_tenant_that_takes_all_the_slots_it_gets_leaves_room_for_others() {
     assert_eq!(refusal(&refused), (ErrorCode::Busy, "server.slots"));
     assert!(refused.message.contains("share"), "{refused}");
     for tenant in ["globex", "initech"] {
-        let output = rig.call(tenant, "spin_rounds", json!({"n": 1})).await.unwrap();
+        let output = rig
+            .call(tenant, "spin_rounds", json!({"n": 1}))
+            .await
+            .unwrap();
         assert!(!text_of(&output).is_empty());
     }
     let held = begin(&rig, "globex", "spin");
@@ -63,7 +72,8 @@ async fn a_tenant_that_takes_all_the_slots_it_gets_leaves_room_for_others() {
     assert_eq!((of(ErrorCode::LimitExceeded), of(ErrorCode::Busy)), (8, 13));
 }
 
-/// Only slots are scarce: a plugin of many core instances cannot use up what another tenant's calls need beside a free slot.
+/// Only slots are scarce: a plugin of many core instances cannot use up what another tenant's calls
+/// need beside a free slot.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_of_many_parts_takes_slots_and_nothing_else_from_other_tenants() {
     let rig = RigBuilder::default()
@@ -77,7 +87,10 @@ async fn a_plugin_of_many_parts_takes_slots_and_nothing_else_from_other_tenants(
         tokio::task::yield_now().await;
     }
     for tenant in ["globex", "initech"] {
-        let output = rig.call(tenant, "spin_rounds", json!({"n": 1})).await.unwrap();
+        let output = rig
+            .call(tenant, "spin_rounds", json!({"n": 1}))
+            .await
+            .unwrap();
         assert!(!text_of(&output).is_empty());
     }
     let mut codes = Vec::new();
@@ -92,7 +105,8 @@ async fn a_plugin_of_many_parts_takes_slots_and_nothing_else_from_other_tenants(
     );
 }
 
-/// By order and not by time: the late one gets a whole share of the threads, and the others six parts of one.
+/// By order and not by time: the late one gets a whole share of the threads, and the others six
+/// parts of one.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_call_of_a_tenant_ends_before_the_many_that_another_began_earlier() {
     let rig = Rig::of("evil")
@@ -105,7 +119,10 @@ async fn the_one_call_of_a_tenant_ends_before_the_many_that_another_began_earlie
         tokio::task::yield_now().await;
     }
     let late = begin(&rig, "globex", "spin");
-    assert_eq!(late.await.unwrap().unwrap_err().code, ErrorCode::LimitExceeded);
+    assert_eq!(
+        late.await.unwrap().unwrap_err().code,
+        ErrorCode::LimitExceeded
+    );
     let ended = many.iter().filter(|call| call.is_finished()).count();
     assert!(
         ended <= 2,
@@ -171,7 +188,10 @@ async fn calls_at_once_and_their_cpu_are_counted() {
         .call("acme", "spin_rounds", json!({"n": 1}))
         .await
         .unwrap_err();
-    assert_eq!(refusal(&error), (ErrorCode::RateLimitExceeded, "calls_at_once"));
+    assert_eq!(
+        refusal(&error),
+        (ErrorCode::RateLimitExceeded, "calls_at_once")
+    );
     spinning.await.unwrap().unwrap_err();
     let error = rig
         .call("acme", "spin_rounds", json!({"n": 1}))
@@ -181,7 +201,9 @@ async fn calls_at_once_and_their_cpu_are_counted() {
         refusal(&error),
         (ErrorCode::RateLimitExceeded, "cpu_ms_per_minute")
     );
-    rig.call("globex", "spin_rounds", json!({"n": 1})).await.unwrap();
+    rig.call("globex", "spin_rounds", json!({"n": 1}))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,9 +231,15 @@ async fn requests_and_their_bytes_are_counted_over_calls_and_end_before_they_lea
     let refused = many("acme", 3).await;
     assert_eq!(refused["answered"], 2, "{refused}");
     let error = &refused["error"];
-    assert_eq!((&error["code"], &error["sent"]), (&json!("limit"), &json!(false)));
+    assert_eq!(
+        (&error["code"], &error["sent"]),
+        (&json!("limit"), &json!(false))
+    );
     assert!(
-        error["message"].as_str().unwrap().contains("requests_per_minute"),
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("requests_per_minute"),
         "{error}"
     );
     assert_eq!(upstream.seen().len(), 5);
@@ -228,16 +256,24 @@ async fn requests_and_their_bytes_are_counted_over_calls_and_end_before_they_lea
     };
     let refused = post().await;
     assert_eq!(refused["answered"], 1, "{refused}");
-    assert!(refused.to_string().contains("sent_bytes_per_minute"), "{refused}");
+    assert!(
+        refused.to_string().contains("sent_bytes_per_minute"),
+        "{refused}"
+    );
     assert_eq!(upstream.seen().len(), 6);
 }
 
 #[tokio::test]
 async fn at_the_http_door_a_budget_is_429_with_a_time_to_come_back() {
-    let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+    let (billing, issuer) = (
+        Billing::start().await,
+        Issuer::es256("https://issuer.test", "k1"),
+    );
     let host = Host::with()
         .billing(&billing.url())
-        .config("[tenants.acme.limits]\ncalls_per_minute = 1\n[tenant_limits]\ncalls_per_minute = 2")
+        .config(
+            "[tenants.acme.limits]\ncalls_per_minute = 1\n[tenant_limits]\ncalls_per_minute = 2",
+        )
         .issuer(&issuer)
         .start();
     let call = async |tenant: &str| {

@@ -1,4 +1,5 @@
-//! The HTTP API: the same tools as over MCP, problem documents, and a description that other people's programs accept.
+//! The HTTP API: the same tools as over MCP, problem documents, and a description that other
+//! people's programs accept.
 
 use std::process::Command;
 
@@ -15,7 +16,10 @@ struct World {
 
 impl World {
     async fn start() -> Self {
-        let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+        let (billing, issuer) = (
+            Billing::start().await,
+            Issuer::es256("https://issuer.test", "k1"),
+        );
         let host = Host::with()
             .server("metrics_listen = \"127.0.0.1:0\"")
             .config("[limits]\nwall_ms = 2000")
@@ -45,14 +49,22 @@ impl World {
 async fn problem(request: RequestBuilder) -> (u16, String) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/problem+json"
+    );
     assert_eq!(response.headers()["cache-control"], "no-store");
     assert_eq!(response.headers()["x-content-type-options"], "nosniff");
     let body: Value = response.json().await.unwrap();
     assert_eq!(body["status"], status, "{body}");
-    assert!(body["title"].is_string() && body["type"].is_string(), "{body}");
     assert!(
-        body["detail"].as_str().is_some_and(|detail| detail.len() > 5),
+        body["title"].is_string() && body["type"].is_string(),
+        "{body}"
+    );
+    assert!(
+        body["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.len() > 5),
         "{body}"
     );
     (status, body["code"].as_str().unwrap().to_owned())
@@ -82,7 +94,10 @@ async fn the_same_tools_are_listed_and_called_as_over_mcp() {
     assert_eq!(tool["input_schema"]["properties"]["limit"]["maximum"], 100);
     for tenant in ["acme", "globex"] {
         let request = world.call("list_invoices", &json!({"arguments": {"limit": 3}}));
-        let request = request.header("authorization", format!("Bearer {}", world.issuer.token(tenant)));
+        let request = request.header(
+            "authorization",
+            format!("Bearer {}", world.issuer.token(tenant)),
+        );
         // reqwest keeps both headers, and two are refused.
         assert_eq!(problem(request).await, (400, "invalid_request".into()));
         let request = reqwest::Client::new()
@@ -121,20 +136,32 @@ async fn every_failure_is_a_problem_document_with_its_code() {
             (400, "invalid_arguments"),
         ),
         (
-            world.call("list_invoices", &json!({"arguments": {}, "tenant": "globex"})),
+            world.call(
+                "list_invoices",
+                &json!({"arguments": {}, "tenant": "globex"}),
+            ),
             (400, "invalid_request"),
         ),
-        (world.call("list_invoices", &json!([1])), (400, "invalid_request")),
+        (
+            world.call("list_invoices", &json!([1])),
+            (400, "invalid_request"),
+        ),
         (
             world.call("list_invoices", &arguments(json!([]))),
             (400, "invalid_request"),
         ),
         (
-            world.call("get_invoice", &arguments(json!({"id": "x".repeat(600_000)}))),
+            world.call(
+                "get_invoice",
+                &arguments(json!({"id": "x".repeat(600_000)})),
+            ),
             (413, "limit_exceeded"),
         ),
         (
-            world.call("get_invoice", &arguments(json!({"id": "x".repeat(2 << 20)}))),
+            world.call(
+                "get_invoice",
+                &arguments(json!({"id": "x".repeat(2 << 20)})),
+            ),
             (413, "limit_exceeded"),
         ),
         (
@@ -145,7 +172,10 @@ async fn every_failure_is_a_problem_document_with_its_code() {
             world.call("list_invoices", &arguments(json!({"limit": NEVER}))),
             (504, "timeout"),
         ),
-        (world.request(Method::GET, "/api/v1/nothing"), (404, "not_found")),
+        (
+            world.request(Method::GET, "/api/v1/nothing"),
+            (404, "not_found"),
+        ),
         (world.request(Method::GET, "/"), (404, "not_found")),
         (world.request(Method::GET, "/metrics"), (404, "not_found")),
         (
@@ -158,7 +188,11 @@ async fn every_failure_is_a_problem_document_with_its_code() {
         ),
     ];
     for (index, (request, (status, code))) in cases.into_iter().enumerate() {
-        assert_eq!(problem(request).await, (status, code.to_owned()), "case {index}");
+        assert_eq!(
+            problem(request).await,
+            (status, code.to_owned()),
+            "case {index}"
+        );
     }
     let form = world
         .request(Method::POST, "/api/v1/tools/list_invoices/call")

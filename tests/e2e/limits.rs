@@ -20,7 +20,11 @@ async fn a_guest_that_spins_is_ended_by_its_cpu_limit_and_gives_its_slot_back() 
     for _ in 0..2 {
         let started = Instant::now();
         let error = rig.call("acme", "spin", json!({})).await.unwrap_err();
-        assert_eq!(about(&error), (ErrorCode::LimitExceeded, "cpu_ms"), "{error}");
+        assert_eq!(
+            about(&error),
+            (ErrorCode::LimitExceeded, "cpu_ms"),
+            "{error}"
+        );
         assert!(started.elapsed() >= Duration::from_millis(190));
     }
     assert_eq!(rig.sandbox.free_slots(), 1);
@@ -39,20 +43,31 @@ async fn spinning_guests_do_not_keep_others_from_running() {
             tokio::spawn(async move {
                 let args = toolhost_tools::ModelArgs::default();
                 tools
-                    .call(&binding, "spin", args, toolhost_tools::CallOptions::default())
+                    .call(
+                        &binding,
+                        "spin",
+                        args,
+                        toolhost_tools::CallOptions::default(),
+                    )
                     .await
             })
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let output = rig.call("globex", "spin_rounds", json!({"n": 1})).await.unwrap();
+    let output = rig
+        .call("globex", "spin_rounds", json!({"n": 1}))
+        .await
+        .unwrap();
     assert!(!text_of(&output).is_empty());
     assert!(
         spinning.iter().all(|task| !task.is_finished()),
         "the short call ran while the others spun"
     );
     for task in spinning {
-        assert_eq!(task.await.unwrap().unwrap_err().code, ErrorCode::LimitExceeded);
+        assert_eq!(
+            task.await.unwrap().unwrap_err().code,
+            ErrorCode::LimitExceeded
+        );
     }
 }
 
@@ -75,7 +90,9 @@ async fn memory_ends_where_the_limit_says_and_the_error_names_it() {
         (ErrorCode::LimitExceeded, "memory_bytes"),
         "{error}"
     );
-    rig.call("acme", "touch_memory", json!({"n": 8})).await.unwrap();
+    rig.call("acme", "touch_memory", json!({"n": 8}))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +104,9 @@ async fn a_stack_without_end_is_a_trap_and_not_an_abort() {
         .unwrap_err();
     assert_eq!(error.code, ErrorCode::PluginFailed);
     assert!(error.message.contains("stack"), "{error}");
-    rig.call("acme", "spin_rounds", json!({"n": 1})).await.unwrap();
+    rig.call("acme", "spin_rounds", json!({"n": 1}))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,18 +185,23 @@ async fn full_means_busy_at_once_and_never_a_queue() {
         .map(|r| r.unwrap_err().code)
         .collect();
     assert_eq!(
-        errors.iter().filter(|code| **code == ErrorCode::Busy).count(),
+        errors
+            .iter()
+            .filter(|code| **code == ErrorCode::Busy)
+            .count(),
         8,
         "{errors:?}"
     );
-    // Ten in a queue of two would be 2.5 s of CPU, on a machine under load much more; a call alone has 30 s.
+    // Ten in a queue of two would be 2.5 s of CPU, on a machine under load much more; a call alone
+    // has 30 s.
     assert!(started.elapsed() < Duration::from_secs(25));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn handles_and_pollables_end_where_the_limit_says() {
     let upstream =
-        Upstream::start(axum::Router::new().route("/echo", axum::routing::get(|| async { "ok" }))).await;
+        Upstream::start(axum::Router::new().route("/echo", axum::routing::get(|| async { "ok" })))
+            .await;
     let rig = Rig::of("evil")
         .connection(connection("echo", &upstream.url()))
         .credential("acme", "echo", "tok-acme-0123456789")
@@ -187,7 +211,11 @@ async fn handles_and_pollables_end_where_the_limit_says() {
         .call("acme", "many_pollables", json!({"n": 5_000}))
         .await
         .unwrap_err();
-    assert_eq!(about(&error), (ErrorCode::LimitExceeded, "handles"), "{error}");
+    assert_eq!(
+        about(&error),
+        (ErrorCode::LimitExceeded, "handles"),
+        "{error}"
+    );
     let output = rig
         .call(
             "acme",
@@ -196,7 +224,11 @@ async fn handles_and_pollables_end_where_the_limit_says() {
         )
         .await
         .unwrap();
-    assert!(text_of(&output).contains("http_calls"), "{}", text_of(&output));
+    assert!(
+        text_of(&output).contains("http_calls"),
+        "{}",
+        text_of(&output)
+    );
     let error = rig
         .call(
             "acme",
@@ -219,7 +251,8 @@ async fn handles_and_pollables_end_where_the_limit_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_waiting_for_an_upstream_that_never_answers_is_ended() {
     let never = || async { std::future::pending::<&'static str>().await };
-    let upstream = Upstream::start(axum::Router::new().route("/echo", axum::routing::get(never))).await;
+    let upstream =
+        Upstream::start(axum::Router::new().route("/echo", axum::routing::get(never))).await;
     let rig = Rig::of("evil")
         .connection(connection("echo", &upstream.url()))
         .credential("acme", "echo", "tok-acme-0123456789")
@@ -229,7 +262,8 @@ async fn a_guest_waiting_for_an_upstream_that_never_answers_is_ended() {
         .await;
     let started = Instant::now();
     let args = json!({"connection": "echo", "path": "/echo", "n": 1});
-    // Either the guest hears that its request timed out, or the whole call does: both end at the same moment.
+    // Either the guest hears that its request timed out, or the whole call does: both end at the
+    // same moment.
     let said = match rig.call("acme", "many_http", args).await {
         Ok(output) => text_of(&output),
         Err(error) => error.code.to_string(),
@@ -247,7 +281,11 @@ async fn nothing_of_one_call_remains_for_the_next() {
         rig.call("acme", "plant_canary", json!({})).await.unwrap();
         let output = rig.call("globex", "find_canary", json!({})).await.unwrap();
         let seen = output.structured.unwrap();
-        assert_eq!((&seen["found"], &seen["calls"]), (&json!(0), &json!(0)), "{seen}");
+        assert_eq!(
+            (&seen["found"], &seen["calls"]),
+            (&json!(0), &json!(0)),
+            "{seen}"
+        );
         assert!(seen["scanned"].as_u64().unwrap() > 32 << 20, "{seen}");
     }
 }

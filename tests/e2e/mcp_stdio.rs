@@ -29,9 +29,16 @@ fn command_line(builder: HostBuilder) -> (std::sync::Arc<TempDir>, Vec<String>) 
 
 #[tokio::test]
 async fn every_client_speaks_over_stdio_as_the_tenant_of_the_token() {
-    let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+    let (billing, issuer) = (
+        Billing::start().await,
+        Issuer::es256("https://issuer.test", "k1"),
+    );
     for (client, mode, version) in Client::ALL {
-        let tenant = if version == "2026-07-28" { "globex" } else { "acme" };
+        let tenant = if version == "2026-07-28" {
+            "globex"
+        } else {
+            "acme"
+        };
         let builder = Host::with()
             .billing(&billing.url())
             .issuer(&issuer)
@@ -69,7 +76,8 @@ async fn progress_and_questions_work_over_stdio_too() {
             ],
         });
         let said = client.run(&plan).await;
-        let progress: Vec<f64> = serde_json::from_value(said["results"][0]["progress"].clone()).unwrap();
+        let progress: Vec<f64> =
+            serde_json::from_value(said["results"][0]["progress"].clone()).unwrap();
         assert_eq!(progress, [0.0, 50.0, 100.0], "{client:?} {mode}: {said}");
         assert!(
             said["results"][1]["content"][0]["text"]
@@ -110,7 +118,10 @@ impl Lines {
         };
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
         let answer = lines.ask(0, "initialize", hello);
-        assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{answer}");
+        assert_eq!(
+            answer["result"]["protocolVersion"], "2025-11-25",
+            "{answer}"
+        );
         lines.say(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         lines
     }
@@ -125,7 +136,8 @@ impl Lines {
     fn hear(&mut self) -> Value {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a message of the protocol: {line:?}"))
+        serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("not a message of the protocol: {line:?}"))
     }
 
     fn ask(&mut self, id: u32, method: &str, params: Value) -> Value {
@@ -136,7 +148,11 @@ impl Lines {
     }
 
     fn call(&mut self, id: u32, tool: &str, arguments: Value) -> Value {
-        self.ask(id, "tools/call", json!({"name": tool, "arguments": arguments}))
+        self.ask(
+            id,
+            "tools/call",
+            json!({"name": tool, "arguments": arguments}),
+        )
     }
 }
 
@@ -192,7 +208,10 @@ fn a_token_that_ends_during_the_session_ends_what_it_opened() {
         if answer["error"]["data"]["code"] == "unauthenticated" {
             break;
         }
-        assert!(Instant::now() < deadline, "the token is long over: {answer}");
+        assert!(
+            Instant::now() < deadline,
+            "the token is long over: {answer}"
+        );
         std::thread::sleep(Duration::from_millis(250));
     }
     let list = lines.ask(9_999, "tools/list", json!({}));
@@ -206,13 +225,19 @@ fn a_token_that_ends_during_the_session_ends_what_it_opened() {
 fn a_client_that_closes_its_end_ends_the_host_with_0() {
     let mut lines = Lines::start(Host::with().plugin("echo"), &["--dev-tenant", "acme"]);
     let answer = lines.call(1, "echo", json!({"message": "hi"}));
-    assert_eq!(answer["result"]["structuredContent"]["message"], "hi", "{answer}");
+    assert_eq!(
+        answer["result"]["structuredContent"]["message"], "hi",
+        "{answer}"
+    );
     drop(lines.stdin.take());
     let deadline = Instant::now() + Duration::from_secs(10);
     let status = loop {
         match lines.child.try_wait().unwrap() {
             Some(status) => break status,
-            None => assert!(Instant::now() < deadline, "the host goes on without a client"),
+            None => assert!(
+                Instant::now() < deadline,
+                "the host goes on without a client"
+            ),
         }
         std::thread::sleep(Duration::from_millis(10));
     };
@@ -270,12 +295,15 @@ fn an_owner_switches_over_stdio_and_a_caller_without_a_tenant_can_begin() {
             .plugin("echo")
             .issuer(&issuer)
             .config("role_claim = \"/role\"\nmay_grant = [\"owner\", \"superadmin\"]")
-            .config("[tenants.acme]\n[tenants.globex]\nparent = \"acme\"\n[tenancy]\nswitch = \"free\"")
+            .config(
+                "[tenants.acme]\n[tenants.globex]\nparent = \"acme\"\n[tenancy]\nswitch = \"free\"",
+            )
             .file("token", issuer.mint(&claims));
         Lines::start(builder, &["--token", "@token"])
     };
-    let echoed =
-        |lines: &mut Lines, id: u32| lines.call(id, "echo", json!({"text": "x"}))["result"]["_meta"].clone();
+    let echoed = |lines: &mut Lines, id: u32| {
+        lines.call(id, "echo", json!({"text": "x"}))["result"]["_meta"].clone()
+    };
     let switched = |lines: &mut Lines| {
         let params = json!({"name": "switch_tenant", "arguments": {"tenantId": "globex"}});
         lines.say(&json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params}));

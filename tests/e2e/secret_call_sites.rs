@@ -1,4 +1,5 @@
-//! Where a secret is read, and what a guest can name: both are lists, and a line that is added to either is a decision.
+//! Where a secret is read, and what a guest can name: both are lists, and a line that is added to
+//! either is a decision.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,11 @@ const READS: &[(&str, usize, &str)] = &[
         2,
         "a caller's token is trimmed, and the parts of a credential are made into one",
     ),
-    ("cli/src/verbs/token.rs", 1, "`host token inspect` reads a token"),
+    (
+        "cli/src/verbs/token.rs",
+        1,
+        "`host token inspect` reads a token",
+    ),
     (
         "cli/src/wiring/callers.rs",
         1,
@@ -121,7 +126,11 @@ const READS: &[(&str, usize, &str)] = &[
         2,
         "a secret that was fetched again is compared with the last one",
     ),
-    ("vault/src/file.rs", 1, "what was read from a file is checked"),
+    (
+        "vault/src/file.rs",
+        1,
+        "what was read from a file is checked",
+    ),
     (
         "vault/src/kv/auth.rs",
         1,
@@ -220,7 +229,8 @@ fn secrets_are_read_where_this_list_says_and_nowhere_else() {
     );
 }
 
-/// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among them.
+/// Who makes an operator, which reaches every tenant's space, and why. No door for callers is among
+/// them.
 const OPERATORS: &[(&str, &str)] = &[
     ("admin/src/admin.rs", "the operator's own requests"),
     (
@@ -259,7 +269,10 @@ const OPERATORS: &[(&str, &str)] = &[
         "vault/src/key.rs",
         "a login goes on for the account that the installation sealed into its state",
     ),
-    ("vault/src/static_provider.rs", "the configuration names tenants"),
+    (
+        "vault/src/static_provider.rs",
+        "the configuration names tenants",
+    ),
 ];
 
 #[test]
@@ -268,7 +281,9 @@ fn an_operator_is_made_where_this_list_says_and_nowhere_else() {
         .into_iter()
         .filter(|path| {
             let is_test = path.ends_with("testing.rs") || path.ends_with("tests.rs");
-            !is_test && code(path).contains("of_this_process") && !path.ends_with("identity/src/space.rs")
+            !is_test
+                && code(path).contains("of_this_process")
+                && !path.ends_with("identity/src/space.rs")
         })
         .map(|path| {
             path.strip_prefix(root().join("host"))
@@ -370,7 +385,10 @@ const CLOCKS: &[(&str, &str)] = &[
     ),
     ("policy/src/unix_time.rs", "the one clock"),
     ("sandbox/src/clock.rs", "what a guest is told"),
-    ("vault/src/aws/own_identity.rs", "Amazon's SDK takes nothing else"),
+    (
+        "vault/src/aws/own_identity.rs",
+        "Amazon's SDK takes nothing else",
+    ),
     (
         "vault/src/file.rs",
         "held against the times of files, in parts of a second",
@@ -417,7 +435,10 @@ const OWN_TIME: &[(&str, &str)] = &[
         "egress/src/quarantine/ledger.rs",
         "shown; nothing is decided by it",
     ),
-    ("egress/src/steps/credential.rs", "the end of this very call"),
+    (
+        "egress/src/steps/credential.rs",
+        "the end of this very call",
+    ),
     (
         "gateway/src/caller.rs",
         "the end of a caller's token, with the leeway",
@@ -437,12 +458,16 @@ const OWN_TIME: &[(&str, &str)] = &[
     ("vault/src/cached_provider/slot.rs", "the same"),
     ("vault/src/oauth/endpoint.rs", "the same"),
     ("vault/src/provider.rs", "what is usable now, whoever asks"),
-    ("vault/src/sealed/change.rs", "the end that an operator has set"),
+    (
+        "vault/src/sealed/change.rs",
+        "the end that an operator has set",
+    ),
     ("vault/src/sealed/vault.rs", "the same"),
     ("vault/src/static_provider.rs", "the same"),
 ];
 
-/// A14: what one host writes down and another compares is by the clock of the store that they share.
+/// A14: what one host writes down and another compares is by the clock of the store that they
+/// share.
 #[test]
 fn what_hosts_compare_is_by_the_clock_of_their_store() {
     let seen = files_that_hold("UnixTime::now", |path| !path.ends_with("tests.rs"));

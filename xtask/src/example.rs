@@ -1,5 +1,6 @@
-//! `cargo xtask demo` and `cargo xtask example`: builds what an example of `examples/` needs, and runs its player, which
-//! starts the programs, calls them, shows what they answer, and fails where a claim that it prints does not hold.
+//! `cargo xtask demo` and `cargo xtask example`: builds what an example of `examples/` needs, and
+//! runs its player, which starts the programs, calls them, shows what they answer, and fails where
+//! a claim that it prints does not hold.
 
 use std::path::Path;
 use std::process::Command;
@@ -43,7 +44,12 @@ impl Example {
 ///
 /// # Errors
 /// Something does not build, or the player fails.
-pub(crate) fn run(root: &Path, example: Example, built: bool, record: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn run(
+    root: &Path,
+    example: Example,
+    built: bool,
+    record: Option<&Path>,
+) -> anyhow::Result<()> {
     let [player, upstream] = example.programs();
     if !built {
         if example == Example::Cluster {
@@ -53,7 +59,9 @@ pub(crate) fn run(root: &Path, example: Example, built: bool, record: Option<&Pa
         workspace::build_programs(root, &["host", player, upstream])?;
     }
     let mut command = Command::new(workspace::built(root, player));
-    command.args(record).env("PATH", install::path_with_servers()?);
+    command
+        .args(record)
+        .env("PATH", install::path_with_servers()?);
     let Some(status) = bounded(&mut command, WHOLE)? else {
         anyhow::bail!("{player} took longer than {} s", WHOLE.as_secs());
     };

@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: what reads hostile bytes, under libFuzzer with the address sanitiser, for a while each.
+//! `cargo xtask fuzz`: what reads hostile bytes, under libFuzzer with the address sanitiser, for a
+//! while each.
 
 use std::fs::File;
 use std::path::Path;
@@ -29,8 +30,9 @@ const BYTES: u32 = 16 << 10;
 /// How the fuzzer begins the lines that sum a run up.
 const STATISTICS: &str = "stat::number_of_executed_units";
 
-/// Runs each target for `seconds`. What it finds it leaves in `fuzz/artifacts`. What the fuzzer says (a page of words
-/// it has learnt among it) goes to a file beside the corpus, and is shown where something was found.
+/// Runs each target for `seconds`. What it finds it leaves in `fuzz/artifacts`. What the fuzzer
+/// says (a page of words it has learnt among it) goes to a file beside the corpus, and is shown
+/// where something was found.
 ///
 /// # Errors
 /// cargo-fuzz cannot be installed, a target does not build, or something was found.
@@ -44,7 +46,8 @@ pub(crate) fn run(root: &Path, seconds: u32) -> anyhow::Result<()> {
         std::fs::create_dir_all(&corpus)?;
         let seeds = root.join("fuzz/seeds").join(name);
         let log = target(root).join("fuzz-corpus").join(format!("{name}.log"));
-        let written = File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
+        let written =
+            File::create(&log).with_context(|| format!("{} cannot be written", log.display()))?;
         let mut command = cargo(root);
         command
             .args(["fuzz", "run", "--fuzz-dir", "fuzz", name])

@@ -1,4 +1,5 @@
-//! `cargo xtask guests`: builds every guest for `wasm32-wasip2`, and puts the components into `target/guests`.
+//! `cargo xtask guests`: builds every guest for `wasm32-wasip2`, and puts the components into
+//! `target/guests`.
 
 mod component;
 
@@ -12,7 +13,8 @@ use anyhow::{Context, bail, ensure};
 /// What guests are built for: `std` with WASI 0.2, linked to a component at once.
 const TARGET: &str = "wasm32-wasip2";
 
-/// What the billing plugin may weigh, in bytes. It is what authors copy, and its size is what they pay at every start.
+/// What the billing plugin may weigh, in bytes. It is what authors copy, and its size is what they
+/// pay at every start.
 const BILLING_BYTES: u64 = 200_000;
 
 /// The custom section by which a component carries its manifest.
@@ -21,7 +23,8 @@ const MANIFEST_SECTION: &str = "toolhost:manifest";
 /// What the OpenAPI adapter may weigh: it reads documents of two formats, and is compiled once.
 const OPENAPI_BYTES: u64 = 1_000_000;
 
-/// What the billing plugin may import: the contract, and what the standard library brings for exit and for panics.
+/// What the billing plugin may import: the contract, and what the standard library brings for exit
+/// and for panics.
 const BILLING_IMPORTS: [&str; 7] = [
     "toolhost:plugin/types@",
     "toolhost:plugin/http@",
@@ -32,12 +35,12 @@ const BILLING_IMPORTS: [&str; 7] = [
     "wasi:cli/terminal-",
 ];
 
-/// What the MCP adapter may weigh: each call instantiates it, and most of a call is waiting. It had 460,548 bytes when it began to
-/// rename arguments, and 474,819 with the tuples of earlier drafts.
+/// What the MCP adapter may weigh: each call instantiates it, and most of a call is waiting. It had
+/// 460,548 bytes when it began to rename arguments, and 474,819 with the tuples of earlier drafts.
 const MCP_BYTES: u64 = 480_000;
 
-/// What it may import: the session that the host keeps, progress, and a clock for a question that older servers leave
-/// unanswered, beside what the OpenAPI adapter has.
+/// What it may import: the session that the host keeps, progress, and a clock for a question that
+/// older servers leave unanswered, beside what the OpenAPI adapter has.
 const MCP_IMPORTS: [&str; 13] = [
     "toolhost:plugin/types@",
     "toolhost:plugin/tools@",
@@ -54,8 +57,8 @@ const MCP_IMPORTS: [&str; 13] = [
     "wasi:cli/terminal-",
 ];
 
-/// What the OpenAPI adapter may import: the types of `tools` too, whose functions it neither has nor calls, and the seed of the
-/// standard library's maps.
+/// What the OpenAPI adapter may import: the types of `tools` too, whose functions it neither has
+/// nor calls, and the seed of the standard library's maps.
 const OPENAPI_IMPORTS: [&str; 9] = [
     "toolhost:plugin/types@",
     "toolhost:plugin/tools@",
@@ -79,11 +82,12 @@ const TREES: [(&str, bool); 7] = [
     ("tests/guests", true),
 ];
 
-/// Builds all guests below `root` and lays them out as `<target>/guests/<name>.wasm`. Nothing is done twice: cargo
-/// knows what has changed.
+/// Builds all guests below `root` and lays them out as `<target>/guests/<name>.wasm`. Nothing is
+/// done twice: cargo knows what has changed.
 ///
 /// # Errors
-/// The compiler's target cannot be installed, a guest does not build, or the billing plugin is too large.
+/// The compiler's target cannot be installed, a guest does not build, or the billing plugin is too
+/// large.
 pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     let target = target_directory(root);
     install_target(root)?;
@@ -143,11 +147,19 @@ fn install_target(root: &Path) -> anyhow::Result<()> {
 
 fn cargo(tree: &Path, build: &Path, examples: bool) -> anyhow::Result<()> {
     let mut command = Command::new(program("CARGO", "cargo"));
-    command.args(["build", "--release", "--locked", "--target", TARGET, "--lib"]);
+    command.args([
+        "build",
+        "--release",
+        "--locked",
+        "--target",
+        TARGET,
+        "--lib",
+    ]);
     if examples {
         command.args(["--workspace", "--examples"]);
     }
-    // What cargo set for xtask itself must not reach another workspace; flags meant for the host do not suit guests.
+    // What cargo set for xtask itself must not reach another workspace; flags meant for the host do
+    // not suit guests.
     for name in [
         "CARGO_MANIFEST_DIR",
         "CARGO_MANIFEST_PATH",
@@ -163,7 +175,11 @@ fn cargo(tree: &Path, build: &Path, examples: bool) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .status()
         .context("cannot run cargo")?;
-    ensure!(status.success(), "the guests in {} do not build", tree.display());
+    ensure!(
+        status.success(),
+        "the guests in {} do not build",
+        tree.display()
+    );
     Ok(())
 }
 
@@ -171,8 +187,8 @@ fn program(variable: &str, default: &str) -> OsString {
     std::env::var_os(variable).unwrap_or_else(|| default.into())
 }
 
-/// Copies what cargo has left in `from`; returns names and sizes. A file that is the same already is left alone, so that
-/// its time does not say that it changed.
+/// Copies what cargo has left in `from`; returns names and sizes. A file that is the same already
+/// is left alone, so that its time does not say that it changed.
 fn copy(from: &Path, to: &Path) -> anyhow::Result<Vec<(String, u64)>> {
     let mut sizes = Vec::new();
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
@@ -200,7 +216,8 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<Vec<(String, u64)>> {
 fn replace(destination: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let beside = destination.with_extension("wasm.new");
     fs::write(&beside, bytes).with_context(|| format!("cannot write {}", beside.display()))?;
-    fs::rename(&beside, destination).with_context(|| format!("cannot write {}", destination.display()))
+    fs::rename(&beside, destination)
+        .with_context(|| format!("cannot write {}", destination.display()))
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
@@ -211,11 +228,13 @@ fn report(guests: &Path, sizes: &[(String, u64)]) {
     }
 }
 
-/// One file is one plugin, so each carries its manifest; and the plugin that authors copy stays small and asks for little.
+/// One file is one plugin, so each carries its manifest; and the plugin that authors copy stays
+/// small and asks for little.
 fn check(guests: &Path, sizes: &[(String, u64)]) -> anyhow::Result<()> {
     for (name, size) in sizes {
         let bytes = fs::read(guests.join(name).with_extension("wasm"))?;
-        let component = component::read(&bytes, MANIFEST_SECTION).with_context(|| format!("{name}.wasm"))?;
+        let component =
+            component::read(&bytes, MANIFEST_SECTION).with_context(|| format!("{name}.wasm"))?;
         ensure!(
             component.has_manifest,
             "{name}.wasm has no section {MANIFEST_SECTION}: use toolhost_sdk::export!"

@@ -8,7 +8,8 @@ use anyhow::ensure;
 
 use crate::workspace::{is_installed, run_cargo};
 
-/// Installs what is missing, from the registry, with the versions that the tools themselves were locked to.
+/// Installs what is missing, from the registry, with the versions that the tools themselves were
+/// locked to.
 ///
 /// # Errors
 /// An installation failed.
@@ -27,8 +28,8 @@ pub(crate) fn missing(root: &Path) -> anyhow::Result<()> {
     cluster()
 }
 
-/// The server that the store's tests start for themselves, where they are not lent one, and the example `cluster` always.
-/// Debian's package is enough: the cluster that it makes is not used.
+/// The server that the store's tests start for themselves, where they are not lent one, and the
+/// example `cluster` always. Debian's package is enough: the cluster that it makes is not used.
 const POSTGRESQL: &str = "postgresql-15";
 
 /// The balancer of the example `cluster`. The service that Debian's package makes is not used.
@@ -47,12 +48,19 @@ pub(crate) fn cluster() -> anyhow::Result<()> {
 /// Debian keeps it where only root's path leads.
 fn nginx_program() -> &'static str {
     let debian = "/usr/sbin/nginx";
-    if Path::new(debian).exists() { debian } else { NGINX }
+    if Path::new(debian).exists() {
+        debian
+    } else {
+        NGINX
+    }
 }
 
-/// The folder of the server's programs: Debian keeps them off the path. The store's tests look in the same places.
+/// The folder of the server's programs: Debian keeps them off the path. The store's tests look in
+/// the same places.
 fn postgresql_programs() -> Option<PathBuf> {
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
     let mut folders: Vec<PathBuf> = debian
         .flatten()
         .map(|version| version.path().join("bin"))
@@ -64,14 +72,17 @@ fn postgresql_programs() -> Option<PathBuf> {
     folders.into_iter().find(|bin| bin.join("initdb").exists())
 }
 
-/// The path of this process, with the folders in which Debian keeps PostgreSQL's programs and nginx.
+/// The path of this process, with the folders in which Debian keeps PostgreSQL's programs and
+/// nginx.
 ///
 /// # Errors
 /// A folder's name has a `:`.
 pub(crate) fn path_with_servers() -> anyhow::Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(postgresql_programs());
-    Ok(std::env::join_paths(folders.chain([PathBuf::from("/usr/sbin")]))?)
+    Ok(std::env::join_paths(
+        folders.chain([PathBuf::from("/usr/sbin")]),
+    )?)
 }
 
 /// Installs a program with Debian's package of its name, where it is missing and this may be done.
@@ -99,7 +110,9 @@ fn package(name: &str, is_there: &dyn Fn() -> bool) -> anyhow::Result<()> {
 fn apt_install(package: &str) {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

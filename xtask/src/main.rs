@@ -42,7 +42,8 @@ struct Cli {
 enum Command {
     /// Two tenants call one plugin: builds, starts, calls, shows, stops
     Demo,
-    /// Play an example of examples/: builds, starts, calls, shows, stops, and checks each claim that it prints
+    /// Play an example of examples/: builds, starts, calls, shows, stops, and checks each claim
+    /// that it prints
     Example {
         /// Which one
         name: Example,
@@ -61,8 +62,8 @@ enum Command {
     },
     /// Measure wall time, as ratios within one run; with --gate count instructions, as CI does
     Bench {
-        /// What is measured: calls, mcp, list, start, stdio, flood, tenants, egress, token, store, vault, audit
-        /// [default: all]
+        /// What is measured: calls, mcp, list, start, stdio, flood, tenants, egress, token, store,
+        /// vault, audit [default: all]
         #[arg(conflicts_with = "gate")]
         sections: Vec<String>,
         /// Count instructions under valgrind and compare their ratios with the recorded ones
@@ -92,7 +93,11 @@ fn main() -> ExitCode {
     let root = workspace::root();
     let result = match Cli::parse().command {
         Command::Demo => example::run(&root, Example::Billing, false, None),
-        Command::Example { name, built, record } => example::run(&root, name, built, record.as_deref()),
+        Command::Example {
+            name,
+            built,
+            record,
+        } => example::run(&root, name, built, record.as_deref()),
         Command::Test { full } => test::run(&root, full),
         Command::Bench {
             gate: true, bless, ..

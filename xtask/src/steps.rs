@@ -48,7 +48,11 @@ pub(crate) struct Steps(Vec<StepRow>);
 
 impl Steps {
     /// Runs one step. The others run whatever becomes of it, so that one run tells everything.
-    pub(crate) fn run(&mut self, name: &'static str, step: impl FnOnce() -> anyhow::Result<StepOutcome>) {
+    pub(crate) fn run(
+        &mut self,
+        name: &'static str,
+        step: impl FnOnce() -> anyhow::Result<StepOutcome>,
+    ) {
         println!("\n== {name}");
         let started = Instant::now();
         let outcome = step().unwrap_or_else(|error| {
@@ -56,7 +60,11 @@ impl Steps {
             StepOutcome {
                 passed: 0,
                 failed: 1,
-                note: format!("{error:#}").lines().next().unwrap_or_default().to_owned(),
+                note: format!("{error:#}")
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
             }
         });
         self.0.push(StepRow {
@@ -75,8 +83,17 @@ impl Steps {
             "\n{:<14} {:>8} {:>8} {:>9}",
             "step", "passed", "failed", "seconds"
         );
-        for StepRow { name, outcome, took } in &self.0 {
-            let StepOutcome { passed, failed, note } = outcome;
+        for StepRow {
+            name,
+            outcome,
+            took,
+        } in &self.0
+        {
+            let StepOutcome {
+                passed,
+                failed,
+                note,
+            } = outcome;
             println!(
                 "{name:<14} {passed:>8} {failed:>8} {:>9.1}  {note}",
                 took.as_secs_f64()
@@ -95,8 +112,9 @@ impl Steps {
     }
 }
 
-/// Runs a test runner, passes its output on, and counts what its closing lines say: `N passed` and `N failed` of
-/// nextest's summary or of each `test result:` of cargo's own. Those that failed are named in the note.
+/// Runs a test runner, passes its output on, and counts what its closing lines say: `N passed` and
+/// `N failed` of nextest's summary or of each `test result:` of cargo's own. Those that failed are
+/// named in the note.
 ///
 /// # Errors
 /// It cannot be run, or fails without having counted a failure (it did not build, say).
@@ -147,7 +165,10 @@ fn pass_on(from: Box<dyn Read + Send>) -> Counts {
     let mut counts = Counts::default();
     for line in BufReader::new(from).lines().map_while(Result::ok) {
         println!("{line}");
-        if line.contains("tests run:") || line.contains("test run:") || line.starts_with("test result:") {
+        if line.contains("tests run:")
+            || line.contains("test run:")
+            || line.starts_with("test result:")
+        {
             counts.passed += number_before(&line, " passed");
             counts.failed += number_before(&line, " failed") + number_before(&line, " timed out");
         }
@@ -156,7 +177,8 @@ fn pass_on(from: Box<dyn Read + Send>) -> Counts {
     counts
 }
 
-/// The test of a line that says it failed: `FAIL [   0.1s] (3/9) SUITE TEST` and its like of nextest, `test NAME ... FAILED`.
+/// The test of a line that says it failed: `FAIL [   0.1s] (3/9) SUITE TEST` and its like of
+/// nextest, `test NAME ... FAILED`.
 fn failed_test(line: &str) -> Option<String> {
     // Within nextest's report of a failure the test's own runner says it too, indented.
     if let Some(name) = line
@@ -240,7 +262,8 @@ mod tests {
 
     #[test]
     fn the_closing_lines_of_both_runners_are_counted() {
-        let nextest = "     Summary [   1.234s] 42 tests run: 40 passed (1 slow), 2 failed, 3 skipped";
+        let nextest =
+            "     Summary [   1.234s] 42 tests run: 40 passed (1 slow), 2 failed, 3 skipped";
         assert_eq!(
             (
                 number_before(nextest, " passed"),
@@ -248,10 +271,12 @@ mod tests {
             ),
             (40, 2)
         );
-        let cargo =
-            "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        let cargo = "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         assert_eq!(
-            (number_before(cargo, " passed"), number_before(cargo, " failed")),
+            (
+                number_before(cargo, " passed"),
+                number_before(cargo, " failed")
+            ),
             (7, 0)
         );
     }

@@ -75,7 +75,9 @@ pub(crate) fn run(root: &Path, full: bool) -> anyhow::Result<()> {
             ..StepOutcome::passed()
         })
     });
-    steps.run("guests", || guests::build(root).map(|()| StepOutcome::passed()));
+    steps.run("guests", || {
+        guests::build(root).map(|()| StepOutcome::passed())
+    });
     steps.run("clippy", || clippy(root));
     // The end-to-end tests start these.
     steps.run("build", || {
@@ -136,9 +138,19 @@ fn clippy(root: &Path) -> anyhow::Result<StepOutcome> {
     )?;
     for tree in existing(root, &NATIVE) {
         let mut command = cargo(&root.join(tree));
-        command.args(["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]);
+        command.args([
+            "clippy",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]);
         command.env("CARGO_TARGET_DIR", target(root).join("guests-native"));
-        ensure!(command.status()?.success(), "clippy found something in {tree}");
+        ensure!(
+            command.status()?.success(),
+            "clippy found something in {tree}"
+        );
     }
     Ok(StepOutcome::passed())
 }
@@ -147,7 +159,13 @@ fn nextest(root: &Path, full: bool) -> anyhow::Result<StepOutcome> {
     let mut command = cargo(root);
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     command
-        .args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])
+        .args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
         .arg(format!("--test-threads={}", cpus * TESTS_AT_ONCE));
     if full {
         command
@@ -209,7 +227,9 @@ fn advisories(root: &Path) -> anyhow::Result<StepOutcome> {
         bail!("cargo-deny is not installed");
     }
     let fetch = bounded(
-        cargo(root).args(["deny", "fetch", "db"]).stdin(Stdio::null()),
+        cargo(root)
+            .args(["deny", "fetch", "db"])
+            .stdin(Stdio::null()),
         ADVISORIES,
     )?;
     if !fetch.is_some_and(|status| status.success()) {
@@ -229,7 +249,10 @@ fn docs(root: &Path) -> anyhow::Result<StepOutcome> {
     command
         .args(["doc", "--no-deps", "--workspace", "--locked", "--quiet"])
         .env("RUSTDOCFLAGS", "-D warnings");
-    ensure!(command.status()?.success(), "the documentation has warnings");
+    ensure!(
+        command.status()?.success(),
+        "the documentation has warnings"
+    );
     Ok(StepOutcome::passed())
 }
 

@@ -8,10 +8,11 @@ use anyhow::{Context, ensure};
 
 /// The top of the workspace: the folder above this crate's.
 ///
-/// Asked when it runs, where cargo says it: what was built in one clone is reused by the next where they share a target
-/// directory, and the path that was compiled in is the first clone's.
+/// Asked when it runs, where cargo says it: what was built in one clone is reused by the next where
+/// they share a target directory, and the path that was compiled in is the first clone's.
 pub(crate) fn root() -> PathBuf {
-    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here =
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let here = Path::new(&here);
     here.parent().unwrap_or(here).to_owned()
 }
@@ -37,7 +38,10 @@ pub(crate) fn cargo(directory: &Path) -> Command {
     // What cargo set for xtask itself is not meant for what xtask starts.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "CARGO_BIN_NAME" {
+        if text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_MANIFEST_")
+            || text == "CARGO_BIN_NAME"
+        {
             command.env_remove(&name);
         }
     }
@@ -56,12 +60,16 @@ pub(crate) fn run_cargo<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> a
         .iter()
         .map(|argument| argument.as_ref().to_string_lossy())
         .collect();
-    ensure!(status.success(), "cargo {} failed ({status})", line.join(" "));
+    ensure!(
+        status.success(),
+        "cargo {} failed ({status})",
+        line.join(" ")
+    );
     Ok(())
 }
 
-/// Builds programs of the workspace. The whole of it is named so that its features are one set: another set would build
-/// wasmtime a second time.
+/// Builds programs of the workspace. The whole of it is named so that its features are one set:
+/// another set would build wasmtime a second time.
 ///
 /// # Errors
 /// One does not build.

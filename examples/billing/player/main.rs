@@ -26,8 +26,13 @@ async fn play() -> anyhow::Result<PlayedExample> {
         "\nThe billing system (a real HTTP server) is at {}.",
         scene.upstream.url()
     );
-    println!("The host serves the billing plugin at {}.", scene.host.at("/mcp"));
-    println!("The host holds one credential per tenant, read from files; the plugin and the callers have none.");
+    println!(
+        "The host serves the billing plugin at {}.",
+        scene.host.at("/mcp")
+    );
+    println!(
+        "The host holds one credential per tenant, read from files; the plugin and the callers have none."
+    );
 
     let mut sessions = Vec::new();
     for tenant in TENANTS {
@@ -133,7 +138,12 @@ async fn refusals(scene: &DemoSetup, sessions: &[(&str, McpClient)]) -> anyhow::
         anyhow::bail!("two sessions are needed")
     };
 
-    let answer = call(acme, "list_invoices", json!({ "limit": 10, "tenant": "globex" })).await?;
+    let answer = call(
+        acme,
+        "list_invoices",
+        json!({ "limit": 10, "tenant": "globex" }),
+    )
+    .await?;
     let code = answer.code().unwrap_or_default();
     ensure!(
         answer.is_error() && code == "invalid_arguments",

@@ -9,7 +9,8 @@ use toolhost_harness::{Host, Issuer, guests};
 /// The tenants that call.
 pub(super) const TENANTS: [&str; 2] = ["acme", "globex"];
 
-/// The audience of tokens. The port is not known before the host listens, so it is not the listener's URL.
+/// The audience of tokens. The port is not known before the host listens, so it is not the
+/// listener's URL.
 const AUDIENCE: &str = "https://toolhost.localhost/mcp";
 
 /// How many characters of a secret the billing system's record shows.

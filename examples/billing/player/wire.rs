@@ -23,13 +23,16 @@ impl RecordedRequest {
             authorization,
             status,
         } = self;
-        format!("{method} {target}  authorization: {authorization}  x-account-id: {account}  -> {status}")
+        format!(
+            "{method} {target}  authorization: {authorization}  x-account-id: {account}  -> {status}"
+        )
     }
 }
 
 /// Everything that crossed the wire so far.
 pub(super) fn read(record: &Path) -> anyhow::Result<Vec<RecordedRequest>> {
-    let text = std::fs::read_to_string(record).context("the record of the billing system cannot be read")?;
+    let text = std::fs::read_to_string(record)
+        .context("the record of the billing system cannot be read")?;
     text.lines()
         .map(|line| {
             let line: Value = serde_json::from_str(line)?;

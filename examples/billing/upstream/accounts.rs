@@ -34,7 +34,10 @@ pub(crate) enum Refused {
 }
 
 /// The account of a request: the one that its token opens and that `x-account-id` names.
-pub(crate) fn account_of<'a>(accounts: &'a [Account], headers: &HeaderMap) -> Result<&'a Account, Refused> {
+pub(crate) fn account_of<'a>(
+    accounts: &'a [Account],
+    headers: &HeaderMap,
+) -> Result<&'a Account, Refused> {
     let only = |name: &str| {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {

@@ -48,7 +48,10 @@ impl Ledger {
                 ("Road Runner Freight", 4_500),
                 ("Desert Rail", 86_050),
             ],
-            "acct_globex" => &[("Hank Scorpio", 9_999_900), ("Cypress Creek Schools", 31_415)],
+            "acct_globex" => &[
+                ("Hank Scorpio", 9_999_900),
+                ("Cypress Creek Schools", 31_415),
+            ],
             _ => &[],
         };
         let short = account.trim_start_matches("acct_");
@@ -75,7 +78,11 @@ impl Ledger {
     }
 
     /// At most `limit` invoices after `cursor`, and the cursor of the rest.
-    pub(crate) fn page(&self, limit: usize, cursor: Option<&str>) -> (Vec<Invoice>, Option<String>) {
+    pub(crate) fn page(
+        &self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> (Vec<Invoice>, Option<String>) {
         let mut rest = self
             .invoices
             .values()
@@ -105,8 +112,12 @@ impl Ledger {
                 Err(RefundRefused::KeyUsed)
             };
         }
-        let paid = self.invoices.get_mut(invoice).ok_or(RefundRefused::NoInvoice)?;
-        if amount_cents == 0 || amount_cents > paid.amount_cents.saturating_sub(paid.refunded_cents) {
+        let paid = self
+            .invoices
+            .get_mut(invoice)
+            .ok_or(RefundRefused::NoInvoice)?;
+        if amount_cents == 0 || amount_cents > paid.amount_cents.saturating_sub(paid.refunded_cents)
+        {
             return Err(RefundRefused::TooMuch);
         }
         paid.refunded_cents += amount_cents;
@@ -135,7 +146,10 @@ mod tests {
             .chain(&second)
             .map(|invoice| invoice.id.as_str())
             .collect();
-        assert_eq!((ids, end), (vec!["in_acme_1", "in_acme_2", "in_acme_3"], None));
+        assert_eq!(
+            (ids, end),
+            (vec!["in_acme_1", "in_acme_2", "in_acme_3"], None)
+        );
     }
 
     #[test]
@@ -143,8 +157,14 @@ mod tests {
         let mut ledger = Ledger::of("acct_acme");
         let first = ledger.refund("in_acme_2", 4_000, "k1").unwrap();
         assert_eq!(ledger.refund("in_acme_2", 4_000, "k1"), Ok(first));
-        assert_eq!(ledger.refund("in_acme_2", 1, "k1"), Err(RefundRefused::KeyUsed));
-        assert_eq!(ledger.refund("in_acme_2", 501, "k2"), Err(RefundRefused::TooMuch));
+        assert_eq!(
+            ledger.refund("in_acme_2", 1, "k1"),
+            Err(RefundRefused::KeyUsed)
+        );
+        assert_eq!(
+            ledger.refund("in_acme_2", 501, "k2"),
+            Err(RefundRefused::TooMuch)
+        );
         assert_eq!(
             ledger.refund("in_globex_1", 1, "k3"),
             Err(RefundRefused::NoInvoice)

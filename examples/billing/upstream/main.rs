@@ -1,10 +1,12 @@
-//! The outside system of the billing example: a small HTTP API, as some company would run it. It knows nothing of
-//! toolhost.
+//! The outside system of the billing example: a small HTTP API, as some company would run it. It
+//! knows nothing of toolhost.
 //!
-//! It answers a request only with the bearer token of an account and that account's id in `x-account-id`, and then
-//! with that account's invoices alone. What it received is written to a record, with the token masked.
+//! It answers a request only with the bearer token of an account and that account's id in
+//! `x-account-id`, and then with that account's invoices alone. What it received is written to a
+//! record, with the token masked.
 //!
-//! - [`accounts`]: whose token it is. [`ledger`]: the invoices. [`routes`]: the API. [`toolhost_examples`]: what crossed the wire.
+//! - [`accounts`]: whose token it is. [`ledger`]: the invoices. [`routes`]: the API.
+//!   [`toolhost_examples`]: what crossed the wire.
 
 mod accounts;
 mod ledger;

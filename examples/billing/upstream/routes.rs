@@ -57,7 +57,10 @@ async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) 
             next.run(request).await
         }
         Err(Refused::Token) => problem(StatusCode::UNAUTHORIZED, "the token opens no account"),
-        Err(Refused::Account) => problem(StatusCode::FORBIDDEN, "x-account-id is not this token's account"),
+        Err(Refused::Account) => problem(
+            StatusCode::FORBIDDEN,
+            "x-account-id is not this token's account",
+        ),
     }
 }
 
@@ -114,15 +117,21 @@ async fn refund(
         return problem(StatusCode::BAD_REQUEST, "a refund needs an Idempotency-Key");
     };
     let Ok(body) = serde_json::from_slice::<RefundBody>(&body) else {
-        return problem(StatusCode::BAD_REQUEST, "the body is not {\"amount_cents\": N}");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "the body is not {\"amount_cents\": N}",
+        );
     };
     with_ledger(&api, &account, |ledger| {
         match ledger.refund(&id, body.amount_cents, key) {
             Ok(refund) => (StatusCode::CREATED, Json(refund)).into_response(),
-            Err(RefundRefused::NoInvoice) => problem(StatusCode::NOT_FOUND, "there is no such invoice"),
-            Err(RefundRefused::TooMuch) => {
-                problem(StatusCode::UNPROCESSABLE_ENTITY, "more than the invoice has left")
+            Err(RefundRefused::NoInvoice) => {
+                problem(StatusCode::NOT_FOUND, "there is no such invoice")
             }
+            Err(RefundRefused::TooMuch) => problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "more than the invoice has left",
+            ),
             Err(RefundRefused::KeyUsed) => problem(
                 StatusCode::CONFLICT,
                 "the Idempotency-Key was used for another refund",
@@ -131,7 +140,11 @@ async fn refund(
     })
 }
 
-fn with_ledger(api: &Api, account: &AccountId, answer: impl FnOnce(&mut Ledger) -> Response) -> Response {
+fn with_ledger(
+    api: &Api,
+    account: &AccountId,
+    answer: impl FnOnce(&mut Ledger) -> Response,
+) -> Response {
     let mut ledgers = api.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
     match ledgers.get_mut(&account.0) {
         Some(ledger) => answer(ledger),

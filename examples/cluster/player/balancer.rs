@@ -34,7 +34,8 @@ impl Balancer {
             .arg("-p")
             .arg(place)
             .args(["-e", "stderr", "-c", "nginx.conf"])
-            // One process in the foreground: it ends with the play, and its turns are the same each time.
+            // One process in the foreground: it ends with the play, and its turns are the same each
+            // time.
             .args(["-g", "daemon off; master_process off;"]);
         let (process, line) = Process::start("nginx", &mut command);
         // The first notice comes when it listens; what is wrong would come before it.

@@ -9,7 +9,8 @@ use super::setup::ClusterSetup;
 /// No request of the play takes a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Somebody with a token, who reaches the balancer alone and says aloud what is asked, and who answered.
+/// Somebody with a token, who reaches the balancer alone and says aloud what is asked, and who
+/// answered.
 pub(super) struct ClusterCaller {
     name: &'static str,
     http: reqwest::Client,
@@ -28,10 +29,17 @@ pub(super) struct ServedCall {
 }
 
 impl ClusterCaller {
-    pub(super) fn new(scene: &ClusterSetup, name: &'static str, token: String) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        scene: &ClusterSetup,
+        name: &'static str,
+        token: String,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             name,
-            http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .timeout(PATIENCE)
+                .build()?,
             url: scene.balancer.url.clone(),
             token,
             hosts: [&scene.one, &scene.two].map(|host| host.address().to_string()),
@@ -42,7 +50,11 @@ impl ClusterCaller {
     /// Begins a session; the calls that follow are in it.
     pub(super) async fn begins_session(&mut self) -> anyhow::Result<()> {
         let response = self.post("/api/v1/sessions", &json!({})).await?;
-        ensure!(response.status() == 201, "no session: {}", response.status());
+        ensure!(
+            response.status() == 201,
+            "no session: {}",
+            response.status()
+        );
         let host = self.host_of(&response)?;
         println!("\n{}> POST /api/v1/sessions", self.name);
         println!("  host {host}: a session begins");
@@ -78,7 +90,9 @@ impl ClusterCaller {
     }
 
     pub(super) async fn switches(&self, tenant: &str) -> anyhow::Result<ServedCall> {
-        let (served, answer) = self.calls("switch_tenant", json!({ "tenantId": tenant })).await?;
+        let (served, answer) = self
+            .calls("switch_tenant", json!({ "tenantId": tenant }))
+            .await?;
         let active = &answer["structured"]["active_tenant_id"];
         ensure!(*active == tenant, "the switch was answered with {answer}");
         println!("  host {}: the session is at {tenant}", served.host);
@@ -126,5 +140,7 @@ impl ClusterCaller {
 
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     let value = response.headers().get(name);
-    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }

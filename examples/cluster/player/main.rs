@@ -120,7 +120,11 @@ fn is_served(served: &ServedCall, tenant: &str) -> anyhow::Result<()> {
 async fn agent_lists_invoices(agent: &McpClient, tenant: &str) -> anyhow::Result<()> {
     println!("\nada's agent> list_invoices {{\"limit\":2}}");
     let answer = player::call(agent, "list_invoices", json!({ "limit": 2 })).await?;
-    ensure!(!answer.is_error(), "list_invoices failed: {}", answer.text());
+    ensure!(
+        !answer.is_error(),
+        "list_invoices failed: {}",
+        answer.text()
+    );
     let invoices = answer
         .structured()
         .and_then(|structured| structured["invoices"].as_array());
@@ -130,7 +134,10 @@ async fn agent_lists_invoices(agent: &McpClient, tenant: &str) -> anyhow::Result
         .filter_map(|invoice| invoice["id"].as_str())
         .collect();
     ensure!(
-        !ids.is_empty() && ids.iter().all(|id| id.starts_with(&format!("in_{tenant}_"))),
+        !ids.is_empty()
+            && ids
+                .iter()
+                .all(|id| id.starts_with(&format!("in_{tenant}_"))),
         "{tenant} was shown {ids:?}"
     );
     println!("  {}", ids.join(", "));

@@ -27,7 +27,8 @@ impl PostgresServer {
     pub(super) fn start() -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let place = directory.path();
-        // The server refuses to be root. Nobody but its user reaches the directory, and so the socket in it.
+        // The server refuses to be root. Nobody but its user reaches the directory, and so the
+        // socket in it.
         let as_root = std::fs::metadata(place)?.uid() == 0;
         if as_root {
             finish(Command::new("chown").arg("postgres").arg(place))?;
@@ -69,7 +70,15 @@ impl PostgresServer {
         let socket = self.directory.path();
         let client = |program: &str| {
             let mut command = Command::new(program);
-            command.args(["-U", "postgres", "-d", "postgres", "-p", &port.to_string(), "-h"]);
+            command.args([
+                "-U",
+                "postgres",
+                "-d",
+                "postgres",
+                "-p",
+                &port.to_string(),
+                "-h",
+            ]);
             command.arg(socket).current_dir("/");
             command
         };
@@ -100,13 +109,17 @@ impl PostgresServer {
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
         let process = self.process.take().context("it is stopped")?;
         let status = process.stop();
-        ensure!(status.success(), "the PostgreSQL server stopped with {status}");
+        ensure!(
+            status.success(),
+            "the PostgreSQL server stopped with {status}"
+        );
         Ok(())
     }
 }
 
 impl Drop for PostgresServer {
-    /// A server that is killed leaves shared memory behind, so it is asked even where the play fails.
+    /// A server that is killed leaves shared memory behind, so it is asked even where the play
+    /// fails.
     fn drop(&mut self) {
         if let Some(process) = self.process.take() {
             // One that does not stop is killed after that.
@@ -121,14 +134,20 @@ fn as_its_user(as_root: bool, program: &str) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]);
+    command.args([
+        "--reuid=postgres",
+        "--regid=postgres",
+        "--clear-groups",
+        "--",
+    ]);
     command.arg(program).current_dir("/");
     command
 }
 
 fn finish(command: &mut Command) -> anyhow::Result<()> {
     let output = command.stdin(Stdio::null()).output();
-    let output = output.with_context(|| format!("{} cannot be run", command.get_program().display()))?;
+    let output =
+        output.with_context(|| format!("{} cannot be run", command.get_program().display()))?;
     ensure!(
         output.status.success(),
         "{} failed: {}",

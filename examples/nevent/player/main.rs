@@ -36,8 +36,12 @@ async fn play() -> anyhow::Result<PlayedExample> {
         "The host serves the plugins nevent and segments at {}.",
         scene.host.at("/mcp")
     );
-    println!("ada is an OWNER of riviera, ben an ADMIN of riviera-barcelona, sol a SUPERADMIN of no tenant.");
-    println!("Each has logged in at the company, and brings the token of that login with every call.");
+    println!(
+        "ada is an OWNER of riviera, ben an ADMIN of riviera-barcelona, sol a SUPERADMIN of no tenant."
+    );
+    println!(
+        "Each has logged in at the company, and brings the token of that login with every call."
+    );
     let url = &scene.host.at("/mcp");
     let token = scene.login("ada").await?;
     let mut ada = Speaker::enters("ada", url, &token, Some(GROUP)).await?;
@@ -55,8 +59,11 @@ async fn play() -> anyhow::Result<PlayedExample> {
     reach(&mut sol, 5).await?;
 
     title("At home");
-    ada.gets("create_segment", segment("Season tickets", "pass", "season"))
-        .await?;
+    ada.gets(
+        "create_segment",
+        segment("Season tickets", "pass", "season"),
+    )
+    .await?;
     figures(&mut ada).await?;
 
     title("At a tenant below");
@@ -155,7 +162,8 @@ async fn segments(who: &mut Speaker) -> anyhow::Result<()> {
     let changed = json!({ "id": id, "name": "Catalonia", "revision": 1 });
     who.gets("update_segment", changed.clone()).await?;
     // Whoever read it before the change must read it again.
-    who.is_refused("update_segment", changed, "tool_failed").await?;
+    who.is_refused("update_segment", changed, "tool_failed")
+        .await?;
     let kept = who.gets("get_segment", json!({ "id": id })).await?;
     ensure!(
         kept["name"] == "Catalonia" && kept["revision"] == 2,

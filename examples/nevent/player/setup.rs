@@ -26,9 +26,12 @@ impl NeventSetup {
         let directory = Arc::new(tempfile::tempdir()?);
         let place = directory.path();
         let secret = player::secret_file(place, "password", "pw_");
-        let upstream = OutsideSystem::start("nevent-upstream", place, &["--password".to_owned(), secret])?;
-        let configuration =
-            player::with_addresses("examples/nevent/host.toml", &[(UPSTREAM, &upstream.address)])?;
+        let upstream =
+            OutsideSystem::start("nevent-upstream", place, &["--password".to_owned(), secret])?;
+        let configuration = player::with_addresses(
+            "examples/nevent/host.toml",
+            &[(UPSTREAM, &upstream.address)],
+        )?;
         write(place, "host.toml", configuration);
         player::copy_components(&PLUGINS, place)?;
         Ok(Self {

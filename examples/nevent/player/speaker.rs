@@ -49,7 +49,10 @@ impl Speaker {
             "{tool} was for {was_for:?} and not for {:?}",
             self.at
         );
-        let result = answer.structured().context("the answer has no content")?.clone();
+        let result = answer
+            .structured()
+            .context("the answer has no content")?
+            .clone();
         show::result(tool, &result);
         Ok(result)
     }

@@ -1,12 +1,14 @@
-//! The outside system of the nevent example: the API of a company that sells tickets, as that company would run it. It
-//! knows nothing of toolhost.
+//! The outside system of the nevent example: the API of a company that sells tickets, as that
+//! company would run it. It knows nothing of toolhost.
 //!
-//! It logs people in with tokens of its own, gives a person who may another token for another tenant, and answers for
-//! analytics and for paid media with the figures of the tenant that the bearer's token names. What it received is written to
-//! a record, with tokens and passwords masked.
+//! It logs people in with tokens of its own, gives a person who may another token for another
+//! tenant, and answers for analytics and for paid media with the figures of the tenant that the
+//! bearer's token names. What it received is written to a record, with tokens and passwords masked.
 //!
-//! - [`people`]: who there is, which tenants there are, and who reaches which. [`tokens`]: signing and believing.
-//! - [`figures`]: what the two systems know. [`routes`]: the API. [`toolhost_examples`]: what crossed the wire.
+//! - [`people`]: who there is, which tenants there are, and who reaches which. [`tokens`]: signing
+//!   and believing.
+//! - [`figures`]: what the two systems know. [`routes`]: the API. [`toolhost_examples`]: what
+//!   crossed the wire.
 
 mod figures;
 mod people;

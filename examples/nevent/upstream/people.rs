@@ -68,7 +68,9 @@ pub(crate) fn person(name: &str) -> Option<&'static Person> {
 impl Person {
     /// The tenant of this id, where the person may act for it.
     pub(crate) fn reaches(&self, id: &str) -> Option<&'static Tenant> {
-        let tenant = TENANTS.iter().find(|tenant| tenant.id == id && tenant.open)?;
+        let tenant = TENANTS
+            .iter()
+            .find(|tenant| tenant.id == id && tenant.open)?;
         let own = self.tenant == Some(tenant.id);
         // The tree of this company is two tenants deep.
         let below = self.tenant.is_some() && self.tenant == tenant.parent;
@@ -89,9 +91,13 @@ mod tests {
         let reached = |name: &str| {
             let person = person(name).unwrap();
             let ids = TENANTS.iter().map(|tenant| tenant.id);
-            ids.filter(|id| person.reaches(id).is_some()).collect::<Vec<_>>()
+            ids.filter(|id| person.reaches(id).is_some())
+                .collect::<Vec<_>>()
         };
-        assert_eq!(reached("ada"), ["riviera", "riviera-barcelona", "riviera-lisbon"]);
+        assert_eq!(
+            reached("ada"),
+            ["riviera", "riviera-barcelona", "riviera-lisbon"]
+        );
         assert_eq!(reached("ben"), ["riviera-barcelona"]);
         assert_eq!(
             reached("sol"),

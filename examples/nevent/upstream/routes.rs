@@ -56,7 +56,10 @@ async fn login(State(api): State<Arc<Api>>, body: Bytes) -> Response {
     };
     let right = bool::from(body.password.as_bytes().ct_eq(api.password.as_bytes()));
     let Some(person) = person(&body.user).filter(|_| right) else {
-        return problem(StatusCode::UNAUTHORIZED, "nobody has this name and password");
+        return problem(
+            StatusCode::UNAUTHORIZED,
+            "nobody has this name and password",
+        );
     };
     given(api.signer.login(person), person.tenant)
 }
@@ -67,7 +70,8 @@ struct SwitchBody {
     tenant_id: String,
 }
 
-/// Whoever the bearer was given to, for the tenant of the bearer or another: what counts is what the person reaches.
+/// Whoever the bearer was given to, for the tenant of the bearer or another: what counts is what
+/// the person reaches.
 async fn switch(State(api): State<Arc<Api>>, headers: HeaderMap, body: Bytes) -> Response {
     let Some((_, person)) = bearer(&api, &headers) else {
         return unknown_bearer();
@@ -77,7 +81,10 @@ async fn switch(State(api): State<Arc<Api>>, headers: HeaderMap, body: Bytes) ->
     };
     match person.reaches(&body.tenant_id) {
         Some(people::Tenant { id, .. }) => given(api.signer.switched(person, id), Some(id)),
-        None => problem(StatusCode::FORBIDDEN, "there is no such tenant for this login"),
+        None => problem(
+            StatusCode::FORBIDDEN,
+            "there is no such tenant for this login",
+        ),
     }
 }
 
@@ -86,15 +93,24 @@ struct Period {
     days: u32,
 }
 
-async fn traffic(State(api): State<Arc<Api>>, headers: HeaderMap, Query(period): Query<Period>) -> Response {
+async fn traffic(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    Query(period): Query<Period>,
+) -> Response {
     figures_of(&api, &headers, &period, figures::traffic)
 }
 
-async fn spend(State(api): State<Arc<Api>>, headers: HeaderMap, Query(period): Query<Period>) -> Response {
+async fn spend(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    Query(period): Query<Period>,
+) -> Response {
     figures_of(&api, &headers, &period, figures::spend)
 }
 
-/// Answers by the tenant of the bearer. There is nothing else in a request that could say whose figures are meant.
+/// Answers by the tenant of the bearer. There is nothing else in a request that could say whose
+/// figures are meant.
 fn figures_of<F: Serialize>(
     api: &Api,
     headers: &HeaderMap,
@@ -110,7 +126,10 @@ fn figures_of<F: Serialize>(
     let tenant = claims.tenant.unwrap_or_default();
     let answer = match known(&tenant, period.days) {
         Some(figures) => Json(figures).into_response(),
-        None => problem(StatusCode::FORBIDDEN, "the token names no tenant with figures"),
+        None => problem(
+            StatusCode::FORBIDDEN,
+            "the token names no tenant with figures",
+        ),
     };
     noted(answer, json!({ "user": claims.sub, "tenant": tenant }))
 }
@@ -135,7 +154,10 @@ fn unknown_bearer() -> Response {
 /// A token, whose last characters and tenant are noted in the record.
 fn given(token: anyhow::Result<String>, tenant: Option<&str>) -> Response {
     let Ok(token) = token else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "the token cannot be signed");
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the token cannot be signed",
+        );
     };
     let answer = json!({ "access_token": token, "token_type": "Bearer" });
     noted(

@@ -57,7 +57,8 @@ impl Signer {
     /// # Errors
     /// The system has no randomness.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        let document =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
         let document = document.context("no key can be made")?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())
             .context("the key is not one")?;
@@ -67,8 +68,7 @@ impl Signer {
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         // A key of another run has another name.
         let kid = Uuid::new_v4().to_string();
-        let jwk =
-            json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": "ES256" });
+        let jwk = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": "ES256" });
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("at+jwt".to_owned());
         header.kid = Some(kid);
@@ -99,7 +99,12 @@ impl Signer {
         self.token(person, Some(tenant), &[API])
     }
 
-    fn token(&self, person: &Person, tenant: Option<&str>, audience: &[&str]) -> anyhow::Result<String> {
+    fn token(
+        &self,
+        person: &Person,
+        tenant: Option<&str>,
+        audience: &[&str],
+    ) -> anyhow::Result<String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let claims = Claims {
             iss: ISSUER.to_owned(),

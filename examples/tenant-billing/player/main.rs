@@ -1,4 +1,5 @@
-//! One authored tool, one OpenAPI connection and one MCP connection, for two tenants: `examples/tenant-billing`.
+//! One authored tool, one OpenAPI connection and one MCP connection, for two tenants:
+//! `examples/tenant-billing`.
 
 #![allow(
     clippy::print_stdout,
@@ -26,7 +27,10 @@ async fn play() -> anyhow::Result<PlayedExample> {
         "\nThe billing API, the help desk and the application's credentials (a real HTTP server) are at {}.",
         scene.upstream.url()
     );
-    println!("The host serves them as tools at {}.", scene.host.at("/mcp"));
+    println!(
+        "The host serves them as tools at {}.",
+        scene.host.at("/mcp")
+    );
     let mut people = Vec::new();
     for (name, tenant) in [("ann", "acme"), ("gil", "globex")] {
         println!("{name}'s token is of {tenant}.");
@@ -36,7 +40,9 @@ async fn play() -> anyhow::Result<PlayedExample> {
         anyhow::bail!("two people are needed")
     };
 
-    title("The tools: what the operator let through, and no argument for a tenant, an account or a token");
+    title(
+        "The tools: what the operator let through, and no argument for a tenant, an account or a token",
+    );
     ann.sees_the_tools().await?;
 
     title("The authored tool");
@@ -68,8 +74,11 @@ async fn play() -> anyhow::Result<PlayedExample> {
         .await?;
     ann.is_refused("billing__getInvoice", json!({ "id": "in_globex_1" }))
         .await?;
-    ann.is_refused("billing__listInvoices", json!({ "X-Account-Id": "acct_globex" }))
-        .await?;
+    ann.is_refused(
+        "billing__listInvoices",
+        json!({ "X-Account-Id": "acct_globex" }),
+    )
+    .await?;
     ann.is_refused("support__get_ticket", json!({ "id": "T-3" }))
         .await?;
     for hidden in ["billing__closeAccount", "support__delete_ticket"] {
@@ -97,7 +106,11 @@ impl Person {
     async fn enters(scene: &TenantBillingSetup, name: &'static str, tenant: &'static str) -> Self {
         let mut client = McpClient::new(&scene.host.at("/mcp"), &scene.issuer.token(tenant));
         client.initialize().await;
-        Self { name, tenant, client }
+        Self {
+            name,
+            tenant,
+            client,
+        }
     }
 
     /// An id of something of the person's own tenant.
@@ -110,7 +123,9 @@ impl Person {
         let Ok(listed) = listed else {
             bail!("there is no list of tools")
         };
-        let tools = listed["tools"].as_array().context("there is no list of tools")?;
+        let tools = listed["tools"]
+            .as_array()
+            .context("there is no list of tools")?;
         let mut lines = Vec::new();
         for tool in tools {
             let properties = tool["inputSchema"]["properties"].as_object();
@@ -177,8 +192,16 @@ impl Person {
     /// A call that is refused.
     async fn is_refused(&mut self, tool: &str, arguments: Value) -> anyhow::Result<()> {
         let answer = self.asks(tool, arguments).await?;
-        ensure!(answer.is_error(), "{tool} was to be refused: {}", answer.raw);
-        println!("  {}: {}", answer.code().unwrap_or("no code"), answer.text());
+        ensure!(
+            answer.is_error(),
+            "{tool} was to be refused: {}",
+            answer.raw
+        );
+        println!(
+            "  {}: {}",
+            answer.code().unwrap_or("no code"),
+            answer.text()
+        );
         Ok(())
     }
 }

@@ -27,8 +27,11 @@ impl TenantBillingSetup {
         let directory = Arc::new(tempfile::tempdir()?);
         let place = directory.path();
         let secret = player::secret_file(place, "broker.secret", "host_");
-        let upstream =
-            OutsideSystem::start("tenant-billing-upstream", place, &["--secret".to_owned(), secret])?;
+        let upstream = OutsideSystem::start(
+            "tenant-billing-upstream",
+            place,
+            &["--secret".to_owned(), secret],
+        )?;
         let configuration = player::with_addresses(
             "examples/tenant-billing/host.toml",
             &[(UPSTREAM, &upstream.address)],
@@ -38,7 +41,14 @@ impl TenantBillingSetup {
         let issuer = player::issuer(place, AUDIENCE)?;
         let approved = run(
             place,
-            &["connection", "approve", "support", "--as-tenant", "acme", "--yes"],
+            &[
+                "connection",
+                "approve",
+                "support",
+                "--as-tenant",
+                "acme",
+                "--yes",
+            ],
         );
         ensure!(
             approved.status == 0,

@@ -42,7 +42,8 @@ impl TenantBillingRequest {
 
 /// Everything that crossed the wire but what is the same for everybody: the description.
 pub(super) fn read(record: &Path) -> anyhow::Result<Vec<TenantBillingRequest>> {
-    let lines = std::fs::read_to_string(record).context("the record of the systems cannot be read")?;
+    let lines =
+        std::fs::read_to_string(record).context("the record of the systems cannot be read")?;
     let mut all = Vec::new();
     for line in lines.lines() {
         let line: Value = serde_json::from_str(line)?;
@@ -84,7 +85,9 @@ pub(super) fn show(all: &[TenantBillingRequest]) -> anyhow::Result<()> {
     for tenant in ["acme", "globex"] {
         let given: BTreeSet<String> = all
             .iter()
-            .filter(|crossed| crossed.is_credential() && crossed.body.contains(&format!("\"{tenant}\"")))
+            .filter(|crossed| {
+                crossed.is_credential() && crossed.body.contains(&format!("\"{tenant}\""))
+            })
             .filter_map(|crossed| crossed.gave.as_ref())
             .map(|token| format!("Bearer {token}"))
             .collect();
@@ -93,7 +96,8 @@ pub(super) fn show(all: &[TenantBillingRequest]) -> anyhow::Result<()> {
             "{tenant} has {} credentials instead of one for each system",
             given.len()
         );
-        let own = |crossed: &&TenantBillingRequest| crossed.account.ends_with(&format!("_{tenant}"));
+        let own =
+            |crossed: &&TenantBillingRequest| crossed.account.ends_with(&format!("_{tenant}"));
         for crossed in all.iter().filter(own) {
             ensure!(
                 given.contains(&crossed.bearer),

@@ -68,7 +68,10 @@ fn invoices(customer: Customer) -> Vec<Invoice> {
             ("Road Runner Freight", 4_500),
             ("Desert Rail", 86_050),
         ],
-        "globex" => &[("Hank Scorpio", 9_999_900), ("Cypress Creek Schools", 31_415)],
+        "globex" => &[
+            ("Hank Scorpio", 9_999_900),
+            ("Cypress Creek Schools", 31_415),
+        ],
         _ => &[],
     };
     let invoice = |(&(name, amount_cents), number): (&(&'static str, u64), u32)| Invoice {
@@ -86,7 +89,10 @@ struct PageQuery {
     limit: Option<usize>,
 }
 
-async fn list(Extension(customer): Extension<Customer>, Query(query): Query<PageQuery>) -> Response {
+async fn list(
+    Extension(customer): Extension<Customer>,
+    Query(query): Query<PageQuery>,
+) -> Response {
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if limit == 0 || limit > MAX_LIMIT {
         return problem(StatusCode::BAD_REQUEST, "limit is from 1 to 100");
@@ -96,7 +102,10 @@ async fn list(Extension(customer): Extension<Customer>, Query(query): Query<Page
 }
 
 async fn one(Extension(customer): Extension<Customer>, Path(id): Path<String>) -> Response {
-    match invoices(customer).into_iter().find(|invoice| invoice.id == id) {
+    match invoices(customer)
+        .into_iter()
+        .find(|invoice| invoice.id == id)
+    {
         Some(invoice) => Json(invoice).into_response(),
         None => problem(StatusCode::NOT_FOUND, "there is no such invoice"),
     }
@@ -117,16 +126,22 @@ async fn change(
 ) -> Response {
     let change = serde_json::from_slice::<Change>(&body).ok();
     let known = |plan: &String| PLANS.contains(&plan.as_str());
-    let change = change.filter(|change| change.plan.as_ref().is_none_or(known) && change.seats != Some(0));
+    let change =
+        change.filter(|change| change.plan.as_ref().is_none_or(known) && change.seats != Some(0));
     let Some(change) = change else {
-        return problem(StatusCode::BAD_REQUEST, "that is no change of a subscription");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "that is no change of a subscription",
+        );
     };
     let mut subscriptions = subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
-    let subscription = subscriptions.entry(customer.0).or_insert_with(|| Subscription {
-        id: format!("sub_{}", customer.0),
-        plan: "starter".to_owned(),
-        seats: 3,
-    });
+    let subscription = subscriptions
+        .entry(customer.0)
+        .or_insert_with(|| Subscription {
+            id: format!("sub_{}", customer.0),
+            plan: "starter".to_owned(),
+            seats: 3,
+        });
     if subscription.id != id {
         return problem(StatusCode::NOT_FOUND, "there is no such subscription");
     }

@@ -23,7 +23,8 @@ struct Keeper {
     secret: String,
 }
 
-/// `POST /credentials`: which token a tenant has at which system. The application would look into its own database here.
+/// `POST /credentials`: which token a tenant has at which system. The application would look into
+/// its own database here.
 pub(crate) fn router(customers: Arc<Customers>, secret: String) -> Router {
     Router::new()
         .route("/credentials", post(give))
@@ -58,7 +59,9 @@ async fn give(State(keeper): State<Arc<Keeper>>, headers: HeaderMap, body: Bytes
     else {
         return problem(StatusCode::NOT_FOUND, "there is no such credential");
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let answer = json!({
         "secret": account.token,
         "external_tenant_id": account.id,

@@ -86,7 +86,8 @@ impl Accounts {
         };
         let token = only("authorization").and_then(|value| value.strip_prefix("Bearer "));
         let account = token.and_then(|token| {
-            let opens = |account: &&Account| bool::from(account.token.as_bytes().ct_eq(token.as_bytes()));
+            let opens =
+                |account: &&Account| bool::from(account.token.as_bytes().ct_eq(token.as_bytes()));
             self.all.iter().find(opens)
         });
         let account = account.ok_or((StatusCode::UNAUTHORIZED, "the token opens no account"))?;
@@ -121,12 +122,16 @@ pub(crate) async fn authenticate(
     }
 }
 
-/// What the application knows of its tenants. The tokens are made up when it starts: nobody has to configure them.
+/// What the application knows of its tenants. The tokens are made up when it starts: nobody has to
+/// configure them.
 pub(crate) struct Customers([Accounts; 2]);
 
 impl Customers {
     pub(crate) fn new() -> Self {
-        Self([Accounts::new(System::Billing), Accounts::new(System::Support)])
+        Self([
+            Accounts::new(System::Billing),
+            Accounts::new(System::Support),
+        ])
     }
 
     /// The accounts at one system.
@@ -153,7 +158,9 @@ mod tests {
         );
         headers.insert("x-account-id", HeaderValue::from_str(id).unwrap());
         let opened = accounts.opened(&headers);
-        opened.map(|account| account.tenant).map_err(|(status, _)| status)
+        opened
+            .map(|account| account.tenant)
+            .map_err(|(status, _)| status)
     }
 
     #[test]
@@ -162,7 +169,10 @@ mod tests {
         let (billing, support) = (customers.of(System::Billing), customers.of(System::Support));
         let token = &billing.of("acme").unwrap().token;
         assert_eq!(status(&billing, token, "acct_acme"), Ok("acme"));
-        assert_eq!(status(&billing, token, "acct_globex"), Err(StatusCode::FORBIDDEN));
+        assert_eq!(
+            status(&billing, token, "acct_globex"),
+            Err(StatusCode::FORBIDDEN)
+        );
         assert_eq!(
             status(&billing, &support.of("acme").unwrap().token, "acct_acme"),
             Err(StatusCode::UNAUTHORIZED)

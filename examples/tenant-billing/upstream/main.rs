@@ -1,9 +1,10 @@
-//! The outside systems of the tenant-billing example, in one program: a billing API that describes itself with OpenAPI, a
-//! help desk that is an MCP server, and the application's own endpoint that keeps its tenants' credentials for both.
-//! None of them knows anything of toolhost.
+//! The outside systems of the tenant-billing example, in one program: a billing API that describes
+//! itself with OpenAPI, a help desk that is an MCP server, and the application's own endpoint that
+//! keeps its tenants' credentials for both. None of them knows anything of toolhost.
 //!
-//! Each system answers a request only with the bearer token of one customer and that customer's id in the system's own
-//! header, and then with that customer's things alone. What was received is written to a record, tokens masked.
+//! Each system answers a request only with the bearer token of one customer and that customer's id
+//! in the system's own header, and then with that customer's things alone. What was received is
+//! written to a record, tokens masked.
 //!
 //! - [`customers`]: who there is, and what opens what. [`credentials`]: the application's endpoint.
 //! - [`billing`]: the billing API, described by `billing.openapi.json`. [`support`]: the help desk.

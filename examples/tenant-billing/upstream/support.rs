@@ -4,8 +4,9 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use http::request::Parts;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -37,7 +38,8 @@ pub(crate) fn router(accounts: Accounts) -> Router {
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
         .disable_allowed_origins();
-    let service = StreamableHttpService::new(desk, Arc::new(LocalSessionManager::default()), config);
+    let service =
+        StreamableHttpService::new(desk, Arc::new(LocalSessionManager::default()), config);
     Router::new()
         .route_service("/mcp", service)
         .layer(from_fn_with_state(accounts, authenticate))
@@ -54,7 +56,12 @@ fn tickets() -> Vec<Ticket> {
     vec![
         ticket("acme", "T-1", "The rocket came without fuel", "open"),
         ticket("acme", "T-2", "An invoice names the wrong canyon", "open"),
-        ticket("globex", "T-3", "An invoice for the doomsday device", "open"),
+        ticket(
+            "globex",
+            "T-3",
+            "An invoice for the doomsday device",
+            "open",
+        ),
         ticket("globex", "T-4", "The volcano is too warm", "closed"),
     ]
 }
@@ -65,7 +72,12 @@ struct HelpDesk {
 
 impl HelpDesk {
     fn call(&self, customer: Customer, tool: &str, arguments: &Value) -> Result<Value, String> {
-        let text = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| {
+            arguments
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
         let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own = tickets.iter_mut().filter(|ticket| ticket.of == customer.0);
         let mut find = || {

@@ -110,8 +110,8 @@ impl Admin {
 
     pub(crate) fn host_operations(&self) -> Result<&dyn HostOperations, AdminError> {
         let serving = self.serving.get();
-        serving
-            .map(|serving| &**serving)
-            .ok_or_else(|| AdminError::invalid("the host does not serve yet; try again in a moment"))
+        serving.map(|serving| &**serving).ok_or_else(|| {
+            AdminError::invalid("the host does not serve yet; try again in a moment")
+        })
     }
 }

@@ -2,9 +2,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use toolhost_gateway::content_block;
-use toolhost_tools::{CallOutcome, GuestLog, InputResponse as QuestionAnswer, ProgressSink, Resume};
+use toolhost_tools::{
+    CallOutcome, GuestLog, InputResponse as QuestionAnswer, ProgressSink, Resume,
+};
 
-/// A call that an operator makes through the host that runs. It takes the one call path, for the caller of the token.
+/// A call that an operator makes through the host that runs. It takes the one call path, for the
+/// caller of the token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallRequest {
@@ -12,7 +15,8 @@ pub struct CallRequest {
     pub tool: String,
     /// Its arguments.
     pub arguments: Map<String, Value>,
-    /// Whether a token follows. Without one the caller is the host's development tenant, where it has one.
+    /// Whether a token follows. Without one the caller is the host's development tenant, where it
+    /// has one.
     pub has_token: bool,
     /// The development tenant that is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,7 +149,8 @@ pub enum CallLine {
     },
 }
 
-/// Sends what is heard of a call to the operator who called, a line of JSON each. One that cannot keep up misses some.
+/// Sends what is heard of a call to the operator who called, a line of JSON each. One that cannot
+/// keep up misses some.
 #[derive(Debug)]
 pub struct CallLines(pub mpsc::Sender<Vec<u8>>);
 
@@ -159,7 +164,11 @@ impl CallLines {
 
 impl ProgressSink for CallLines {
     fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
-        self.send(&CallLine::Progress(CallProgress { done, total, message }));
+        self.send(&CallLine::Progress(CallProgress {
+            done,
+            total,
+            message,
+        }));
     }
 }
 

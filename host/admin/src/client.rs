@@ -18,7 +18,9 @@ pub enum ClientError {
     #[error(transparent)]
     Refused(#[from] AdminError),
     /// The answer is not of the kind that was asked for.
-    #[error("the host that runs here answered something else than was asked; it is another version")]
+    #[error(
+        "the host that runs here answered something else than was asked; it is another version"
+    )]
     OtherVersion,
     /// The socket failed in mid-request; whether it was carried out is not known.
     #[error("the admin socket failed: {0}")]
@@ -42,7 +44,12 @@ impl AdminClient {
     pub async fn connect(data_dir: &Path) -> Result<Self, ClientError> {
         match UnixStream::connect(data_dir.join(ADMIN_SOCKET)).await {
             Ok(stream) => Ok(Self(Frames::new(stream))),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                ) =>
+            {
                 Err(ClientError::NobodyThere)
             }
             Err(error) => Err(error.into()),
@@ -73,7 +80,8 @@ impl AdminClient {
                     return serde_json::from_slice(body).map_err(|_| ClientError::OtherVersion);
                 }
                 Some((&ERROR, body)) => {
-                    let error: AdminError = serde_json::from_slice(body).map_err(std::io::Error::from)?;
+                    let error: AdminError =
+                        serde_json::from_slice(body).map_err(std::io::Error::from)?;
                     return Err(error.into());
                 }
                 _ => return Err(std::io::Error::from(ErrorKind::InvalidData).into()),

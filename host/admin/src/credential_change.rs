@@ -8,7 +8,8 @@ use crate::credential_row::credential_row;
 use crate::{Admin, AdminError, CredentialRow, UserName};
 
 impl Admin {
-    /// Stores or rotates a credential: of a tenant, for a connection, and for one of the tenant's users where one is named.
+    /// Stores or rotates a credential: of a tenant, for a connection, and for one of the tenant's
+    /// users where one is named.
     pub(crate) async fn put_credential(
         &self,
         action: ChangeAction,
@@ -31,8 +32,9 @@ impl Admin {
         Ok(credential_row(tenant, info))
     }
 
-    /// Before anything is recorded: a tenant that is not there has no chain, and gets none for a slip of the pen. One that was
-    /// added by a process that was killed before it had made the space gets it now.
+    /// Before anything is recorded: a tenant that is not there has no chain, and gets none for a
+    /// slip of the pen. One that was added by a process that was killed before it had made the
+    /// space gets it now.
     pub(crate) async fn has_space(&self, space: &TenantSpace) -> Result<(), AdminError> {
         let tenant = space.tenant();
         if self.parts.store.tenants().await?.contains(tenant) {
@@ -41,7 +43,11 @@ impl Admin {
         if self.parts.directory.tree().get(tenant).is_none() {
             return Err(unknown_tenant(tenant.as_str()));
         }
-        Ok(self.parts.provisioner.prepare(tenant, &self.operator).await?)
+        Ok(self
+            .parts
+            .provisioner
+            .prepare(tenant, &self.operator)
+            .await?)
     }
 
     pub(crate) async fn record_credential(
@@ -68,7 +74,8 @@ pub(crate) fn credential_name(
     connection: &str,
     user: Option<UserName>,
 ) -> Result<CredentialName, AdminError> {
-    let connection = ConnectionName::parse(connection).map_err(|why| AdminError::invalid(why.to_string()))?;
+    let connection =
+        ConnectionName::parse(connection).map_err(|why| AdminError::invalid(why.to_string()))?;
     let user = user.map(|user| UserId {
         issuer: user.issuer.into(),
         subject: user.subject.into(),
@@ -76,7 +83,8 @@ pub(crate) fn credential_name(
     Ok(CredentialName { connection, user })
 }
 
-/// What the vault refused. A tenant without a space is one that nobody has named yet, and that can be said better.
+/// What the vault refused. A tenant without a space is one that nobody has named yet, and that can
+/// be said better.
 pub(crate) fn vault_error(error: VaultError, tenant: &str) -> AdminError {
     match error {
         VaultError::Store(StoreError::UnknownSpace { .. }) => unknown_tenant(tenant),

@@ -5,11 +5,13 @@ use toolhost_policy::ErrorCode;
 use toolhost_store::StoreError;
 use toolhost_vault::VaultError;
 
-/// Why the operator did not get what was asked for. The text names what to change and holds no secret.
+/// Why the operator did not get what was asked for. The text names what to change and holds no
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct AdminError {
-    /// Its class: `invalid_request` for what was asked wrongly, `not_found`, `forbidden`, `internal` for the rest.
+    /// Its class: `invalid_request` for what was asked wrongly, `not_found`, `forbidden`,
+    /// `internal` for the rest.
     pub code: ErrorCode,
     /// One sentence.
     pub message: String,

@@ -17,9 +17,14 @@ pub trait HostOperations: Send + Sync + Debug {
     ///
     /// # Errors
     /// The token is not believed, or the connection is not there.
-    async fn explain(&self, asked: &ExplainRequest, token: &Secret) -> Result<Explanation, AdminError>;
+    async fn explain(
+        &self,
+        asked: &ExplainRequest,
+        token: &Secret,
+    ) -> Result<Explanation, AdminError>;
 
-    /// Whether a connection could be used by a tenant: its credential is got, and its address is looked up and called.
+    /// Whether a connection could be used by a tenant: its credential is got, and its address is
+    /// looked up and called.
     ///
     /// # Errors
     /// The tenant or the connection is not there.
@@ -90,7 +95,8 @@ pub struct Explanation {
     pub addresses: Vec<AddressRow>,
 }
 
-/// What would become of the request, if one plugin, or one tool of an adapter's connection, made it.
+/// What would become of the request, if one plugin, or one tool of an adapter's connection, made
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleRow {
     /// The plugin.

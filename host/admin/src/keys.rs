@@ -4,8 +4,8 @@ use toolhost_audit::{Chain, ChainKey, ChainKeys, SinkError};
 use toolhost_policy::Secret;
 use toolhost_store::{Key, Precondition, Space, Store, StoreError, Table};
 
-/// The key of the audit chains: 32 random bytes in the host's space, made once. They stay when keys are rotated and when
-/// tenants are removed, so that old chains can be verified.
+/// The key of the audit chains: 32 random bytes in the host's space, made once. They stay when keys
+/// are rotated and when tenants are removed, so that old chains can be verified.
 pub(crate) struct StoredChainKey(Secret);
 
 impl std::fmt::Debug for StoredChainKey {

@@ -5,8 +5,8 @@ use toolhost_policy::Secret;
 
 use crate::{Admin, AdminError};
 
-/// What an operator may ask for, with the type of its answer. A secret never stands in the request itself: it goes in a frame
-/// of its own.
+/// What an operator may ask for, with the type of its answer. A secret never stands in the request
+/// itself: it goes in a frame of its own.
 pub trait AdminOperation: Serialize + DeserializeOwned + Send {
     /// What a request is answered with.
     type Answer: Serialize + DeserializeOwned + Send;
@@ -36,7 +36,8 @@ pub trait AdminOperation: Serialize + DeserializeOwned + Send {
         false
     }
 
-    /// The tenant of which it keeps the first record, so that a data directory is made for it where there is none.
+    /// The tenant of which it keeps the first record, so that a data directory is made for it where
+    /// there is none.
     fn tenant_to_create(&self) -> Option<&str> {
         None
     }
@@ -59,6 +60,8 @@ impl OperationContext {
     /// # Errors
     /// None came, which the sentence says.
     pub(crate) fn secret(&mut self, missing: &str) -> Result<Secret, AdminError> {
-        self.secret.take().ok_or_else(|| AdminError::invalid(missing))
+        self.secret
+            .take()
+            .ok_or_else(|| AdminError::invalid(missing))
     }
 }

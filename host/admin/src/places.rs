@@ -1,5 +1,5 @@
-//! Who has a place at the admin socket. Whoever has asked nothing yet gives way, and calls never take every place, so that a
-//! script's calls do not keep an operator's verbs out.
+//! Who has a place at the admin socket. Whoever has asked nothing yet gives way, and calls never
+//! take every place, so that a script's calls do not keep an operator's verbs out.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,8 @@ impl AdminPlaces {
         })
     }
 
-    /// A place for a connection that was just opened; `None` where every other one carries a request.
+    /// A place for a connection that was just opened; `None` where every other one carries a
+    /// request.
     pub(crate) async fn take(self: &Arc<Self>) -> Option<AdminPlace> {
         let permit = match Arc::clone(&self.all).try_acquire_owned() {
             Ok(permit) => permit,
@@ -73,7 +74,8 @@ impl AdminPlace {
         self.gives_way.cancelled().await;
     }
 
-    /// The request is here: from now on the place is kept. `false` where it was given away just before.
+    /// The request is here: from now on the place is kept. `false` where it was given away just
+    /// before.
     pub(crate) fn keep(&self) -> bool {
         let mut silent = self.places.silent();
         let before = silent.len();

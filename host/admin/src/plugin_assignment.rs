@@ -20,7 +20,8 @@ pub struct PluginRow {
     /// Of which tenant the row is; of every one that nothing is said of where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// Whether it was assigned to the tenant, or taken from it; otherwise the rule of every tenant counts.
+    /// Whether it was assigned to the tenant, or taken from it; otherwise the rule of every tenant
+    /// counts.
     pub said: bool,
     /// The tools that it has of it, in order.
     pub tools: Vec<String>,
@@ -95,7 +96,10 @@ impl Admin {
     }
 
     /// What one tenant has of each plugin.
-    pub(crate) async fn plugin_rows(&self, space: &TenantSpace) -> Result<Vec<PluginRow>, AdminError> {
+    pub(crate) async fn plugin_rows(
+        &self,
+        space: &TenantSpace,
+    ) -> Result<Vec<PluginRow>, AdminError> {
         let of_tenant = self.parts.assignments.load(space).await?;
         Ok(self.all_plugin_rows(Some(space.tenant()), &of_tenant))
     }
@@ -158,7 +162,8 @@ impl Admin {
         rows
     }
 
-    /// The space of a tenant that the directory has: one that it does not have is a slip of the hand.
+    /// The space of a tenant that the directory has: one that it does not have is a slip of the
+    /// hand.
     pub(crate) fn known_tenant(&self, tenant: &str) -> Result<TenantSpace, AdminError> {
         let space = self.space(tenant)?;
         match self.parts.directory.tree().get(space.tenant()) {
@@ -174,7 +179,10 @@ impl Admin {
     }
 
     async fn assignment_done(&self, change: AssignmentChanged) -> Result<(), AdminError> {
-        let done = AssignmentChanged { done: true, ..change };
+        let done = AssignmentChanged {
+            done: true,
+            ..change
+        };
         Ok(self.audit.record(&Event::AssignmentChanged(done)).await?)
     }
 }

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::operations::*;
 use crate::{Admin, AdminError, AdminOperation, CallRequest, ExplainRequest, OperationContext};
 
-/// Declares the requests as they cross the socket: `{"verb": "tenant_add", …}`. A new verb is a file in `operations` and a
-/// line here.
+/// Declares the requests as they cross the socket: `{"verb": "tenant_add", …}`. A new verb is a
+/// file in `operations` and a line here.
 macro_rules! requests {
     ($($verb:ident($operation:ty),)*) => {
         /// A request as it crosses the socket.

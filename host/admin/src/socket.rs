@@ -17,7 +17,8 @@ use crate::{Admin, AdminError, AdminRequest, OperationContext};
 /// The socket's name in the data directory.
 pub const ADMIN_SOCKET: &str = "admin.sock";
 
-/// From the connection to the whole request. Whoever connects and says nothing keeps a place no longer.
+/// From the connection to the whole request. Whoever connects and says nothing keeps a place no
+/// longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For one frame of an answer. Whoever does not read it keeps a place no longer.
@@ -26,8 +27,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lines that wait for a slow reader.
 const WAITING: usize = 16;
 
-/// Opens the socket (0600) and serves until `shutdown`. A socket that a killed host left is taken over: the caller has
-/// the data directory's lock.
+/// Opens the socket (0600) and serves until `shutdown`. A socket that a killed host left is taken
+/// over: the caller has the data directory's lock.
 ///
 /// # Errors
 /// The socket cannot be made; a path longer than a Unix socket's (108 bytes) is one reason.
@@ -75,11 +76,13 @@ pub fn listen(
     }))
 }
 
-/// Whether the process at the other end runs as this one's user, or as root. The file's mode says the same; this holds
-/// where a copy of the socket, or a descriptor, was handed on.
+/// Whether the process at the other end runs as this one's user, or as root. The file's mode says
+/// the same; this holds where a copy of the socket, or a descriptor, was handed on.
 fn is_own(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| may_ask(peer.uid(), own))
+    stream
+        .peer_cred()
+        .is_ok_and(|peer| may_ask(peer.uid(), own))
 }
 
 fn may_ask(peer: u32, own: u32) -> bool {
@@ -118,7 +121,9 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>, place: AdminPlace) -> io:
     let call = match &request {
         AdminRequest::Call(_) => match place.call() {
             None => {
-                let error = AdminError::busy("too many calls are under way over the admin socket; try again");
+                let error = AdminError::busy(
+                    "too many calls are under way over the admin socket; try again",
+                );
                 return refuse(&mut frames, &error).await;
             }
             call => call,
@@ -126,7 +131,8 @@ async fn serve(stream: UnixStream, admin: &Arc<Admin>, place: AdminPlace) -> io:
         _ => None,
     };
     let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
-    // A task of its own: what has begun is finished, whether or not somebody still waits for the answer.
+    // A task of its own: what has begun is finished, whether or not somebody still waits for the
+    // answer.
     let work = {
         let admin = Arc::clone(admin);
         tokio::spawn(async move {
@@ -168,7 +174,9 @@ enum ReceiveError {
     Broken(io::Error),
 }
 
-async fn receive(frames: &mut Frames) -> Result<Option<(AdminRequest, Option<Secret>)>, ReceiveError> {
+async fn receive(
+    frames: &mut Frames,
+) -> Result<Option<(AdminRequest, Option<Secret>)>, ReceiveError> {
     let Some(frame) = frames.receive().await.map_err(ReceiveError::Broken)? else {
         return Ok(None);
     };

@@ -20,7 +20,9 @@ impl Admin {
             Err(AssignmentError::Store(StoreError::UnknownSpace { .. })) => None,
             Err(error) => return Err(error.into()),
         };
-        let below = tree.iter().filter(|other| other.parent.as_ref() == Some(&id));
+        let below = tree
+            .iter()
+            .filter(|other| other.parent.as_ref() == Some(&id));
         Ok(TenantAnswer {
             tenant: TenantRow::from_tenant(found, &tree),
             below: below.map(|other| other.id.to_string()).collect(),
@@ -51,10 +53,12 @@ impl Admin {
         self.show_tenant(tenant).await
     }
 
-    /// Takes a tenant out of the directory and destroys its key and its space. Whether there were any.
+    /// Takes a tenant out of the directory and destroys its key and its space. Whether there were
+    /// any.
     pub(crate) async fn destroy_tenant(&self, id: &TenantId) -> Result<bool, ChangeError> {
         let removed = self.parts.directory.remove(id, &self.operator).await;
-        // Whether or not the second half went well: what is in memory of it is of a tenant that is not served any more.
+        // Whether or not the second half went well: what is in memory of it is of a tenant that is
+        // not served any more.
         if !matches!(removed, Err(ChangeError::HasChildren(_))) {
             self.parts.provisioner.forget(id);
             self.parts.vault.forget_tenant(&self.space_of(id));
@@ -65,7 +69,11 @@ impl Admin {
 
     /// After the space was destroyed: a new tenant of this name is expected to have no credentials.
     pub(crate) async fn end_credentials(&self, id: &TenantId) -> Result<(), AdminError> {
-        Ok(self.parts.vault.end(&self.space_of(id), &self.operator).await?)
+        Ok(self
+            .parts
+            .vault
+            .end(&self.space_of(id), &self.operator)
+            .await?)
     }
 
     pub(crate) fn space_of(&self, id: &TenantId) -> TenantSpace {
@@ -74,11 +82,17 @@ impl Admin {
 
     /// Before the change: one that the chain does not know must not be there.
     pub(crate) async fn announce_tenant(&self, change: &TenantChanged) -> Result<(), AdminError> {
-        Ok(self.audit.record(&Event::TenantChanged(change.clone())).await?)
+        Ok(self
+            .audit
+            .record(&Event::TenantChanged(change.clone()))
+            .await?)
     }
 
     pub(crate) async fn tenant_changed(&self, change: TenantChanged) -> Result<(), AdminError> {
-        let done = TenantChanged { done: true, ..change };
+        let done = TenantChanged {
+            done: true,
+            ..change
+        };
         Ok(self.audit.record(&Event::TenantChanged(done)).await?)
     }
 }

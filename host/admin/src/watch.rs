@@ -8,12 +8,16 @@ use toolhost_store::Space;
 
 use crate::Admin;
 
-/// How often the store is asked which spaces it refuses. The refusal itself does not wait for this; the record does.
+/// How often the store is asked which spaces it refuses. The refusal itself does not wait for this;
+/// the record does.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Admin {
     /// Logs and records each space that the store begins to refuse, until `shutdown`.
-    pub fn watch_quarantines(self: &Arc<Self>, shutdown: CancellationToken) -> tokio::task::JoinHandle<()> {
+    pub fn watch_quarantines(
+        self: &Arc<Self>,
+        shutdown: CancellationToken,
+    ) -> tokio::task::JoinHandle<()> {
         let admin = Arc::clone(self);
         tokio::spawn(async move {
             let mut known: HashSet<Space> = HashSet::new();

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses that one stranger has: an IPv4 address, or a /64 of IPv6, which is the least that a network is given
-/// (RFC 6177) and within which anybody may take any address.
+/// The addresses that one stranger has: an IPv4 address, or a /64 of IPv6, which is the least that
+/// a network is given (RFC 6177) and within which anybody may take any address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AddressGroup {
     /// One address.

@@ -6,12 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{AddressGroup, EvictionVictim, Shares};
 
-/// Streams that one session may have open. A client has one, and for a moment two when it comes back before the host has
-/// seen that the first is gone.
+/// Streams that one session may have open. A client has one, and for a moment two when it comes
+/// back before the host has seen that the first is gone.
 pub const MAX_STREAMS_PER_SESSION: usize = 4;
 
-/// One of so many connections is spared when connections of nobody give way, if it is among the newest: hundreds, so that a
-/// flood of thousands of connections a second leaves each a tenth of a second for its request.
+/// One of so many connections is spared when connections of nobody give way, if it is among the
+/// newest: hundreds, so that a flood of thousands of connections a second leaves each a tenth of a
+/// second for its request.
 const SPARED: usize = 8;
 
 /// A client's connection, as long as it has a place.
@@ -27,11 +28,11 @@ pub struct RequestTicket(u64);
 pub struct ConnectionBounds {
     /// Open connections.
     pub all: usize,
-    /// Those of them that may carry a verified request at once. The rest is for newcomers, whoever they are, and for what
-    /// needs no token, as `/health` does.
+    /// Those of them that may carry a verified request at once. The rest is for newcomers, whoever
+    /// they are, and for what needs no token, as `/health` does.
     pub serving: usize,
-    /// Verified requests of one tenant at once. Never all, so that another tenant's first request mostly takes no place
-    /// from anybody.
+    /// Verified requests of one tenant at once. Never all, so that another tenant's first request
+    /// mostly takes no place from anybody.
     pub per_tenant: usize,
     /// Verified requests of one caller at once.
     pub per_caller: usize,
@@ -65,15 +66,18 @@ pub enum AdmissionRefusal {
     All,
 }
 
-/// The client connections of a door, and what each is used for. `H` closes a connection, `T` is a tenant and `C` a caller.
+/// The client connections of a door, and what each is used for. `H` closes a connection, `T` is a
+/// tenant and `C` a caller.
 ///
-/// A connection that nobody's token was ever seen on gives way first: that of the address with the most of them, and there
-/// the one that has waited longest. The newest, an eighth of all, are spared, so that a client has the time to send its
-/// request whoever shares its address. Then come connections that are idle, the longest idle first. One that carries a verified
-/// request gives way only to another verified request, by the rule of [`Shares::find_victim`], and streams before calls.
+/// A connection that nobody's token was ever seen on gives way first: that of the address with the
+/// most of them, and there the one that has waited longest. The newest, an eighth of all, are
+/// spared, so that a client has the time to send its request whoever shares its address. Then come
+/// connections that are idle, the longest idle first. One that carries a verified request gives way
+/// only to another verified request, by the rule of [`Shares::find_victim`], and streams before
+/// calls.
 ///
-/// An address is never refused: behind a reverse proxy all connections come from one, and they carry verified requests or
-/// last for one request.
+/// An address is never refused: behind a reverse proxy all connections come from one, and they
+/// carry verified requests or last for one request.
 #[derive(Debug)]
 pub struct ClientConnections<T, C, H> {
     bounds: ConnectionBounds,
@@ -165,7 +169,11 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
             },
         );
         table.strangers.insert(turn, id);
-        table.by_address.entry(address).or_default().insert(turn, id);
+        table
+            .by_address
+            .entry(address)
+            .or_default()
+            .insert(turn, id);
         (id, gives_way)
     }
 
@@ -174,7 +182,8 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
         self.table().close_waiting(self.bounds.all / SPARED)
     }
 
-    /// A request of a verified caller begins on a connection. Its turn, and the connection that gives way to it.
+    /// A request of a verified caller begins on a connection. Its turn, and the connection that
+    /// gives way to it.
     ///
     /// # Errors
     /// [`AdmissionRefusal`].
@@ -206,11 +215,19 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
         Ok((turn, gives_way))
     }
 
-    /// The answer of a request is a stream, which may last, of this session. The connection that gives way: the oldest stream
-    /// of a session that has too many.
-    pub fn stream(&self, id: ConnectionId, turn: RequestTicket, session: Option<&str>) -> Option<H> {
+    /// The answer of a request is a stream, which may last, of this session. The connection that
+    /// gives way: the oldest stream of a session that has too many.
+    pub fn stream(
+        &self,
+        id: ConnectionId,
+        turn: RequestTicket,
+        session: Option<&str>,
+    ) -> Option<H> {
         let mut table = self.table();
-        let connection = table.by_id.get_mut(&id).filter(|known| known.turn == turn)?;
+        let connection = table
+            .by_id
+            .get_mut(&id)
+            .filter(|known| known.turn == turn)?;
         let ConnectionState::Serving(holder) = &mut connection.state else {
             return None;
         };
@@ -218,14 +235,22 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
         let session = session?;
         holder.session = Some(session.into());
         let caller = holder.caller.clone();
-        let of_session =
-            |holder: &Holder<T, C>| holder.caller == caller && holder.session.as_deref() == Some(session);
+        let of_session = |holder: &Holder<T, C>| {
+            holder.caller == caller && holder.session.as_deref() == Some(session)
+        };
         let streams = table
             .serving_connections()
             .filter(|(_, _, holder)| of_session(holder));
         let (count, oldest) = streams.fold((0, None), |(count, oldest), (id, turn, _)| {
             let this = Some((turn, id));
-            (count + 1, if oldest.is_none() { this } else { oldest.min(this) })
+            (
+                count + 1,
+                if oldest.is_none() {
+                    this
+                } else {
+                    oldest.min(this)
+                },
+            )
         });
         match oldest {
             Some((_, oldest)) if count > MAX_STREAMS_PER_SESSION => table.remove(oldest),
@@ -285,11 +310,15 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ConnectionRegistry<T, C, H> 
     }
 
     /// Those that carry a verified request.
-    fn serving_connections(&self) -> impl Iterator<Item = (ConnectionId, RequestTicket, &Holder<T, C>)> {
-        self.by_id.iter().filter_map(|(id, known)| match &known.state {
-            ConnectionState::Serving(holder) => Some((*id, known.turn, holder)),
-            ConnectionState::Stranger | ConnectionState::Idle => None,
-        })
+    fn serving_connections(
+        &self,
+    ) -> impl Iterator<Item = (ConnectionId, RequestTicket, &Holder<T, C>)> {
+        self.by_id
+            .iter()
+            .filter_map(|(id, known)| match &known.state {
+                ConnectionState::Serving(holder) => Some((*id, known.turn, holder)),
+                ConnectionState::Stranger | ConnectionState::Idle => None,
+            })
     }
 
     /// Another state of a connection, which begins a turn.
@@ -309,7 +338,12 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ConnectionRegistry<T, C, H> 
     }
 
     /// Takes a connection's state out of what is counted.
-    fn forget(&mut self, turn: RequestTicket, address: AddressGroup, state: &ConnectionState<T, C>) {
+    fn forget(
+        &mut self,
+        turn: RequestTicket,
+        address: AddressGroup,
+        state: &ConnectionState<T, C>,
+    ) {
         match state {
             ConnectionState::Stranger => {
                 self.strangers.remove(&turn);
@@ -331,11 +365,13 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ConnectionRegistry<T, C, H> 
         Some(connection.handle)
     }
 
-    /// Closes a connection that carries no verified request, and none of the newest `spared` strangers if there is another.
+    /// Closes a connection that carries no verified request, and none of the newest `spared`
+    /// strangers if there is another.
     fn close_waiting(&mut self, spared: usize) -> Option<H> {
         let newest_to_go = self.strangers.keys().rev().nth(spared).copied();
-        let may_go =
-            |(turn, _): &(&RequestTicket, &ConnectionId)| newest_to_go.is_some_and(|newest| **turn <= newest);
+        let may_go = |(turn, _): &(&RequestTicket, &ConnectionId)| {
+            newest_to_go.is_some_and(|newest| **turn <= newest)
+        };
         let oldest = |of_address: &BTreeMap<RequestTicket, ConnectionId>| {
             Some(Reverse(*of_address.first_key_value()?.0))
         };
@@ -353,8 +389,8 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ConnectionRegistry<T, C, H> 
         self.remove(id)
     }
 
-    /// Closes a connection that carries a verified request: a stream before a call, the oldest first. Of the caller's own,
-    /// only a stream.
+    /// Closes a connection that carries a verified request: a stream before a call, the oldest
+    /// first. Of the caller's own, only a stream.
     fn close_serving(&mut self, whose: &EvictionVictim<T, C>, tenant: &T, caller: &C) -> Option<H> {
         let (tenant, caller, calls_too) = match whose {
             EvictionVictim::Own => (tenant, caller, false),

@@ -58,10 +58,13 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
     /// One more.
     pub fn add(&mut self, tenant: &T, caller: &C) {
         self.total += 1;
-        let share = self.tenants.entry(tenant.clone()).or_insert_with(|| TenantShare {
-            places: 0,
-            callers: HashMap::new(),
-        });
+        let share = self
+            .tenants
+            .entry(tenant.clone())
+            .or_insert_with(|| TenantShare {
+                places: 0,
+                callers: HashMap::new(),
+            });
         share.places += 1;
         *share.callers.entry(caller.clone()).or_default() += 1;
     }
@@ -85,16 +88,17 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
         }
     }
 
-    /// Whose place a caller may have, where there is no other: that of the caller with the most places in the tenant with
-    /// the most, if that is another tenant and has more than this one would; else that of the caller with the most in its own
-    /// tenant; else its own. `None` where the caller has none and nobody has more than it would.
+    /// Whose place a caller may have, where there is no other: that of the caller with the most
+    /// places in the tenant with the most, if that is another tenant and has more than this one
+    /// would; else that of the caller with the most in its own tenant; else its own. `None` where
+    /// the caller has none and nobody has more than it would.
     #[must_use]
     pub fn find_victim(&self, tenant: &T, caller: &C) -> Option<EvictionVictim<T, C>> {
         self.gives_way_among(tenant, caller, |_, _| true)
     }
 
-    /// Like [`Shares::find_victim`] among the callers that can give a place: one whose places are all in use keeps them, and they
-    /// count all the same.
+    /// Like [`Shares::find_victim`] among the callers that can give a place: one whose places are
+    /// all in use keeps them, and they count all the same.
     #[must_use]
     pub fn gives_way_among(
         &self,
@@ -103,7 +107,8 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
         can: impl Fn(&T, &C) -> bool,
     ) -> Option<EvictionVictim<T, C>> {
         let own = self.of_tenant(tenant);
-        let can_any = |(other, share): &(&T, &TenantShare<C>)| share.callers.keys().any(|of| can(other, of));
+        let can_any =
+            |(other, share): &(&T, &TenantShare<C>)| share.callers.keys().any(|of| can(other, of));
         let others = self.tenants.iter().filter(can_any);
         if let Some((other, share)) = others.max_by_key(|(_, share)| share.places)
             && other != tenant
@@ -147,8 +152,8 @@ impl<C> TenantShare<C> {
     }
 }
 
-/// Whether one with `theirs` places has more than one with `own` would have with one more: a place that went to and fro
-/// between two would serve neither. Whoever has none gets one.
+/// Whether one with `theirs` places has more than one with `own` would have with one more: a place
+/// that went to and fro between two would serve neither. Whoever has none gets one.
 fn exceeds(theirs: usize, own: usize) -> bool {
     own == 0 || theirs > own + 1
 }
@@ -170,9 +175,18 @@ mod tests {
     #[test]
     fn the_caller_with_the_most_of_the_tenant_with_the_most_gives_way() {
         let shares = shares(&[('a', 1, 3), ('a', 2, 5), ('b', 3, 6)]);
-        assert_eq!(shares.find_victim(&'c', &9), Some(EvictionVictim::Other('a', 2)));
-        assert_eq!(shares.find_victim(&'b', &3), Some(EvictionVictim::Other('a', 2)));
-        assert_eq!(shares.find_victim(&'a', &1), Some(EvictionVictim::Other('a', 2)));
+        assert_eq!(
+            shares.find_victim(&'c', &9),
+            Some(EvictionVictim::Other('a', 2))
+        );
+        assert_eq!(
+            shares.find_victim(&'b', &3),
+            Some(EvictionVictim::Other('a', 2))
+        );
+        assert_eq!(
+            shares.find_victim(&'a', &1),
+            Some(EvictionVictim::Other('a', 2))
+        );
         assert_eq!(shares.find_victim(&'a', &2), Some(EvictionVictim::Own));
         assert_eq!(
             shares.find_victim_in_tenant(&'b', &4),
@@ -185,7 +199,10 @@ mod tests {
     fn a_place_does_not_go_to_and_fro_between_equals() {
         let shares = shares(&[('a', 1, 3), ('b', 2, 2)]);
         assert_eq!(shares.find_victim(&'b', &2), Some(EvictionVictim::Own));
-        assert_eq!(shares.find_victim(&'b', &3), Some(EvictionVictim::Other('b', 2)));
+        assert_eq!(
+            shares.find_victim(&'b', &3),
+            Some(EvictionVictim::Other('b', 2))
+        );
     }
 
     #[test]
@@ -216,7 +233,11 @@ mod tests {
         assert_eq!(shares.total(), 1);
         shares.remove(&'a', &1);
         assert_eq!(
-            (shares.total(), shares.of_tenant(&'a'), shares.of_caller(&'a', &1)),
+            (
+                shares.total(),
+                shares.of_tenant(&'a'),
+                shares.of_caller(&'a', &1)
+            ),
             (0, 0, 0)
         );
         assert!(shares.tenants.is_empty());

@@ -210,7 +210,10 @@ fn streams_of_one_session_are_few_and_the_oldest_ends() {
             connection
         })
         .collect();
-    let open: Vec<bool> = streams.iter().map(|stream| clients.is_open(*stream)).collect();
+    let open: Vec<bool> = streams
+        .iter()
+        .map(|stream| clients.is_open(*stream))
+        .collect();
     let ended = streams.len() - MAX_STREAMS_PER_SESSION;
     assert!(
         open[..ended].iter().all(|open| !open) && open[ended..].iter().all(|open| *open),
@@ -258,7 +261,10 @@ fn an_answer_that_has_ended_frees_its_place_once() {
     clients.door.mark_idle(clients.ids[connection], stale);
     clients.stream(connection, "s");
     clients.door.remove(clients.ids[connection]);
-    assert_eq!(clients.call(connection, 1, 1), Err(AdmissionRefusal::Closed));
+    assert_eq!(
+        clients.call(connection, 1, 1),
+        Err(AdmissionRefusal::Closed)
+    );
     assert_eq!(clients.door.open(), 0);
 }
 

@@ -1,5 +1,5 @@
-//! What the record of a call costs. `baseline_write` is the cost of one `write(2)` of as many bytes to the same disk, and
-//! `baseline_fdatasync` of one with an `fdatasync`, in the same run.
+//! What the record of a call costs. `baseline_write` is the cost of one `write(2)` of as many bytes
+//! to the same disk, and `baseline_fdatasync` of one with an `fdatasync`, in the same run.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +32,9 @@ fn record(c: &mut Criterion) {
     let mut group = c.benchmark_group("record");
     let bytes = vec![b'x'; 900];
     let mut plain = std::fs::File::create(root.path().join("plain")).unwrap();
-    group.bench_function("baseline_write", |b| b.iter(|| plain.write_all(&bytes).unwrap()));
+    group.bench_function("baseline_write", |b| {
+        b.iter(|| plain.write_all(&bytes).unwrap())
+    });
     group.bench_function("read_only_call", |b| {
         b.to_async(&runtime).iter(|| async {
             sink.record(&started("acme", 1, true)).await.unwrap();
@@ -67,7 +69,9 @@ fn record(c: &mut Criterion) {
             let tasks: Vec<_> = (0..32)
                 .map(|call| {
                     let sink = Arc::clone(&sink);
-                    tokio::spawn(async move { sink.record(&intent("acme", call, "POST")).await.unwrap() })
+                    tokio::spawn(async move {
+                        sink.record(&intent("acme", call, "POST")).await.unwrap()
+                    })
                 })
                 .collect();
             for task in tasks {
@@ -78,8 +82,8 @@ fn record(c: &mut Criterion) {
     group.finish();
 }
 
-/// What the median call pays, which a mean over a busy machine does not say: each call timed by itself, in turn with the
-/// baseline.
+/// What the median call pays, which a mean over a busy machine does not say: each call timed by
+/// itself, in turn with the baseline.
 fn median(_: &mut Criterion) {
     const ROUNDS: usize = 20_000;
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -90,7 +94,8 @@ fn median(_: &mut Criterion) {
     let sink = sink(&root.path().join("audit"), ChainSettings::default());
     let mut plain = std::fs::File::create(root.path().join("plain")).unwrap();
     let bytes = vec![b'x'; 900];
-    let events = [true, false].map(|read_only| (started("acme", 1, read_only), finished("acme", 1)));
+    let events =
+        [true, false].map(|read_only| (started("acme", 1, read_only), finished("acme", 1)));
     let mut times: [Vec<Duration>; 3] = Default::default();
     runtime.block_on(async {
         for _ in 0..ROUNDS {
@@ -118,8 +123,8 @@ fn median(_: &mut Criterion) {
     }
 }
 
-/// What a call's two records cost where calls go to a thousand tenants at random, in turn with those of one: at most 1.3 of
-/// it at the 99th percentile.
+/// What a call's two records cost where calls go to a thousand tenants at random, in turn with
+/// those of one: at most 1.3 of it at the 99th percentile.
 fn tenants(_: &mut Criterion) {
     const TENANTS: u64 = 1_000;
     const ROUNDS: u64 = 40_000;

@@ -5,11 +5,12 @@ use crate::Event;
 /// How safe a record is once [`Sink::record`](crate::Sink::record) has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Durability {
-    /// In the host's memory, until the next record of its chain or for half a second: the start of a call that changes
-    /// nothing, whose end follows before its answer leaves the host. Lost when the host is killed.
+    /// In the host's memory, until the next record of its chain or for half a second: the start of
+    /// a call that changes nothing, whose end follows before its answer leaves the host. Lost when
+    /// the host is killed.
     Held,
-    /// With the operating system: outlasts the host, also when it is killed. On the disk with the next synced record,
-    /// or within a second.
+    /// With the operating system: outlasts the host, also when it is killed. On the disk with the
+    /// next synced record, or within a second.
     Grouped,
     /// On the disk.
     Synced,
@@ -65,7 +66,8 @@ impl Event {
     }
 }
 
-/// Whether a method asks for no change (RFC 9110, 9.2.1). Methods are compared as they are written: case matters.
+/// Whether a method asks for no change (RFC 9110, 9.2.1). Methods are compared as they are written:
+/// case matters.
 #[must_use]
 pub fn is_safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")

@@ -110,7 +110,8 @@ pub struct CallFinished {
     pub plugin: String,
     /// The tool's name.
     pub tool: String,
-    /// `ok`, `cached` (the result of an equal call was given again), `input_required`, or the public error code.
+    /// `ok`, `cached` (the result of an equal call was given again), `input_required`, or the
+    /// public error code.
     pub outcome: String,
     /// Length of the result.
     pub result_bytes: u64,
@@ -175,8 +176,8 @@ pub struct EgressOutcome {
     pub reflections: u64,
     /// Wall clock, until the head for a streamed response.
     pub duration_us: u64,
-    /// Requests of the call that were refused in the same way or another, of which this one is the last: they have no record of
-    /// their own. Absent where there are none.
+    /// Requests of the call that were refused in the same way or another, of which this one is the
+    /// last: they have no record of their own. Absent where there are none.
     #[serde(skip_serializing_if = "is_zero")]
     pub refused_alike: u64,
 }
@@ -241,7 +242,8 @@ pub struct TenantChanged {
     pub parent: Option<String>,
     /// Who did it: an operating system's user, or a caller's subject.
     pub by: String,
-    /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
+    /// `false` in the record that comes before the change. One that no record with `true` follows
+    /// was refused or broken off.
     pub done: bool,
 }
 
@@ -263,12 +265,13 @@ pub struct AssignmentChanged {
     pub mode: Option<&'static str>,
     /// Who did it: an operating system's user.
     pub by: String,
-    /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
+    /// `false` in the record that comes before the change. One that no record with `true` follows
+    /// was refused or broken off.
     pub done: bool,
 }
 
-/// A plugin may use a connection of a tenant again whose answers have held the credential. The event belongs to that tenant's
-/// chain.
+/// A plugin may use a connection of a tenant again whose answers have held the credential. The
+/// event belongs to that tenant's chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QuarantineLifted {
     /// Whose credential.
@@ -279,7 +282,8 @@ pub struct QuarantineLifted {
     pub connection: String,
     /// Who did it: an operating system's user.
     pub by: String,
-    /// `false` in the record that comes before the change. One that no record with `true` follows was refused or broken off.
+    /// `false` in the record that comes before the change. One that no record with `true` follows
+    /// was refused or broken off.
     pub done: bool,
 }
 
@@ -305,8 +309,8 @@ pub struct TenantSwitched {
     pub action: &'static str,
     /// Which authority decides: `local`, `http` or `token-exchange`.
     pub by: &'static str,
-    /// `asked` in the record that comes before anything is sent or changed; then `done`, or the code of the refusal. One
-    /// that nothing follows was broken off.
+    /// `asked` in the record that comes before anything is sent or changed; then `done`, or the
+    /// code of the refusal. One that nothing follows was broken off.
     pub outcome: String,
 }
 
@@ -326,8 +330,8 @@ pub struct HostStopped {
     pub pid: u32,
 }
 
-/// Requests were refused before anything ran: for their tokens, or for what their tenant has used. A bounded number of these
-/// events is written a minute; the rest is summed up in one.
+/// Requests were refused before anything ran: for their tokens, or for what their tenant has used.
+/// A bounded number of these events is written a minute; the rest is summed up in one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestsRefused {
     /// The address, or the tenant; absent in the event that sums up others.

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::{Event, Sink, SinkError};
 
-/// Events go to a file of mode 0600, one JSON object a line, with the time in RFC 3339. They are neither chained nor
-/// synced to the disk.
+/// Events go to a file of mode 0600, one JSON object a line, with the time in RFC 3339. They are
+/// neither chained nor synced to the disk.
 #[derive(Debug)]
 pub struct JsonLinesSink(Mutex<File>);
 
@@ -45,6 +45,7 @@ impl Sink for JsonLinesSink {
             .0
             .lock()
             .map_err(|_| SinkError::Unwritable("an earlier write failed".into()))?;
-        file.write_all(&line).map_err(|error| SinkError::from_io(&error))
+        file.write_all(&line)
+            .map_err(|error| SinkError::from_io(&error))
     }
 }

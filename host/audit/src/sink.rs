@@ -62,8 +62,8 @@ impl SinkError {
     }
 }
 
-/// What happens to calls that change nothing while their events cannot be recorded. Calls with effects are refused,
-/// whatever this says.
+/// What happens to calls that change nothing while their events cannot be recorded. Calls with
+/// effects are refused, whatever this says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
     /// They are refused too.
@@ -76,9 +76,11 @@ pub enum OnFailure {
 /// A record that is being made.
 pub type RecordFuture<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send + 'a>>;
 
-/// Where events go. An event is recorded before what it announces happens; a failure to record stops it.
+/// Where events go. An event is recorded before what it announces happens; a failure to record
+/// stops it.
 pub trait Sink: Send + Sync + std::fmt::Debug {
-    /// Records one event, as safely as its [durability](Event::durability) asks. Nothing else waits meanwhile.
+    /// Records one event, as safely as its [durability](Event::durability) asks. Nothing else waits
+    /// meanwhile.
     ///
     /// Dropping the future before it is done leaves open whether the event is recorded.
     ///
@@ -88,8 +90,8 @@ pub trait Sink: Send + Sync + std::fmt::Debug {
         Box::pin(std::future::ready(self.record_now(event)))
     }
 
-    /// The same for where nothing can be awaited. It blocks the thread while the disk writes, so it is for the start of
-    /// the host and for what is dropped.
+    /// The same for where nothing can be awaited. It blocks the thread while the disk writes, so it
+    /// is for the start of the host and for what is dropped.
     ///
     /// # Errors
     /// As [`Sink::record`].

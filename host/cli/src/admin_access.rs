@@ -1,5 +1,5 @@
-//! How a verb reaches what lasts: through the host that runs on the data directory, or itself where none does. Both carry
-//! out the same requests.
+//! How a verb reaches what lasts: through the host that runs on the data directory, or itself where
+//! none does. Both carry out the same requests.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,9 @@ impl AdminAccess {
     pub(crate) fn find(args: &DataDirArgs) -> anyhow::Result<Self> {
         let config = read_config(args.config.as_deref())?;
         let data = data_config(&config, &args.data)?.ok_or_else(|| {
-            CliError::usage("nothing names a data directory: give --data-dir DIR, or [data] dir in host.toml")
+            CliError::usage(
+                "nothing names a data directory: give --data-dir DIR, or [data] dir in host.toml",
+            )
         })?;
         let lock = lock_of(&config, None);
         Ok(Self { config, data, lock })
@@ -48,10 +50,12 @@ impl AdminAccess {
         toolhost_admin::Admin::audit_root(&self.data.dir)
     }
 
-    /// Asks the running host, or carries the request out here. Lines that come before the answer go to stdout.
+    /// Asks the running host, or carries the request out here. Lines that come before the answer go
+    /// to stdout.
     ///
     /// # Errors
-    /// As the request's; nothing is there to work on; the directory belongs to a process that does not answer.
+    /// As the request's; nothing is there to work on; the directory belongs to a process that does
+    /// not answer.
     pub(crate) async fn ask<O: AdminOperation + Into<AdminRequest>>(
         &self,
         operation: O,
@@ -78,7 +82,8 @@ impl AdminAccess {
         }
         if operation.names_plugins() {
             let granted = Lock::read(&self.lock)?.plugins();
-            kept.assignments.serve(self.config.assignment_rules(), granted);
+            kept.assignments
+                .serve(self.config.assignment_rules(), granted);
         }
         let (sender, mut lines) = mpsc::channel::<Vec<u8>>(WAITING);
         let context = OperationContext {

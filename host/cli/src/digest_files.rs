@@ -1,5 +1,5 @@
-//! Files that are read up to a bound, files that are written whole or not at all, and files that are named by the SHA-256 digest
-//! of their content.
+//! Files that are read up to a bound, files that are written whole or not at all, and files that
+//! are named by the SHA-256 digest of their content.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -10,7 +10,8 @@ use toolhost_sandbox::MAX_DOCUMENT;
 
 use crate::grants::sha256;
 
-/// What a file holds, which is at most `most` bytes. It is never read further, whatever its length is said to be: a device has none.
+/// What a file holds, which is at most `most` bytes. It is never read further, whatever its length
+/// is said to be: a device has none.
 ///
 /// # Errors
 /// It cannot be read, or is larger ([`io::ErrorKind::FileTooLarge`]).
@@ -18,7 +19,8 @@ pub(crate) fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = fs::File::open(path)?;
     let length = file.metadata()?.len().min(most);
     let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(most.saturating_add(1)).read_to_end(&mut content)?;
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut content)?;
     if content.len() as u64 > most {
         let why = format!("it has more than {most} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
@@ -47,8 +49,8 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     written
 }
 
-/// A directory of files, each named by the SHA-256 digest of its content in hexadecimal, so that a file is believed only as what
-/// its name says.
+/// A directory of files, each named by the SHA-256 digest of its content in hexadecimal, so that a
+/// file is believed only as what its name says.
 #[derive(Debug)]
 pub(crate) struct DigestDirectory(PathBuf);
 
@@ -74,9 +76,11 @@ impl DigestDirectory {
         write_atomically(&self.0.join(sha256(content)), content)
     }
 
-    /// The content with this digest; `None` where there is none, or the file has other content by now.
+    /// The content with this digest; `None` where there is none, or the file has other content by
+    /// now.
     pub(crate) fn read(&self, digest: &str) -> Option<Vec<u8>> {
-        // The digest comes from a file that people edit, and becomes a name. Opening a pipe would wait for its writer.
+        // The digest comes from a file that people edit, and becomes a name. Opening a pipe would
+        // wait for its writer.
         let path = is_digest(digest).then(|| self.0.join(digest))?;
         if !fs::metadata(&path).ok()?.is_file() {
             return None;

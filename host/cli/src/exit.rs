@@ -75,12 +75,16 @@ impl CliError {
 /// The class of an error of a call, or of what an operator asked for.
 pub(crate) fn class_of(code: ErrorCode) -> Exit {
     match code {
-        ErrorCode::Unauthenticated | ErrorCode::TenantRequired | ErrorCode::TenantUnavailable => Exit::Auth,
+        ErrorCode::Unauthenticated | ErrorCode::TenantRequired | ErrorCode::TenantUnavailable => {
+            Exit::Auth
+        }
         ErrorCode::Forbidden
         | ErrorCode::NotConnected
         | ErrorCode::EgressDenied
         | ErrorCode::CredentialReflected => Exit::Refused,
-        ErrorCode::NotFound | ErrorCode::InvalidArguments | ErrorCode::InvalidRequest => Exit::Usage,
+        ErrorCode::NotFound | ErrorCode::InvalidArguments | ErrorCode::InvalidRequest => {
+            Exit::Usage
+        }
         ErrorCode::Internal => Exit::Internal,
         _ => Exit::Failed,
     }
@@ -106,7 +110,9 @@ pub(crate) fn report(error: &anyhow::Error, output: OutputFormat) -> ExitCode {
                 "error": { "message": format!("{error:#}"), "code": code, "status": exit as u8 }
             }));
         }
-        OutputFormat::Text | OutputFormat::Table => screen::write_stderr(&format!("host: {error:#}")),
+        OutputFormat::Text | OutputFormat::Table => {
+            screen::write_stderr(&format!("host: {error:#}"))
+        }
     }
     ExitCode::from(exit as u8)
 }

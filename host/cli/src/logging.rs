@@ -12,11 +12,13 @@ use crate::screen::{EscapeStyle, LogWriter};
 /// `RUST_LOG` is set to what no filter is.
 pub(crate) fn start(format: LogFormat, default: &str) -> Result<(), CliError> {
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(&text)
-            .map_err(|error| CliError::usage(format!("RUST_LOG: {text:?} is no filter of logs: {error}")))?,
+        Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(&text).map_err(|error| {
+            CliError::usage(format!("RUST_LOG: {text:?} is no filter of logs: {error}"))
+        })?,
         _ => EnvFilter::new(default),
     };
-    // What the library itself has to say of a failed write it prints to stderr, and panics where that fails as well.
+    // What the library itself has to say of a failed write it prints to stderr, and panics where
+    // that fails as well.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .log_internal_errors(false);
@@ -25,11 +27,15 @@ pub(crate) fn start(format: LogFormat, default: &str) -> Result<(), CliError> {
         LogFormat::Text => {
             // Colours are escape sequences, and none may come through.
             let builder = builder.with_ansi(false).with_ansi_sanitization(false);
-            builder.with_writer(|| LogWriter(EscapeStyle::Text)).try_init()
+            builder
+                .with_writer(|| LogWriter(EscapeStyle::Text))
+                .try_init()
         }
         LogFormat::Json => {
             let builder = builder.json().flatten_event(true);
-            builder.with_writer(|| LogWriter(EscapeStyle::Json)).try_init()
+            builder
+                .with_writer(|| LogWriter(EscapeStyle::Json))
+                .try_init()
         }
     };
     Ok(())

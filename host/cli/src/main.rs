@@ -1,23 +1,25 @@
-//! `host`: runs third-party tools for AI agents as sandboxed WebAssembly components, for many tenants in one process.
+//! `host`: runs third-party tools for AI agents as sandboxed WebAssembly components, for many
+//! tenants in one process.
 //!
-//! This room decides nothing about a call. It reads what the operator wrote, names what is missing, asks once for what
-//! a plugin wants, and wires the rooms together.
-//! What must never happen here: a protocol byte's stream (stdout under `--stdio`) written by anything but the protocol;
-//! a secret on a command line, in a log or in an error; a key or flag that is read and ignored.
+//! This room decides nothing about a call. It reads what the operator wrote, names what is missing,
+//! asks once for what a plugin wants, and wires the rooms together. What must never happen here: a
+//! protocol byte's stream (stdout under `--stdio`) written by anything but the protocol; a secret
+//! on a command line, in a log or in an error; a key or flag that is read and ignored.
 //!
 //! # Tour
 //!
 //! - [`args`]: the flags. [`verbs`]: one file a verb.
 //! - [`config`]: `host.toml`, plain structs and apart from them the reading of TOML.
-//! - [`setup`]: configuration and flags joined; [`requirements`]: what is still needed, each with the flag that gives it.
+//! - [`setup`]: configuration and flags joined; [`requirements`]: what is still needed, each with
+//!   the flag that gives it.
 //! - [`plugins`]: which of the plugins can be served, and why not of the others.
 //! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
 //! - [`wiring`]: the rooms, put together.
 //! - [`admin_access`]: what lasts, through the host that runs or without one.
 //! - [`open_files`]: how many of them.
 //! - [`diagnosis`]: what would become of a request, and whether a connection could be used.
-//! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables; [`screen`]: the one place
-//!   where verbs write.
+//! - [`exit`]: failures and their exit status; [`output`]: text, JSON, tables; [`screen`]: the one
+//!   place where verbs write.
 
 mod admin_access;
 mod args;
@@ -43,7 +45,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // Before anything else: the compiling child has limits of its own and none of the host's threads.
+    // Before anything else: the compiling child has limits of its own and none of the host's
+    // threads.
     if std::env::args_os()
         .nth(1)
         .is_some_and(|verb| verb == verbs::COMPILE_WORKER)

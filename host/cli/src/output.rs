@@ -1,4 +1,5 @@
-//! What a verb says on stdout: text, JSON, or a table. All that a verb writes, to stdout or stderr, goes through [`crate::screen`].
+//! What a verb says on stdout: text, JSON, or a table. All that a verb writes, to stdout or stderr,
+//! goes through [`crate::screen`].
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -59,8 +60,8 @@ pub(crate) fn json_line(json: &serde_json::Value) -> anyhow::Result<()> {
     screen::write_line(&escaped_json(&json.to_string()))
 }
 
-/// One line of an untrusted text (a plugin's description, say): it cannot move the cursor, nor add or hide a line of the
-/// question that a person answers.
+/// One line of an untrusted text (a plugin's description, say): it cannot move the cursor, nor add
+/// or hide a line of the question that a person answers.
 pub(crate) fn printable(text: &str) -> String {
     let line = text.replace(['\n', '\t'], " ");
     escape(&line)
@@ -89,7 +90,10 @@ mod tests {
     #[test]
     fn a_plugins_text_cannot_steer_the_terminal() {
         let text = printable("ok\u{1b}[2K\r\u{202e}gnorw\u{7}\u{9b}\nthis is granted");
-        assert_eq!(text, "ok\\u{1b}[2K\\r\\u{202e}gnorw\\u{7}\\u{9b} this is granted");
+        assert_eq!(
+            text,
+            "ok\\u{1b}[2K\\r\\u{202e}gnorw\\u{7}\\u{9b} this is granted"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What is still needed before anything can be served. All of it is named at once, each piece with the flag or key
-//! that gives it.
+//! What is still needed before anything can be served. All of it is named at once, each piece with
+//! the flag or key that gives it.
 
 use std::collections::BTreeSet;
 
@@ -18,11 +18,16 @@ pub(crate) enum CallerSource {
     One { token: bool },
 }
 
-/// Refuses with everything that is missing before anything could be served; what plugins need for themselves is named with it.
+/// Refuses with everything that is missing before anything could be served; what plugins need for
+/// themselves is named with it.
 ///
 /// # Errors
 /// Something is.
-pub(crate) fn check(setup: &Setup, manifests: &[&Manifest], door: CallerSource) -> Result<(), CliError> {
+pub(crate) fn check(
+    setup: &Setup,
+    manifests: &[&Manifest],
+    door: CallerSource,
+) -> Result<(), CliError> {
     let mut pieces = of_host(setup, door);
     if pieces.is_empty() {
         return Ok(());
@@ -46,7 +51,10 @@ pub(crate) fn failure(pieces: Vec<String>) -> Option<CliError> {
         1 => "one thing is".to_owned(),
         many => format!("{many} things are"),
     };
-    let list: String = pieces.iter().map(|piece| format!("\n  - {piece}")).collect();
+    let list: String = pieces
+        .iter()
+        .map(|piece| format!("\n  - {piece}"))
+        .collect();
     Some(CliError::usage(format!("{count} missing:{list}")))
 }
 
@@ -75,7 +83,11 @@ fn of_host(setup: &Setup, door: CallerSource) -> Vec<String> {
         _ => {}
     }
     // With a data directory tenants are added to it at any time.
-    if !config.issuers.is_empty() && config.tenants.is_empty() && !developing && config.data.is_none() {
+    if !config.issuers.is_empty()
+        && config.tenants.is_empty()
+        && !developing
+        && config.data.is_none()
+    {
         pieces.push("a tenant: [tenants.NAME] in host.toml".to_owned());
     }
     pieces

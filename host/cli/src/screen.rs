@@ -1,6 +1,7 @@
-//! The one place where verbs write, and what must not reach a terminal: control characters, and characters that hide or turn what
-//! they stand between. Results, configuration, lock, manifests, tenants' names, documents and errors of other systems all hold
-//! text that somebody else chose. They are written as escapes, also where nobody looks yet: a log is read on a terminal later.
+//! The one place where verbs write, and what must not reach a terminal: control characters, and
+//! characters that hide or turn what they stand between. Results, configuration, lock, manifests,
+//! tenants' names, documents and errors of other systems all hold text that somebody else chose.
+//! They are written as escapes, also where nobody looks yet: a log is read on a terminal later.
 //!
 //! What must never happen here: a byte of such a character on stdout or stderr.
 
@@ -27,7 +28,8 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-/// JSON that means the same, with escapes as JSON writes them: what is escaped can stand in strings alone.
+/// JSON that means the same, with escapes as JSON writes them: what is escaped can stand in strings
+/// alone.
 pub(crate) fn escaped_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -56,8 +58,8 @@ pub(crate) fn write_line(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Writes JSON lines to stdout: byte by byte as they are to a file or a pipe, since a digest may be of them, and escaped to a
-/// terminal. A closed pipe is no failure.
+/// Writes JSON lines to stdout: byte by byte as they are to a file or a pipe, since a digest may be
+/// of them, and escaped to a terminal. A closed pipe is no failure.
 ///
 /// # Errors
 /// Stdout cannot be written for another reason.
@@ -102,7 +104,8 @@ pub(crate) enum EscapeStyle {
     Json,
 }
 
-/// Stderr for logs: each write is one whole event. Where whoever read it is gone, events are lost and the host goes on.
+/// Stderr for logs: each write is one whole event. Where whoever read it is gone, events are lost
+/// and the host goes on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogWriter(pub(crate) EscapeStyle);
 
@@ -136,7 +139,10 @@ mod tests {
             escape(STEERING),
             escaped_json(&serde_json::json!(STEERING).to_string()),
         ] {
-            assert!(text.is_ascii() && !text.chars().any(char::is_control), "{text}");
+            assert!(
+                text.is_ascii() && !text.chars().any(char::is_control),
+                "{text}"
+            );
         }
         assert_eq!(escape("zażółć 中\n\t-"), "zażółć 中\n\t-");
     }
@@ -145,6 +151,9 @@ mod tests {
     fn json_means_the_same_once_it_is_escaped() {
         let value = serde_json::json!({ STEERING: [STEERING, "ż"] });
         let text = escaped_json(&serde_json::to_string_pretty(&value).unwrap());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 }

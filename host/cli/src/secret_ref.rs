@@ -10,7 +10,8 @@ use toolhost_vault::{MAX_SECRET_FILE_BYTES, SecretSource, read_capped};
 
 use crate::exit::CliError;
 
-/// Reads `@FILE` or `env:VAR`. What stands there instead is not repeated: it may be the secret itself.
+/// Reads `@FILE` or `env:VAR`. What stands there instead is not repeated: it may be the secret
+/// itself.
 ///
 /// # Errors
 /// Neither form.
@@ -82,8 +83,8 @@ pub(crate) fn stdin(flag: &str) -> Result<Secret, CliError> {
     read_capped(std::io::stdin().lock()).map_err(|why| CliError::usage(format!("{flag}: {why}")))
 }
 
-/// Several secrets, each from a place of its own (`NAME=@FILE`, `NAME=env:VAR`, `NAME=-` for stdin), as the one credential
-/// that they are: a JSON object.
+/// Several secrets, each from a place of its own (`NAME=@FILE`, `NAME=env:VAR`, `NAME=-` for
+/// stdin), as the one credential that they are: a JSON object.
 ///
 /// # Errors
 /// A part without a name or a place, a name or stdin twice, or as [`text`].
@@ -100,7 +101,9 @@ pub(crate) fn parts(flag: &str, given: &[String]) -> Result<Secret, CliError> {
         let at = format!("{flag} {}", name.escape_default());
         let secret = match place {
             "-" if is_stdin_read => {
-                return Err(CliError::usage(format!("{at}: stdin is read for another part")));
+                return Err(CliError::usage(format!(
+                    "{at}: stdin is read for another part"
+                )));
             }
             "-" => {
                 is_stdin_read = true;
@@ -122,8 +125,12 @@ pub(crate) fn parts(flag: &str, given: &[String]) -> Result<Secret, CliError> {
         .iter()
         .map(|(name, secret)| Ok((*name, read(secret)?)))
         .collect();
-    let texts = texts.map_err(|_: std::str::Utf8Error| CliError::usage(format!("{flag}: it is not text")))?;
-    let object: BTreeMap<&str, &str> = texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let texts = texts
+        .map_err(|_: std::str::Utf8Error| CliError::usage(format!("{flag}: it is not text")))?;
+    let object: BTreeMap<&str, &str> = texts
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
     serde_json::to_writer(&mut *whole, &object)
         .map_err(|error| CliError::usage(format!("{flag}: {error}")))?;
     Ok(Secret::new(std::mem::take(&mut *whole)))
@@ -166,7 +173,13 @@ mod tests {
                 "{error}"
             );
         }
-        assert_eq!(parse("--token", "@a").unwrap(), SecretSource::File("a".into()));
-        assert_eq!(parse("--token", "env:A").unwrap(), SecretSource::Env("A".into()));
+        assert_eq!(
+            parse("--token", "@a").unwrap(),
+            SecretSource::File("a".into())
+        );
+        assert_eq!(
+            parse("--token", "env:A").unwrap(),
+            SecretSource::Env("A".into())
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Configuration and flags joined into one. Nothing is defined twice: a flag that repeats the file is refused, because
-//! either of the two could be the one that was meant.
+//! Configuration and flags joined into one. Nothing is defined twice: a flag that repeats the file
+//! is refused, because either of the two could be the one that was meant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use toolhost_audit::ChainSettings;
 use toolhost_identity::TenantId;
 use toolhost_net::AddressPolicy;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionConflict, ConnectionName, CredentialOwner,
-    PluginName, PrincipalRule,
+    AuthPlacement, CheckedConnection, Connection, ConnectionConflict, ConnectionName,
+    CredentialOwner, PluginName, PrincipalRule,
 };
 use toolhost_vault::{SecretSource, StaticCredential};
 use url::Url;
@@ -63,11 +63,14 @@ impl Setup {
                 ))
                 .into());
             }
-            config.connections.insert(connection.name.clone(), connection);
+            config
+                .connections
+                .insert(connection.name.clone(), connection);
         }
         for text in &args.credentials {
             let (tenant, connection, source) = credential(text, dev_tenant.as_ref())?;
-            let known = Some(&tenant) == dev_tenant.as_ref() || config.tenants.contains_key(&tenant);
+            let known =
+                Some(&tenant) == dev_tenant.as_ref() || config.tenants.contains_key(&tenant);
             if !known {
                 return Err(CliError::usage(format!(
                     "--credential {tenant}/{connection}=…: there is no tenant {tenant}; add [tenants.{tenant}] to the configuration"
@@ -114,7 +117,8 @@ impl Setup {
     /// Of a configuration alone, as a start without flags would have it, for verbs that look at it.
     ///
     /// # Errors
-    /// Something in it needs a data directory and there is none, or has no meaning beside one; no directory for compiled plugins.
+    /// Something in it needs a data directory and there is none, or has no meaning beside one; no
+    /// directory for compiled plugins.
     pub(crate) fn of_config(
         mut config: Config,
         data: &DataArgs,
@@ -124,7 +128,9 @@ impl Setup {
         config.data = data_config(&config, data)?;
         default_to_vault(&mut config)?;
         let lock = lock_of(&config, lock);
-        let cache_dir = cache_dir.map(Path::to_owned).or_else(|| config.cache_dir.clone());
+        let cache_dir = cache_dir
+            .map(Path::to_owned)
+            .or_else(|| config.cache_dir.clone());
         Ok(Self {
             config,
             dev_tenant: None,
@@ -140,7 +146,10 @@ impl Setup {
 ///
 /// # Errors
 /// The master key is named without a data directory, or as a secret on the command line.
-pub(crate) fn data_config(config: &Config, args: &DataArgs) -> Result<Option<DataConfig>, CliError> {
+pub(crate) fn data_config(
+    config: &Config,
+    args: &DataArgs,
+) -> Result<Option<DataConfig>, CliError> {
     let master_key = args
         .master_key
         .as_deref()
@@ -163,7 +172,12 @@ pub(crate) fn data_config(config: &Config, args: &DataArgs) -> Result<Option<Dat
         }
         return Ok(None);
     };
-    let master_key = master_key.or_else(|| config.data.as_ref().and_then(|data| data.master_key.clone()));
+    let master_key = master_key.or_else(|| {
+        config
+            .data
+            .as_ref()
+            .and_then(|data| data.master_key.clone())
+    });
     let postgres = config.postgres.clone();
     if postgres.is_some() && master_key.is_none() {
         return Err(CliError::usage(
@@ -205,8 +219,8 @@ pub(crate) fn default_cache_dir() -> Result<PathBuf, CliError> {
     })
 }
 
-/// A connection whose credentials nothing declares has them in the vault, where there is one. Which provider a connection
-/// has is settled here, before anything is served.
+/// A connection whose credentials nothing declares has them in the vault, where there is one. Which
+/// provider a connection has is settled here, before anything is served.
 ///
 /// # Errors
 /// Something needs a data directory and there is none, or has no meaning beside one.
@@ -270,7 +284,8 @@ fn path_beside(file: Option<&Path>, name: &str) -> PathBuf {
 }
 
 fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, CliError> {
-    let tenant = TenantId::parse(name).map_err(|why| CliError::usage(format!("--dev-tenant: {why}")))?;
+    let tenant =
+        TenantId::parse(name).map_err(|why| CliError::usage(format!("--dev-tenant: {why}")))?;
     if !config.tenants.is_empty() && !config.tenants.contains_key(&tenant) {
         return Err(CliError::usage(format!(
             "--dev-tenant {tenant}: the configuration has no [tenants.{tenant}]"
@@ -279,13 +294,18 @@ fn dev_tenant(name: &str, config: &Config) -> Result<TenantId, CliError> {
     Ok(tenant)
 }
 
-/// `NAME=URL`. The URL is the operator's own word, so `http://` and loopback in it are meant; `http://` to anywhere else
-/// would send the credential in the clear and takes the configuration's `allow_http`.
+/// `NAME=URL`. The URL is the operator's own word, so `http://` and loopback in it are meant;
+/// `http://` to anywhere else would send the credential in the clear and takes the configuration's
+/// `allow_http`.
 fn connection(text: &str) -> Result<CheckedConnection, CliError> {
-    let (name, url) = text
-        .split_once('=')
-        .ok_or_else(|| CliError::usage(format!("--connection {}: is not NAME=URL", text.escape_default())))?;
-    let name = ConnectionName::parse(name).map_err(|why| CliError::usage(format!("--connection: {why}")))?;
+    let (name, url) = text.split_once('=').ok_or_else(|| {
+        CliError::usage(format!(
+            "--connection {}: is not NAME=URL",
+            text.escape_default()
+        ))
+    })?;
+    let name = ConnectionName::parse(name)
+        .map_err(|why| CliError::usage(format!("--connection: {why}")))?;
     let refuse = |why: String| CliError::usage(format!("--connection {name}: the URL {why}"));
     let base = Url::parse(url).map_err(|why| refuse(format!("does not parse: {why}")))?;
     config::check_base(&base).map_err(&refuse)?;
@@ -322,15 +342,20 @@ fn connection(text: &str) -> Result<CheckedConnection, CliError> {
         ca: None,
     };
     let text = connection.name.to_string();
-    CheckedConnection::new(connection).map_err(|why| CliError::usage(format!("--connection {text}: {why}")))
+    CheckedConnection::new(connection)
+        .map_err(|why| CliError::usage(format!("--connection {text}: {why}")))
 }
 
 /// `NAME=FILE`.
 pub(crate) fn adapter(text: &str, config: &mut Config) -> Result<(), CliError> {
-    let (name, file) = text
-        .split_once('=')
-        .ok_or_else(|| CliError::usage(format!("--adapter {}: is not NAME=FILE", text.escape_default())))?;
-    let name = PluginName::parse(name).map_err(|why| CliError::usage(format!("--adapter: {why}")))?;
+    let (name, file) = text.split_once('=').ok_or_else(|| {
+        CliError::usage(format!(
+            "--adapter {}: is not NAME=FILE",
+            text.escape_default()
+        ))
+    })?;
+    let name =
+        PluginName::parse(name).map_err(|why| CliError::usage(format!("--adapter: {why}")))?;
     if config.adapter_files.contains_key(&name) {
         return Err(CliError::usage(format!(
             "--adapter {name}=…: it is named already; change [adapters.{name}] or leave out the flag"
@@ -345,13 +370,13 @@ fn credential(
     dev_tenant: Option<&TenantId>,
 ) -> Result<(TenantId, ConnectionName, SecretSource), CliError> {
     // The text is not repeated in an error: what stands after = may be the secret itself.
-    let (key, source) = text
-        .split_once('=')
-        .ok_or_else(|| CliError::usage("--credential takes [TENANT/]NAME=@FILE or [TENANT/]NAME=env:VAR"))?;
+    let (key, source) = text.split_once('=').ok_or_else(|| {
+        CliError::usage("--credential takes [TENANT/]NAME=@FILE or [TENANT/]NAME=env:VAR")
+    })?;
     let (tenant, name) = match key.split_once('/') {
         Some((tenant, name)) => {
-            let tenant =
-                TenantId::parse(tenant).map_err(|why| CliError::usage(format!("--credential: {why}")))?;
+            let tenant = TenantId::parse(tenant)
+                .map_err(|why| CliError::usage(format!("--credential: {why}")))?;
             (tenant, name)
         }
         None => match dev_tenant {
@@ -365,7 +390,8 @@ fn credential(
             }
         },
     };
-    let name = ConnectionName::parse(name).map_err(|why| CliError::usage(format!("--credential: {why}")))?;
+    let name = ConnectionName::parse(name)
+        .map_err(|why| CliError::usage(format!("--credential: {why}")))?;
     let source = secret_ref::parse(&format!("--credential {key}"), source)?;
     Ok((tenant, name, source))
 }
@@ -382,7 +408,10 @@ mod tests {
             connection("billing=https://billing.example.com")
                 .is_ok_and(|c| !c.allow_http && !c.allow_loopback)
         );
-        assert!(connection("billing=http://127.0.0.1:9").is_ok_and(|c| c.allow_http && c.allow_loopback));
+        assert!(
+            connection("billing=http://127.0.0.1:9")
+                .is_ok_and(|c| c.allow_http && c.allow_loopback)
+        );
         assert!(
             connection("billing=http://billing.example.com")
                 .unwrap_err()

@@ -1,4 +1,5 @@
-//! The command line as somebody at a shell meets it: what it says, where it says it, and with which status.
+//! The command line as somebody at a shell meets it: what it says, where it says it, and with which
+//! status.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +48,11 @@ fn run_with_nothing_names_every_missing_piece_with_its_flag() {
     let output = host(directory.path(), &["run"]);
     assert_eq!(status(&output), 2);
     for flag in ["--plugin FILE", "--dev-tenant NAME", "[[issuers]]"] {
-        assert!(stderr(&output).contains(flag), "{flag}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(flag),
+            "{flag}: {}",
+            stderr(&output)
+        );
     }
     assert_eq!(stdout(&output), "", "stdout is for results");
 }
@@ -76,7 +81,11 @@ fn a_development_tenant_on_an_open_listener_does_not_start() {
         &["run", "--dev-tenant", "acme", "--listen", "0.0.0.0:0"],
     );
     assert_eq!(status(&output), 2);
-    assert!(stderr(&output).contains("--dev-tenant"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("--dev-tenant"),
+        "{}",
+        stderr(&output)
+    );
     let by_environment = Command::new(env!("CARGO_BIN_EXE_host"))
         .args(["run", "--listen", "0.0.0.0:0"])
         .current_dir(directory.path())
@@ -106,7 +115,11 @@ fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
     ] {
         let output = host(directory.path(), arguments);
         assert_eq!(status(&output), 2, "{arguments:?}");
-        assert!(!stderr(&output).contains("tok_live_1"), "{}", stderr(&output));
+        assert!(
+            !stderr(&output).contains("tok_live_1"),
+            "{}",
+            stderr(&output)
+        );
         assert!(
             stderr(&output).contains("@FILE or env:VAR"),
             "{}",
@@ -145,7 +158,10 @@ fn what_is_no_plugin_is_refused_with_one_sentence() {
         assert_eq!(status(&look), 6, "{says}");
         let report: serde_json::Value = serde_json::from_slice(&look.stdout).unwrap();
         assert_eq!(report["runs"], false);
-        assert!(report["why_not"].to_string().contains(says), "{says}: {report}");
+        assert!(
+            report["why_not"].to_string().contains(says),
+            "{says}: {report}"
+        );
         assert_eq!(report["size"], bytes.len());
     }
     let missing = host(
@@ -170,13 +186,23 @@ fn a_manifest_that_was_built_in_is_what_inspect_shows() {
     std::fs::write(directory.path().join("plugin.toml"), MANIFEST).unwrap();
     let built = host(
         directory.path(),
-        &["build", "x.wasm", "--manifest", "plugin.toml", "--out", "y.wasm"],
+        &[
+            "build",
+            "x.wasm",
+            "--manifest",
+            "plugin.toml",
+            "--out",
+            "y.wasm",
+        ],
     );
     assert_eq!(status(&built), 0, "{}", stderr(&built));
     let look = host(directory.path(), &["inspect", "y.wasm", "--output", "json"]);
     let report: serde_json::Value = serde_json::from_slice(&look.stdout).unwrap();
     assert_eq!(report["asks"]["name"], "billing");
-    assert!(report["asks"]["connections"]["billing"].is_object(), "{report}");
+    assert!(
+        report["asks"]["connections"]["billing"].is_object(),
+        "{report}"
+    );
     // A second one would leave open which of them was approved.
     let again = host(
         directory.path(),
@@ -291,7 +317,11 @@ fn a_cache_directory_that_cannot_be_used_names_its_flag() {
     std::fs::write(directory.path().join("file"), "").unwrap();
     let output = host(directory.path(), &["doctor", "--cache-dir", "file/below"]);
     assert_eq!(status(&output), 2);
-    assert!(stdout(&output).contains("--cache-dir"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("--cache-dir"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]

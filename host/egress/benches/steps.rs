@@ -1,4 +1,5 @@
-//! What each egress step costs, and what all of them add to a plain GET on a kept loopback connection.
+//! What each egress step costs, and what all of them add to a plain GET on a kept loopback
+//! connection.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
 #![allow(missing_docs, reason = "criterion's macros")]
 
@@ -21,8 +22,8 @@ use toolhost_egress::{Egress, EgressCall, GuestRequest, steps};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint,
-    Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner,
+    Endpoint, Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
@@ -66,7 +67,8 @@ async fn upstream() -> SocketAddr {
                 Ok::<_, Infallible>(response.body(Full::new(invoices())).unwrap())
             });
             tokio::spawn(
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer),
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), answer),
             );
         }
     });
@@ -184,7 +186,9 @@ fn each_step(criterion: &mut Criterion) {
     group.bench_function("principal", |b| {
         b.iter(|| steps::principal(call.binding(), black_box(granted)).is_ok())
     });
-    group.bench_function("budget", |b| b.iter(|| steps::budget(call, black_box(0)).is_ok()));
+    group.bench_function("budget", |b| {
+        b.iter(|| steps::budget(call, black_box(0)).is_ok())
+    });
     group.bench_function("endpoint", |b| {
         b.iter(|| steps::endpoint(granted, black_box(&request)).is_ok())
     });
@@ -233,8 +237,11 @@ fn each_step(criterion: &mut Criterion) {
         .block_on(steps::resolve(&house.network, call, connection, &url))
         .unwrap();
     group.bench_function("intent", |b| {
-        b.to_async(&runtime)
-            .iter(|| steps::intent(&Nowhere, call, connection, endpoint, credential, &approved, 0));
+        b.to_async(&runtime).iter(|| {
+            steps::intent(
+                &Nowhere, call, connection, endpoint, credential, &approved, 0,
+            )
+        });
     });
     let attached = steps::fill_headers(connection, credential).unwrap();
     let headers = steps::guest_headers(call, connection, &request.headers).unwrap();
@@ -297,7 +304,8 @@ fn each_step(criterion: &mut Criterion) {
     });
     group.bench_function("outcome", |b| {
         b.iter(|| {
-            steps::OutcomeRecorder::begin(Arc::new(Nowhere), call, black_box(&request)).finish(None, true)
+            steps::OutcomeRecorder::begin(Arc::new(Nowhere), call, black_box(&request))
+                .finish(None, true)
         });
     });
     group.finish();

@@ -1,6 +1,8 @@
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
-use toolhost_policy::{ConnectionGrant, Endpoint, Method, PathTemplate, base_prefix, check_canonical_path};
+use toolhost_policy::{
+    ConnectionGrant, Endpoint, Method, PathTemplate, base_prefix, check_canonical_path,
+};
 use url::Url;
 
 use crate::failure::quote;
@@ -10,12 +12,13 @@ use crate::{Egress, EgressCall, EgressFailure, GuestRequest};
 type ParameterValues = Vec<(String, String)>;
 
 impl Egress {
-    /// Turns the absolute URL of a standard HTTP client into the request that it means: the one granted connection whose
-    /// base it stands below, and the one endpoint that it matches. What comes back goes through every step like any
-    /// other request; nothing is granted here.
+    /// Turns the absolute URL of a standard HTTP client into the request that it means: the one
+    /// granted connection whose base it stands below, and the one endpoint that it matches. What
+    /// comes back goes through every step like any other request; nothing is granted here.
     ///
     /// # Errors
-    /// `denied` where nothing matches, or two connections do; `invalid-request` for a URL that is none.
+    /// `denied` where nothing matches, or two connections do; `invalid-request` for a URL that is
+    /// none.
     pub fn resolve_absolute(
         call: &EgressCall,
         method: &str,
@@ -24,7 +27,10 @@ impl Egress {
         body: Option<Bytes>,
     ) -> Result<GuestRequest, EgressFailure> {
         let known = Method::parse(method).ok_or_else(|| {
-            EgressFailure::invalid(format!("{} is not a method that can be granted", quote(method)))
+            EgressFailure::invalid(format!(
+                "{} is not a method that can be granted",
+                quote(method)
+            ))
         })?;
         check(url)?;
         let mut found = None;
@@ -38,8 +44,9 @@ impl Egress {
                 ));
             }
         }
-        let (grant, endpoint, parameters) =
-            found.ok_or_else(|| EgressFailure::denied("no granted endpoint is at this method and URL"))?;
+        let (grant, endpoint, parameters) = found.ok_or_else(|| {
+            EgressFailure::denied("no granted endpoint is at this method and URL")
+        })?;
         Ok(GuestRequest {
             connection: grant.connection.name.to_string(),
             method: method.to_owned(),
@@ -62,8 +69,8 @@ fn check(url: &Url) -> Result<(), EgressFailure> {
     check_canonical_path(url.path()).map_err(|why| EgressFailure::invalid(format!("the URL {why}")))
 }
 
-/// The one endpoint of a connection. A path without parameters comes before one with them, as OpenAPI has it; two that
-/// are alike in that are no answer.
+/// The one endpoint of a connection. A path without parameters comes before one with them, as
+/// OpenAPI has it; two that are alike in that are no answer.
 pub(crate) fn endpoint_of<'g>(
     grant: &'g ConnectionGrant,
     method: Method,
@@ -88,8 +95,8 @@ pub(crate) fn endpoint_of<'g>(
     all.next().filter(|_| all.next().is_none())
 }
 
-/// What the parameters of a template are in a path. The template has the last word: it must build the same path from
-/// them.
+/// What the parameters of a template are in a path. The template has the last word: it must build
+/// the same path from them.
 fn values(template: &PathTemplate, path: &str) -> Option<ParameterValues> {
     let mut values = Vec::new();
     for (name, value) in template.captures(path)? {
@@ -116,9 +123,14 @@ pub(crate) fn query_pairs(url: &Url) -> Result<Vec<(String, String)>, EgressFail
         .collect())
 }
 
-/// Standard clients write `host` and `content-length` by themselves. Where these say what the host will write anyway
-/// they are left out; where they say something else they stay, and are refused like any guest's.
-fn without_framing(headers: Vec<(String, String)>, url: &Url, body: Option<&Bytes>) -> Vec<(String, String)> {
+/// Standard clients write `host` and `content-length` by themselves. Where these say what the host
+/// will write anyway they are left out; where they say something else they stay, and are refused
+/// like any guest's.
+fn without_framing(
+    headers: Vec<(String, String)>,
+    url: &Url,
+    body: Option<&Bytes>,
+) -> Vec<(String, String)> {
     let length = body.map_or(0, Bytes::len).to_string();
     let authority = match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -145,13 +157,18 @@ mod tests {
     use crate::{EgressCode, EgressFailure, GuestRequest};
 
     fn resolve(method: &str, url: &str) -> Result<GuestRequest, EgressFailure> {
-        let call = call(grant_of("billing", "https://billing.example.com/api", |_| {}));
+        let call = call(grant_of(
+            "billing",
+            "https://billing.example.com/api",
+            |_| {},
+        ));
         Egress::resolve_absolute(&call, method, &Url::parse(url).unwrap(), vec![], None)
     }
 
     #[test]
     fn a_url_becomes_connection_template_and_values() {
-        let request = resolve("GET", "https://billing.example.com/api/v1/invoices/in%207?").unwrap();
+        let request =
+            resolve("GET", "https://billing.example.com/api/v1/invoices/in%207?").unwrap();
         assert_eq!(
             (request.connection.as_str(), request.path.as_str()),
             ("billing", "/v1/invoices/{id}")
@@ -162,8 +179,8 @@ mod tests {
             "https://billing.example.com/api/v1/invoices?limit=1%26a&cursor=a+b",
         )
         .unwrap();
-        let pairs =
-            [("limit", "1&a"), ("cursor", "a b")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let pairs = [("limit", "1&a"), ("cursor", "a b")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(request.query, pairs);
     }
 
@@ -187,7 +204,10 @@ mod tests {
             ("GET", "https://evil.example/api/v1/invoices"),
             ("GET", "https://billing.example.com:8443/api/v1/invoices"),
             ("GET", "https://billing.example.com/api/v1/invoices/a/b"),
-            ("GET", "https://billing.example.com/api/v1/invoices/../admin"),
+            (
+                "GET",
+                "https://billing.example.com/api/v1/invoices/../admin",
+            ),
         ] {
             assert_eq!(
                 resolve(method, url).unwrap_err().code,
@@ -220,8 +240,11 @@ mod tests {
             .connections
             .insert(ConnectionName::parse("other").unwrap(), second);
         let url = Url::parse("https://billing.example.com/v1/invoices").unwrap();
-        let failure = Egress::resolve_absolute(&call(grant), "GET", &url, vec![], None).unwrap_err();
-        assert!(failure.code == EgressCode::Denied && failure.message.starts_with("two connections"));
+        let failure =
+            Egress::resolve_absolute(&call(grant), "GET", &url, vec![], None).unwrap_err();
+        assert!(
+            failure.code == EgressCode::Denied && failure.message.starts_with("two connections")
+        );
     }
 
     #[test]

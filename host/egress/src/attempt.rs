@@ -54,7 +54,13 @@ impl Egress {
         let mut attached = steps::fill_headers(connection, credential)?;
         let url = plan.url.clone();
         let url = steps::fill_url(grant, endpoint, request, url, credential, &mut attached)?;
-        let needles = steps::needles(&self.needles, call, connection, credential, &attached.values)?;
+        let needles = steps::needles(
+            &self.needles,
+            call,
+            connection,
+            credential,
+            &attached.values,
+        )?;
         call.attach(&connection.name, &needles);
         let sent = async {
             let approved = steps::resolve(&self.network, call, connection, &url).await?;
@@ -74,10 +80,16 @@ impl Egress {
                 plan.headers.clone(),
                 request.body.clone(),
             )?;
-            let tls = self.identities.for_connection(connection).map_err(|error| {
-                tracing::debug!(connection = %connection.name, %error, "no TLS identity");
-                EgressFailure::denied(format!("connection {} has no usable `ca`", connection.name))
-            })?;
+            let tls = self
+                .identities
+                .for_connection(connection)
+                .map_err(|error| {
+                    tracing::debug!(connection = %connection.name, %error, "no TLS identity");
+                    EgressFailure::denied(format!(
+                        "connection {} has no usable `ca`",
+                        connection.name
+                    ))
+                })?;
             outcome.set_address(approved.addresses().first());
             // Set before, so that a call that is dropped while it sends counts as sent.
             outcome.mark_sent();

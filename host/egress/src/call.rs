@@ -15,7 +15,8 @@ use crate::scrub::{Needles, scrub_whole};
 use crate::upstream_state::MAX_NOTE;
 use crate::{HostWork, UpstreamStateError};
 
-/// The longest wait that is passed on, in seconds: a day. Nobody waits longer on the word of an outside system.
+/// The longest wait that is passed on, in seconds: a day. Nobody waits longer on the word of an
+/// outside system.
 pub const MAX_RETRY_AFTER: u64 = 86_400;
 
 /// A text of a guest that may not be handed on.
@@ -23,13 +24,13 @@ pub const MAX_RETRY_AFTER: u64 = 86_400;
 pub struct CredentialHit {
     /// Whose credential it holds.
     pub connection: ConnectionName,
-    /// It was found. Otherwise the text is encoded so often within itself that nobody knows, which whoever has chosen a tool's
-    /// arguments can cause: it counts for nothing.
+    /// It was found. Otherwise the text is encoded so often within itself that nobody knows, which
+    /// whoever has chosen a tool's arguments can cause: it counts for nothing.
     pub is_certain: bool,
 }
 
-/// What every request of one tool call shares: whose call it is, what the plugin was granted, until when, and how many
-/// requests it has made.
+/// What every request of one tool call shares: whose call it is, what the plugin was granted, until
+/// when, and how many requests it has made.
 #[derive(Debug)]
 pub struct EgressCall {
     binding: Binding,
@@ -91,10 +92,15 @@ impl EgressCall {
         self.meter.as_ref()
     }
 
-    /// Says that an adapter runs, which serves this connection and names none, and to which operation each of its
-    /// requests is held. Without one it asks what there is: then only what the grant's endpoints have passes.
+    /// Says that an adapter runs, which serves this connection and names none, and to which
+    /// operation each of its requests is held. Without one it asks what there is: then only what
+    /// the grant's endpoints have passes.
     #[must_use]
-    pub fn of_adapter(mut self, connection: ConnectionName, operation: Option<Arc<Operation>>) -> Self {
+    pub fn of_adapter(
+        mut self,
+        connection: ConnectionName,
+        operation: Option<Arc<Operation>>,
+    ) -> Self {
         self.adapter = Some(AdapterPin {
             connection,
             operation,
@@ -118,7 +124,8 @@ impl EgressCall {
             .is_some_and(|operation| !operation.cookies.is_empty())
     }
 
-    /// Remembers what the upstream is to be told if this call is dropped; an empty note: nothing. The last one counts.
+    /// Remembers what the upstream is to be told if this call is dropped; an empty note: nothing.
+    /// The last one counts.
     ///
     /// # Errors
     /// No adapter calls, or the note is too long.
@@ -133,8 +140,9 @@ impl EgressCall {
         Ok(())
     }
 
-    /// A call of the same caller, grant, operation and mode, to say that this one was dropped: with a deadline and bounds of
-    /// its own, and under its number, so that the record has both together.
+    /// A call of the same caller, grant, operation and mode, to say that this one was dropped: with
+    /// a deadline and bounds of its own, and under its number, so that the record has both
+    /// together.
     #[must_use]
     pub fn for_cancellation(&self, deadline: Instant, limits: Limits) -> Self {
         let grant = Grant {
@@ -162,7 +170,8 @@ impl EgressCall {
         self.requests.load(Ordering::Relaxed) > 0
     }
 
-    /// Whoever keeps a credential asked to wait, for so many seconds where it said: at most a day, whatever it said.
+    /// Whoever keeps a credential asked to wait, for so many seconds where it said: at most a day,
+    /// whatever it said.
     pub(crate) fn wait_for_credential(&self, seconds: Option<u64>) {
         let seconds = seconds.map(|seconds| seconds.clamp(1, MAX_RETRY_AFTER));
         let mut wait = self
@@ -188,7 +197,8 @@ impl EgressCall {
         self
     }
 
-    /// Says what the call may do at most, whatever its tool says of itself. Until then it may do all that was granted.
+    /// Says what the call may do at most, whatever its tool says of itself. Until then it may do
+    /// all that was granted.
     #[must_use]
     pub fn with_mode(mut self, mode: OperationMode) -> Self {
         self.mode = mode;
@@ -219,10 +229,12 @@ impl EgressCall {
         self
     }
 
-    /// Whether a request may go unrecorded where the operator serves reads without a record: it changes nothing, and
-    /// neither does its tool.
+    /// Whether a request may go unrecorded where the operator serves reads without a record: it
+    /// changes nothing, and neither does its tool.
     pub(crate) fn may_go_unrecorded(&self, sink: &dyn Sink, method: &str) -> bool {
-        sink.on_failure() == OnFailure::ServeReads && self.is_read_only && toolhost_audit::is_safe(method)
+        sink.on_failure() == OnFailure::ServeReads
+            && self.is_read_only
+            && toolhost_audit::is_safe(method)
     }
 
     /// The snapshot that the call runs under.
@@ -258,11 +270,13 @@ impl EgressCall {
     /// Where the host's own work for this call runs, within a request of its guest.
     #[must_use]
     pub fn host_work(&self) -> HostWork {
-        HostWork::within_guest(self.meter.clone(), self.deadline).on_bytes(self.grant.limits.response_bytes)
+        HostWork::within_guest(self.meter.clone(), self.deadline)
+            .on_bytes(self.grant.limits.response_bytes)
     }
 
-    /// The connection whose credential a text holds, in any spelling, of those that this call has put on a request. Responses
-    /// are scrubbed before the guest has them; this is for what the guest itself says.
+    /// The connection whose credential a text holds, in any spelling, of those that this call has
+    /// put on a request. Responses are scrubbed before the guest has them; this is for what the
+    /// guest itself says.
     #[must_use]
     pub fn credential_in(&self, text: &[u8]) -> Option<CredentialHit> {
         let attached = self
@@ -272,7 +286,8 @@ impl EgressCall {
             .clone();
         let mut uncertain = None;
         for (connection, needles) in attached {
-            let (scrubbed, reflections) = scrub_whole(&needles.secret, Bytes::copy_from_slice(text), false);
+            let (scrubbed, reflections) =
+                scrub_whole(&needles.secret, Bytes::copy_from_slice(text), false);
             let is_certain = reflections > 0;
             let hit = (scrubbed.is_err() || is_certain).then_some(CredentialHit {
                 connection,
@@ -286,15 +301,17 @@ impl EgressCall {
         uncertain
     }
 
-    /// The connection whose credential a text holds that the guest writes before its result: an artifact, progress, a log line. Once
-    /// one held a credential every text counts as holding it, or one guess would follow the other.
+    /// The connection whose credential a text holds that the guest writes before its result: an
+    /// artifact, progress, a log line. Once one held a credential every text counts as holding it,
+    /// or one guess would follow the other.
     #[must_use]
     pub fn credential_in_output(&self, text: &[u8]) -> Option<CredentialHit> {
         let before = self.lock_output_hit().clone();
         before.or_else(|| self.credential_in(text))
     }
 
-    /// Remembers a certain hit in what the guest writes before its result; whether it is the call's first.
+    /// Remembers a certain hit in what the guest writes before its result; whether it is the call's
+    /// first.
     pub(crate) fn remember_output_hit(&self, hit: &CredentialHit) -> bool {
         let mut first = self.lock_output_hit();
         let is_first = hit.is_certain && first.is_none();
@@ -305,13 +322,18 @@ impl EgressCall {
     }
 
     fn lock_output_hit(&self) -> MutexGuard<'_, Option<CredentialHit>> {
-        self.output_hit.lock().unwrap_or_else(PoisonError::into_inner)
+        self.output_hit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what to look for in the call's result.
     pub(crate) fn attach(&self, connection: &ConnectionName, needles: &Arc<Needles>) {
         let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
-        if !attached.iter().any(|(_, known)| Arc::ptr_eq(known, needles)) {
+        if !attached
+            .iter()
+            .any(|(_, known)| Arc::ptr_eq(known, needles))
+        {
             attached.push((connection.clone(), Arc::clone(needles)));
         }
     }

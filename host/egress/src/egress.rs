@@ -18,15 +18,16 @@ use crate::stream::StreamParts;
 use crate::tls::Identities;
 use crate::upstream_state::UpstreamStates;
 use crate::{
-    BodyStream, CredentialHit, EgressCall, EgressFailure, GuestRequest, GuestResponse, ResponseHead,
-    StreamingResponse,
+    BodyStream, CredentialHit, EgressCall, EgressFailure, GuestRequest, GuestResponse,
+    ResponseHead, StreamingResponse,
 };
 
 /// As much of a refusal as somebody reads.
 const SHOWN: usize = 2 << 10;
 
-/// An outside system's refusal, once no credential is in it, for whoever makes one call by hand. It is another party's text and
-/// may hold a person's data: a server does not log it unless it is told to.
+/// An outside system's refusal, once no credential is in it, for whoever makes one call by hand. It
+/// is another party's text and may hold a person's data: a server does not log it unless it is told
+/// to.
 fn log_refusal(connection: &str, response: &GuestResponse) {
     if response.status < 400 {
         return;
@@ -49,8 +50,8 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Takes the network, the providers by the name under which `connections.NAME.credentials` refers to them, and where
-    /// events go.
+    /// Takes the network, the providers by the name under which `connections.NAME.credentials`
+    /// refers to them, and where events go.
     ///
     /// # Errors
     /// TLS could not be set up.
@@ -71,14 +72,16 @@ impl Egress {
         })
     }
 
-    /// From here on what answers have held is kept there, for every host of the store. Until then it is in memory.
+    /// From here on what answers have held is kept there, for every host of the store. Until then
+    /// it is in memory.
     #[must_use]
     pub fn with_quarantine(mut self, quarantine: Arc<Quarantine>) -> Self {
         self.quarantine = quarantine;
         self
     }
 
-    /// Writes down that what a guest says holds the credential of one of its connections. It is withheld in any case.
+    /// Writes down that what a guest says holds the credential of one of its connections. It is
+    /// withheld in any case.
     pub async fn record_reflection(&self, call: &EgressCall, hit: &CredentialHit) {
         let connection = &hit.connection;
         if !hit.is_certain {
@@ -86,22 +89,27 @@ impl Egress {
         }
         call.end_connection(connection);
         if let Ok(grant) = steps::connection_grant(call, connection)
-            && let Err(failure) = steps::record_reflection(&self.quarantine, call, &grant.connection).await
+            && let Err(failure) =
+                steps::record_reflection(&self.quarantine, call, &grant.connection).await
         {
             tracing::warn!(call = call.id(), %connection, %failure, "a guest said a credential");
         }
     }
 
-    /// Searches a text that a guest writes before its result (progress, a log line), and records what is found as
-    /// [`Egress::record_output_hit`] does. A text with a hit is withheld.
-    pub fn search_output(self: &Arc<Self>, call: &Arc<EgressCall>, text: &[u8]) -> Option<CredentialHit> {
+    /// Searches a text that a guest writes before its result (progress, a log line), and records
+    /// what is found as [`Egress::record_output_hit`] does. A text with a hit is withheld.
+    pub fn search_output(
+        self: &Arc<Self>,
+        call: &Arc<EgressCall>,
+        text: &[u8],
+    ) -> Option<CredentialHit> {
         let hit = call.credential_in_output(text)?;
         self.record_output_hit(call, &hit);
         Some(hit)
     }
 
-    /// Records a credential in what a guest wrote before its result: the call's first counts as a result that holds one does, and
-    /// ends the connection for the call.
+    /// Records a credential in what a guest wrote before its result: the call's first counts as a
+    /// result that holds one does, and ends the connection for the call.
     pub fn record_output_hit(self: &Arc<Self>, call: &Arc<EgressCall>, hit: &CredentialHit) {
         if call.remember_output_hit(hit) {
             call.end_connection(&hit.connection);
@@ -112,7 +120,13 @@ impl Egress {
 
     /// What all requests of one tool call share. `call` is unique in this process.
     #[must_use]
-    pub fn call(&self, binding: Binding, grant: Arc<Grant>, call: u64, deadline: Instant) -> EgressCall {
+    pub fn call(
+        &self,
+        binding: Binding,
+        grant: Arc<Grant>,
+        call: u64,
+        deadline: Instant,
+    ) -> EgressCall {
         EgressCall::new(binding, grant, call, deadline)
     }
 
@@ -246,8 +260,14 @@ impl Egress {
             let (body, in_body) = steps::content(call, &needles, &head.headers, body).await;
             let length = body.as_ref().map_or(0, bytes::Bytes::len);
             let length = (!is_head).then_some(length);
-            let (headers, in_headers) =
-                steps::response_headers(call, &connection, &needles, head.status, &head.headers, length);
+            let (headers, in_headers) = steps::response_headers(
+                call,
+                &connection,
+                &needles,
+                head.status,
+                &head.headers,
+                length,
+            );
             let reflections = in_trailers + in_body + in_headers;
             outcome.add_reflections(reflections);
             let quarantine = &self.quarantine;
@@ -266,8 +286,9 @@ impl Egress {
             .map_err(|failure| steps::error_text(&needles, failure))
     }
 
-    /// Every step from the guest's request to the head of the response. After a 401 there is one more attempt, where the
-    /// provider has another credential by then: it takes from the budget and is recorded like any other.
+    /// Every step from the guest's request to the head of the response. After a 401 there is one
+    /// more attempt, where the provider has another credential by then: it takes from the budget
+    /// and is recorded like any other.
     async fn open(
         &self,
         call: &EgressCall,
@@ -298,7 +319,8 @@ impl Egress {
         };
         let status = opened.head.status;
         let another =
-            steps::another_credential(provider, call, connection, plan.endpoint, status, tried).await;
+            steps::another_credential(provider, call, connection, plan.endpoint, status, tried)
+                .await;
         let Some(another) = another.filter(|_| steps::budget(call, body_bytes).is_ok()) else {
             return Ok(opened);
         };

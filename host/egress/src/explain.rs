@@ -1,6 +1,8 @@
 use std::borrow::Cow;
 
-use toolhost_policy::{ConnectionGrant, ConnectionName, Endpoint, Method, base_prefix, check_canonical_path};
+use toolhost_policy::{
+    ConnectionGrant, ConnectionName, Endpoint, Method, base_prefix, check_canonical_path,
+};
 use url::Url;
 
 use crate::absolute::{endpoint_of, query_pairs};
@@ -26,8 +28,9 @@ pub struct RefusedRequest {
 }
 
 impl Egress {
-    /// Takes the steps of a call that come before its credential, for a request that nobody makes: the plan of the request
-    /// and the quarantine. `path` is below the connection's base, with a query.
+    /// Takes the steps of a call that come before its credential, for a request that nobody makes:
+    /// the plan of the request and the quarantine. `path` is below the connection's base, with a
+    /// query.
     ///
     /// # Errors
     /// The reason of the first step that refuses.
@@ -121,7 +124,9 @@ fn no_endpoint(grant: &ConnectionGrant, method: Method, url: &Url) -> RefusedReq
         .max_by_key(|endpoint| nearness(endpoint, method, own));
     let why = match nearest {
         None => "no endpoint is granted".into(),
-        Some(endpoint) if endpoint.path.matches(own) => format!("the rule is for {}", endpoint.method).into(),
+        Some(endpoint) if endpoint.path.matches(own) => {
+            format!("the rule is for {}", endpoint.method).into()
+        }
         Some(_) => "the rule has another path".into(),
     };
     RefusedRequest {
@@ -148,7 +153,11 @@ fn nearness(endpoint: &Endpoint, method: Method, path: &str) -> (bool, usize, bo
     let alike = segments
         .take_while(|(own, segment)| own == segment || own.contains('{'))
         .count();
-    (endpoint.path.matches(path), alike, endpoint.method == method)
+    (
+        endpoint.path.matches(path),
+        alike,
+        endpoint.method == method,
+    )
 }
 
 #[cfg(test)]
@@ -166,10 +175,16 @@ mod tests {
     async fn what_a_call_would_refuse_is_refused_with_the_nearest_rule() {
         let network = Arc::new(Network::system().unwrap());
         let egress = Egress::new(network, BTreeMap::new(), Arc::new(Recorder::default())).unwrap();
-        let of_mode = |mode| call(grant_of("billing", "https://h.example/base", |_| {})).with_mode(mode);
-        let (full, read) = (of_mode(OperationMode::Full), of_mode(OperationMode::ReadOnly));
+        let of_mode =
+            |mode| call(grant_of("billing", "https://h.example/base", |_| {})).with_mode(mode);
+        let (full, read) = (
+            of_mode(OperationMode::Full),
+            of_mode(OperationMode::ReadOnly),
+        );
         let name = "billing".parse().unwrap();
-        let planned = egress.explain(&full, &name, "GET", "/v1/invoices?limit=5").await;
+        let planned = egress
+            .explain(&full, &name, "GET", "/v1/invoices?limit=5")
+            .await;
         assert!(planned.unwrap().endpoint.starts_with("GET /v1/invoices"));
         for (call, method, path, part) in [
             (&full, "DELETE", "/v1/invoices", "for GET"),

@@ -1,6 +1,7 @@
 use toolhost_policy::ErrorCode;
 
-/// What a guest learns about a request that did not end in a response. The texts are those of the contract in `wit/`.
+/// What a guest learns about a request that did not end in a response. The texts are those of the
+/// contract in `wit/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EgressCode {
@@ -56,8 +57,9 @@ impl From<EgressCode> for ErrorCode {
 
 /// Why a guest's request has no response.
 ///
-/// The message is for the guest: it holds what the guest itself sent, names of its own connections and keys of limits;
-/// never an address, a host name, a secret, an upstream's words or another tenant's name.
+/// The message is for the guest: it holds what the guest itself sent, names of its own connections
+/// and keys of limits; never an address, a host name, a secret, an upstream's words or another
+/// tenant's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EgressFailure {
@@ -67,7 +69,8 @@ pub struct EgressFailure {
     pub message: String,
     /// Whether bytes of the request may have left. Where it is false, sending again is safe.
     pub sent: bool,
-    /// An idle connection was closed under the request, which may go out once more on a new one where it is idempotent.
+    /// An idle connection was closed under the request, which may go out once more on a new one
+    /// where it is idempotent.
     pub(crate) stale: bool,
 }
 

@@ -5,7 +5,11 @@ pub(crate) fn log_unrecorded(call: &EgressCall, error: &toolhost_audit::SinkErro
 }
 
 /// The response came, and what it ends in could not be recorded.
-pub(crate) fn unrecorded_error(call: &EgressCall, error: &toolhost_audit::SinkError) -> EgressFailure {
+pub(crate) fn unrecorded_error(
+    call: &EgressCall,
+    error: &toolhost_audit::SinkError,
+) -> EgressFailure {
     log_unrecorded(call, error);
-    EgressFailure::denied("the request cannot be recorded, so its response was withheld").after_sending()
+    EgressFailure::denied("the request cannot be recorded, so its response was withheld")
+        .after_sending()
 }

@@ -4,8 +4,9 @@ use url::Url;
 
 use crate::{EgressCall, EgressFailure, GuestRequest, steps};
 
-/// A guest's request as the pure steps have it: granted, canonical and matched, before anything is looked up, asked of
-/// anybody or sent. Executing it adds the credential and nothing else; `host explain` shows it.
+/// A guest's request as the pure steps have it: granted, canonical and matched, before anything is
+/// looked up, asked of anybody or sent. Executing it adds the credential and nothing else;
+/// `host explain` shows it.
 pub(crate) struct RequestPlan<'r> {
     pub(crate) grant: &'r ConnectionGrant,
     pub(crate) endpoint: &'r Endpoint,
@@ -24,7 +25,10 @@ impl<'r> RequestPlan<'r> {
     ///
     /// # Errors
     /// The first step that refuses.
-    pub(crate) fn new(call: &'r EgressCall, request: &'r GuestRequest) -> Result<Self, EgressFailure> {
+    pub(crate) fn new(
+        call: &'r EgressCall,
+        request: &'r GuestRequest,
+    ) -> Result<Self, EgressFailure> {
         let grant = steps::connection(call, &request.connection)?;
         let connection = &grant.connection;
         steps::operation(call, request)?;
@@ -37,7 +41,8 @@ impl<'r> RequestPlan<'r> {
         steps::match_again(grant, &connection.base, endpoint, &url)?;
         let headers = steps::guest_headers(call, connection, &request.headers)?;
         let ruled = |rules| steps::is_ruled(rules, connection, endpoint.method, &url);
-        let (is_accepted, may_be_partial) = (ruled(&connection.reflects), ruled(&connection.ranges));
+        let (is_accepted, may_be_partial) =
+            (ruled(&connection.reflects), ruled(&connection.ranges));
         steps::range(connection, may_be_partial, &headers)?;
         Ok(Self {
             grant,

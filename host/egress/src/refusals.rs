@@ -2,12 +2,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use toolhost_audit::{EgressOutcome, Event, Sink};
 
-/// Refused requests of one call that are recorded one by one. Whoever tries more has shown what it is after, and a record of each
-/// would be as long as a guest cares to make it.
+/// Refused requests of one call that are recorded one by one. Whoever tries more has shown what it
+/// is after, and a record of each would be as long as a guest cares to make it.
 pub(crate) const MAX_REFUSALS_RECORDED: u64 = 8;
 
-/// The requests of one call that were refused before it was known where they would go. After the first few they are counted, and
-/// the last one is recorded for all of them when the call ends.
+/// The requests of one call that were refused before it was known where they would go. After the
+/// first few they are counted, and the last one is recorded for all of them when the call ends.
 #[derive(Debug, Default)]
 pub(crate) struct EgressRefusals(Mutex<RefusalCount>);
 

@@ -37,7 +37,8 @@ pub struct GuestResponse {
 pub struct ResponseHead {
     /// 200 to 599.
     pub status: u16,
-    /// The fields that a guest may see, names in lower case; no `content-length`, for scrubbing may change it.
+    /// The fields that a guest may see, names in lower case; no `content-length`, for scrubbing may
+    /// change it.
     pub headers: Vec<(String, String)>,
 }
 

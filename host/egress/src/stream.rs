@@ -11,7 +11,8 @@ use crate::scrub::{Needles, ScrubState};
 use crate::steps::{self, BodyDecoder, BodyPiece, OutcomeRecorder, ReflectionTracker};
 use crate::{EgressCall, EgressFailure};
 
-/// How much is decoded or scrubbed at once, in bytes: less than a millisecond of a thread. In between others have it.
+/// How much is decoded or scrubbed at once, in bytes: less than a millisecond of a thread. In
+/// between others have it.
 const SLICE: usize = 16 << 10;
 
 /// What a [`BodyStream`] is made of.
@@ -30,7 +31,8 @@ pub(crate) struct StreamParts {
     pub(crate) outcome: OutcomeRecorder,
 }
 
-/// The scrubbed body of a response, piece by piece. Its request's outcome is recorded when it ends, fails or is dropped.
+/// The scrubbed body of a response, piece by piece. Its request's outcome is recorded when it ends,
+/// fails or is dropped.
 #[derive(Debug)]
 pub struct BodyStream {
     /// `None` once it has ended.
@@ -89,10 +91,12 @@ impl BodyStream {
         }
     }
 
-    /// The next piece, never empty; `None` at the end and after a failure. Dropping the future loses nothing.
+    /// The next piece, never empty; `None` at the end and after a failure. Dropping the future
+    /// loses nothing.
     ///
     /// # Errors
-    /// `reflected` where the credential came back and could not be replaced, `limit`, `timeout`, `upstream`.
+    /// `reflected` where the credential came back and could not be replaced, `limit`, `timeout`,
+    /// `upstream`.
     pub async fn next(&mut self) -> Option<Result<Bytes, EgressFailure>> {
         loop {
             let open = self.open.as_mut()?;
@@ -162,10 +166,12 @@ impl OpenBody {
         both.map_err(|_| steps::withheld_error(&self.state))
     }
 
-    /// Takes the next step: scrubs what was decoded, else decodes what came, else reads; `None` where nothing comes of it.
+    /// Takes the next step: scrubs what was decoded, else decodes what came, else reads; `None`
+    /// where nothing comes of it.
     async fn read(&mut self, call: &EgressCall, received: &mut u64) -> Option<ScrubbedChunk> {
         let is_behind = !(self.coded.is_empty() && self.decoded.is_empty());
-        // Remembered, since a guest that looks whether something is there polls once and drops this.
+        // Remembered, since a guest that looks whether something is there polls once and drops
+        // this.
         if is_behind && !std::mem::replace(&mut self.has_yielded, true) {
             tokio::task::yield_now().await;
         }
@@ -175,7 +181,10 @@ impl OpenBody {
         } else if !self.decoded.is_empty() {
             let slice = self.decoded.split_to(self.decoded.len().min(SLICE));
             let pushed = self.state.push(&self.needles.secret, slice);
-            (pushed.map_err(|_| steps::withheld_error(&self.state)), false)
+            (
+                pushed.map_err(|_| steps::withheld_error(&self.state)),
+                false,
+            )
         } else if !self.coded.is_empty() {
             let slice = self.coded.split_to(self.coded.len().min(SLICE));
             match self.decoding.push(slice) {
@@ -199,7 +208,10 @@ impl OpenBody {
                 }
                 // Nobody sees them.
                 Ok(BodyPiece::Trailers(_)) => return None,
-                Ok(BodyPiece::End) => (self.decoding.finish().and_then(|rest| self.finish(rest)), true),
+                Ok(BodyPiece::End) => (
+                    self.decoding.finish().and_then(|rest| self.finish(rest)),
+                    true,
+                ),
                 Err(failure) => (Err(failure), false),
             }
         };

@@ -10,8 +10,8 @@ use toolhost_audit::{Event, Sink, SinkError};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::{Lookup, NetError};
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint,
-    Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner,
+    Endpoint, Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
@@ -78,7 +78,10 @@ pub(crate) fn test_grant(base: &str, change: impl FnOnce(&mut Connection)) -> Co
 pub(crate) fn grant_of(name: &str, base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
     Grant {
         plugin: PluginName::parse("billing").unwrap(),
-        connections: BTreeMap::from([(ConnectionName::parse(name).unwrap(), test_grant(base, change))]),
+        connections: BTreeMap::from([(
+            ConnectionName::parse(name).unwrap(),
+            test_grant(base, change),
+        )]),
         limits: Limits::default(),
     }
 }
@@ -153,7 +156,10 @@ impl CountingProvider {
 
 #[async_trait::async_trait]
 impl CredentialProvider for CountingProvider {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let key = request.key;
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
@@ -181,7 +187,10 @@ impl FixedLookup {
 }
 
 impl Lookup for FixedLookup {
-    fn lookup<'a>(&'a self, _host: &'a str) -> futures::future::BoxFuture<'a, Result<Vec<IpAddr>, NetError>> {
+    fn lookup<'a>(
+        &'a self,
+        _host: &'a str,
+    ) -> futures::future::BoxFuture<'a, Result<Vec<IpAddr>, NetError>> {
         Box::pin(async move { Ok(self.0.clone()) })
     }
 }

@@ -6,7 +6,8 @@ use toolhost_policy::Connection;
 /// Sets of roots kept: as many as connections with a `ca` of their own.
 const MAX_PRIVATE: u64 = 256;
 
-/// TLS identities, each built once: two that were built apart would not share a pool of connections.
+/// TLS identities, each built once: two that were built apart would not share a pool of
+/// connections.
 #[derive(Debug)]
 pub(crate) struct Identities {
     public: TlsIdentity,

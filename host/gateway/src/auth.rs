@@ -15,7 +15,8 @@ use crate::problem::{problem, problem_with};
 use crate::refusals::mark_refused;
 use crate::shared_state::SharedState;
 
-/// Names under which clients put tokens into a URL (RFC 6750 section 2.3 and habit). URLs end up in logs and referrers.
+/// Names under which clients put tokens into a URL (RFC 6750 section 2.3 and habit). URLs end up in
+/// logs and referrers.
 const TOKEN_PARAMETERS: &[&str] = &[
     "access_token",
     "token",
@@ -25,7 +26,8 @@ const TOKEN_PARAMETERS: &[&str] = &[
     "api_key",
 ];
 
-/// The middleware before every route that needs a caller. One whose token names no tenant is let in too: it can switch to one.
+/// The middleware before every route that needs a caller. One whose token names no tenant is let in
+/// too: it can switch to one.
 pub(crate) async fn authenticate(
     State(shared): State<Arc<SharedState>>,
     mut request: Request,
@@ -47,10 +49,12 @@ pub(crate) async fn authenticate(
             }
         }
         Ok(admitted) => {
-            // Taken out: whatever else keeps a request's extensions must not keep its connection's place.
+            // Taken out: whatever else keeps a request's extensions must not keep its connection's
+            // place.
             let place = request.extensions_mut().remove::<Arc<ConnectionPermit>>();
             // A request that did not come over a connection, as in a test, takes no place.
-            let served = place.map(|place| place.serve(admitted.caller.home(), &admitted.caller.owner()));
+            let served =
+                place.map(|place| place.serve(admitted.caller.home(), &admitted.caller.owner()));
             let place = match served.transpose() {
                 Ok(place) => place,
                 Err(reason) => return admission_error_response(reason),
@@ -73,10 +77,13 @@ pub(crate) async fn authenticate(
     }
 }
 
-/// Why a token was refused, in one word. A request without a token is how clients ask where to get one, and no refusal.
+/// Why a token was refused, in one word. A request without a token is how clients ask where to get
+/// one, and no refusal.
 fn reason(error: &AuthError, headers: &HeaderMap) -> Option<&'static str> {
     Some(match error {
-        AuthError::MissingToken { .. } if headers.contains_key(header::AUTHORIZATION) => "not_bearer",
+        AuthError::MissingToken { .. } if headers.contains_key(header::AUTHORIZATION) => {
+            "not_bearer"
+        }
         AuthError::MissingToken { .. } => return None,
         AuthError::InvalidToken(TokenError::Expired) => "expired",
         AuthError::InvalidToken(TokenError::NotYet | TokenError::IssuedAhead) => "not_yet",
@@ -90,7 +97,8 @@ fn reason(error: &AuthError, headers: &HeaderMap) -> Option<&'static str> {
     })
 }
 
-/// RFC 6750 section 3 with the `resource_metadata` of RFC 9728 section 5.1, and a problem document as body.
+/// RFC 6750 section 3 with the `resource_metadata` of RFC 9728 section 5.1, and a problem document
+/// as body.
 fn unauthorized_response(error: &AuthError, metadata_url: &str) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
     let mut response = problem_with(status, &error.public());
@@ -98,15 +106,20 @@ fn unauthorized_response(error: &AuthError, metadata_url: &str) -> Response {
     if !status.is_server_error()
         && let Ok(challenge) = HeaderValue::from_str(&error.challenge(metadata_url))
     {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }
 
 fn carries_token(query: Option<&str>) -> bool {
     let Some(query) = query else { return false };
-    url::form_urlencoded::parse(query.as_bytes())
-        .any(|(key, _)| TOKEN_PARAMETERS.iter().any(|name| key.eq_ignore_ascii_case(name)))
+    url::form_urlencoded::parse(query.as_bytes()).any(|(key, _)| {
+        TOKEN_PARAMETERS
+            .iter()
+            .any(|name| key.eq_ignore_ascii_case(name))
+    })
 }
 
 #[cfg(test)]

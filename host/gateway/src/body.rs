@@ -11,11 +11,12 @@ use toolhost_policy::{ErrorCode, PublicError};
 use crate::GatewayConfig;
 use crate::problem::{problem, problem_with};
 
-/// From the head of a request to the end of its body. A body of some MiB needs a second on a slow line; a client that
-/// sends one byte now and then keeps no buffer longer than this.
+/// From the head of a request to the end of its body. A body of some MiB needs a second on a slow
+/// line; a client that sends one byte now and then keeps no buffer longer than this.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Of a body that is too long: some times what a client sends by mistake, and a second on a slow line.
+/// Of a body that is too long: some times what a client sends by mistake, and a second on a slow
+/// line.
 const MAX_DISCARDED: usize = 4 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -39,14 +40,17 @@ impl BodyError {
         let public = |code| PublicError::new(code, self.to_string());
         match self {
             Self::TooLarge(_) => problem(&public(ErrorCode::LimitExceeded)),
-            Self::MessageTooLarge(_) => problem(&public(ErrorCode::LimitExceeded).about("arguments_bytes")),
+            Self::MessageTooLarge(_) => {
+                problem(&public(ErrorCode::LimitExceeded).about("arguments_bytes"))
+            }
             Self::TooSlow => problem_with(StatusCode::REQUEST_TIMEOUT, &public(ErrorCode::Timeout)),
             Self::Broken => problem(&public(ErrorCode::InvalidRequest)),
         }
     }
 }
 
-/// The whole body of a request that brings arguments or a message, at most as long as the configuration has it.
+/// The whole body of a request that brings arguments or a message, at most as long as the
+/// configuration has it.
 pub(crate) async fn message(body: Body, config: &GatewayConfig) -> Result<Bytes, BodyError> {
     read(body, config.max_body_bytes, BODY_TIMEOUT)
         .await
@@ -57,7 +61,11 @@ pub(crate) async fn message(body: Body, config: &GatewayConfig) -> Result<Bytes,
 }
 
 /// The whole body: at most `limit` bytes, a bound that nobody sets, within `timeout`.
-pub(crate) async fn read(mut body: Body, limit: usize, timeout: Duration) -> Result<Bytes, BodyError> {
+pub(crate) async fn read(
+    mut body: Body,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Bytes, BodyError> {
     // A declared length is believed before anything is buffered; an undeclared one is counted.
     if body.size_hint().lower() > limit as u64 {
         discard(&mut body).await;
@@ -74,8 +82,8 @@ pub(crate) async fn read(mut body: Body, limit: usize, timeout: Duration) -> Res
     }
 }
 
-/// Reads the rest of a body without keeping it. A client that still sends when its connection is closed never sees the answer
-/// (RFC 9112 section 9.6).
+/// Reads the rest of a body without keeping it. A client that still sends when its connection is
+/// closed never sees the answer (RFC 9112 section 9.6).
 async fn discard(body: &mut Body) {
     let mut rest = Limited::new(body, MAX_DISCARDED);
     let read = async { while let Some(Ok(_)) = rest.frame().await {} };
@@ -122,7 +130,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rest_of_a_body_that_is_too_long_is_read_up_to_a_bound_so_that_its_client_sees_the_answer() {
+    async fn the_rest_of_a_body_that_is_too_long_is_read_up_to_a_bound_so_that_its_client_sees_the_answer()
+     {
         for (chunks, passed) in [(20, 20), (usize::MAX, 1 + MAX_DISCARDED.div_ceil(1 << 16))] {
             let count = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&count);
@@ -146,7 +155,12 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
             Ok::<_, Infallible>(Bytes::from_static(b"x"))
         });
-        let read = read(Body::from_stream(trickle), 1 << 20, Duration::from_millis(60)).await;
+        let read = read(
+            Body::from_stream(trickle),
+            1 << 20,
+            Duration::from_millis(60),
+        )
+        .await;
         assert_eq!(read, Err(BodyError::TooSlow));
     }
 }

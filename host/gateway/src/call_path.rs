@@ -8,7 +8,8 @@ use toolhost_tools::{
     CallOptions, CallOutcome, ModelArgs, PluginStatus, Refusals, ToolEntry, ToolPage, Tools,
 };
 
-/// The one way to list and call the tools of plugins: [`Tools`], or a stand-in where a test needs no sandbox.
+/// The one way to list and call the tools of plugins: [`Tools`], or a stand-in where a test needs
+/// no sandbox.
 pub trait CallPath: Send + Sync + 'static {
     /// As [`Tools::list`].
     ///

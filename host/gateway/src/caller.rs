@@ -6,8 +6,8 @@ use toolhost_identity::{Binding, LEEWAY_SECONDS, OwnerId, Principal, TenantId};
 use toolhost_policy::{PublicError, UnixTime};
 use toolhost_tenancy::{AdmittedCaller, AuthError, SessionId, Tenancy};
 
-/// A verified caller, and the session that its request came in. Stage one of a call: nothing is known of the tenant yet but
-/// the home tenant of the token.
+/// A verified caller, and the session that its request came in. Stage one of a call: nothing is
+/// known of the tenant yet but the home tenant of the token.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionCaller {
     pub(crate) admitted: Arc<AdmittedCaller>,
@@ -25,14 +25,15 @@ impl SessionCaller {
         Ok(binding.attributed_to(self.admitted.attribution.clone()))
     }
 
-    /// Whether the token has ended by now, as the check of tokens has it: with the leeway for other clocks.
+    /// Whether the token has ended by now, as the check of tokens has it: with the leeway for other
+    /// clocks.
     pub(crate) fn is_expired(&self) -> bool {
         ends_at(&self.admitted.presented.principal) <= UnixTime::now().secs()
     }
 }
 
-/// The caller of one HTTP request, with the headers that prove it. It travels in that request's extensions and is never kept
-/// for another one.
+/// The caller of one HTTP request, with the headers that prove it. It travels in that request's
+/// extensions and is never kept for another one.
 #[derive(Clone)]
 pub(crate) struct RequestCaller {
     caller: SessionCaller,
@@ -84,7 +85,8 @@ impl RequestCaller {
         self
     }
 
-    /// Whether what was presented would still be accepted: for streams, which outlive their request's own check.
+    /// Whether what was presented would still be accepted: for streams, which outlive their
+    /// request's own check.
     pub(crate) async fn still_valid(&self, tenancy: &Tenancy) -> bool {
         let again = tenancy.admit(&self.headers).await;
         again.is_ok_and(|again| again.caller.owner() == self.owner())
@@ -99,8 +101,8 @@ impl fmt::Debug for RequestCaller {
     }
 }
 
-/// The first second, since 1970, in which the caller's token is no longer accepted: as the check of the token has it, so that
-/// a call that was let in is not cut off at once.
+/// The first second, since 1970, in which the caller's token is no longer accepted: as the check of
+/// the token has it, so that a call that was let in is not cut off at once.
 pub(crate) fn ends_at(principal: &Principal) -> u64 {
     principal.expires_at().saturating_add(LEEWAY_SECONDS)
 }

@@ -1,5 +1,6 @@
-//! The one place that decides for which tenant a call is and who answers it: a plugin, or the host itself. Every transport
-//! resolves a call here and then makes it; what it adds is how a call is read and how its answer is written.
+//! The one place that decides for which tenant a call is and who answers it: a plugin, or the host
+//! itself. Every transport resolves a call here and then makes it; what it adds is how a call is
+//! read and how its answer is written.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ pub struct Dispatcher {
     switcher: Arc<TenantSwitcher>,
 }
 
-/// Who answers a call, and for which tenant. Stage two of a call: the tenant is decided, and nothing has run.
+/// Who answers a call, and for which tenant. Stage two of a call: the tenant is decided, and
+/// nothing has run.
 pub(crate) enum CallTarget {
     /// The host itself, with the tenant that is active before the call.
     Host(HostTool, Option<TenantId>),
@@ -70,7 +72,8 @@ impl Dispatcher {
     /// Decides who answers a call, and for which tenant.
     ///
     /// # Errors
-    /// The caller has no tenant, or no such session or context, or expects another tenant. Nothing was done.
+    /// The caller has no tenant, or no such session or context, or expects another tenant. Nothing
+    /// was done.
     pub(crate) async fn resolve(
         &self,
         caller: &SessionCaller,
@@ -78,7 +81,9 @@ impl Dispatcher {
         name: &str,
     ) -> Result<CallTarget, PublicError> {
         let target = match self.switcher.offer().find(name) {
-            Some((tool, _)) => CallTarget::Host(tool, self.switcher.active(caller, selection).await?),
+            Some((tool, _)) => {
+                CallTarget::Host(tool, self.switcher.active(caller, selection).await?)
+            }
             None => CallTarget::Plugin(Box::new(self.switcher.binding(caller, selection).await?)),
         };
         selection.check(target.tenant())?;
@@ -86,19 +91,28 @@ impl Dispatcher {
     }
 
     /// Makes a call and counts it. A panic on the way is one failed call.
-    pub(crate) async fn call(&self, target: &CallTarget, call: ToolCallRequest<'_>) -> DispatchOutcome {
+    pub(crate) async fn call(
+        &self,
+        target: &CallTarget,
+        call: ToolCallRequest<'_>,
+    ) -> DispatchOutcome {
         let (name, metric) = (call.name, CallMetric::begin(call.transport));
         let call = AssertUnwindSafe(async {
             match target {
                 CallTarget::Plugin(binding) => {
                     let arguments = ModelArgs::new(call.arguments);
-                    let called = self.calls.call(binding, call.name, arguments, call.options).await;
+                    let called = self
+                        .calls
+                        .call(binding, call.name, arguments, call.options)
+                        .await;
                     (called, Some(binding.tenant().clone()))
                 }
-                CallTarget::Host(tool, active) => match self.host_tool(*tool, active.as_ref(), call).await {
-                    Ok((outcome, active)) => (Ok(outcome), active),
-                    Err(error) => (Err(error), active.clone()),
-                },
+                CallTarget::Host(tool, active) => {
+                    match self.host_tool(*tool, active.as_ref(), call).await {
+                        Ok((outcome, active)) => (Ok(outcome), active),
+                        Err(error) => (Err(error), active.clone()),
+                    }
+                }
             }
         });
         let (outcome, active) = call.catch_unwind().await.unwrap_or_else(|_| {
@@ -139,7 +153,8 @@ impl Dispatcher {
         self.call(&target, call).await.0
     }
 
-    /// Answers one of the host's own tools. A switch asks the person first, where the operator wants that.
+    /// Answers one of the host's own tools. A switch asks the person first, where the operator
+    /// wants that.
     async fn host_tool(
         &self,
         tool: HostTool,
@@ -173,7 +188,10 @@ impl Dispatcher {
             return Ok((CallOutcome::InputRequired(question), active.cloned()));
         }
         let resume = options.resume.as_ref();
-        let (output, active) = self.switcher.switch(caller, selection, &wanted, resume).await?;
+        let (output, active) = self
+            .switcher
+            .switch(caller, selection, &wanted, resume)
+            .await?;
         Ok((CallOutcome::Complete(output), Some(active)))
     }
 }

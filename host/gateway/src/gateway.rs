@@ -45,8 +45,8 @@ impl fmt::Debug for IdleSessionEvictor {
     }
 }
 
-/// Open connections where nothing else is said. Each costs up to the size of a head; a proxy before the host needs far
-/// fewer.
+/// Open connections where nothing else is said. Each costs up to the size of a head; a proxy before
+/// the host needs far fewer.
 const MAX_CONNECTIONS: usize = 4096;
 
 /// Every transport over HTTP: MCP, the HTTP API, discovery, health and logins in a browser.
@@ -60,7 +60,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway to a call path, for callers that `tenancy` verifies and at tenants that `switching` decides.
+    /// A gateway to a call path, for callers that `tenancy` verifies and at tenants that
+    /// `switching` decides.
     #[must_use]
     pub fn new(
         calls: Arc<dyn CallPath>,
@@ -79,7 +80,8 @@ impl Gateway {
         }
     }
 
-    /// The same, with what plugins keep for their callers to fetch. Without it there is nothing to fetch.
+    /// The same, with what plugins keep for their callers to fetch. Without it there is nothing to
+    /// fetch.
     #[must_use]
     pub fn with_artifacts(self, artifacts: Arc<ArtifactStore>) -> Self {
         Self {
@@ -88,7 +90,8 @@ impl Gateway {
         }
     }
 
-    /// The same, with connections whose users connect accounts of their own. Without it there are none.
+    /// The same, with connections whose users connect accounts of their own. Without it there are
+    /// none.
     #[must_use]
     pub fn with_logins(self, logins: Arc<Logins>) -> Self {
         Self {
@@ -97,8 +100,9 @@ impl Gateway {
         }
     }
 
-    /// The same with at most so many open connections: fewer than the files that the process may open, since the store, the
-    /// audit chains and outside systems need some. Never more than 4,096.
+    /// The same with at most so many open connections: fewer than the files that the process may
+    /// open, since the store, the audit chains and outside systems need some. Never more than
+    /// 4,096.
     #[must_use]
     pub fn with_connections(self, connections: usize) -> Self {
         Self {
@@ -107,15 +111,17 @@ impl Gateway {
         }
     }
 
-    /// The same with a time in which a host that stops says that it is not ready, and still accepts connections.
+    /// The same with a time in which a host that stops says that it is not ready, and still accepts
+    /// connections.
     #[must_use]
     pub fn with_drain(self, drain: Duration) -> Self {
         Self { drain, ..self }
     }
 
-    /// Serves the routes over HTTP/1.1 until `shutdown`: then says that it is not ready, and for the drain time goes on,
-    /// with answers that close their connections; then accepts nothing more, ends the streams that wait for nothing in
-    /// particular, lets calls in flight finish for at most `grace`, and returns.
+    /// Serves the routes over HTTP/1.1 until `shutdown`: then says that it is not ready, and for
+    /// the drain time goes on, with answers that close their connections; then accepts nothing
+    /// more, ends the streams that wait for nothing in particular, lets calls in flight finish for
+    /// at most `grace`, and returns.
     ///
     /// # Errors
     /// The listener has no address.
@@ -210,7 +216,8 @@ impl fmt::Debug for Gateway {
     }
 }
 
-/// Answers belong to one caller and are what their type says. There is no CORS: a browser page is no client here.
+/// Answers belong to one caller and are what their type says. There is no CORS: a browser page is
+/// no client here.
 async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -11,9 +11,9 @@ pub(crate) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether calls would be served: after start-up, once something can be called, and until shutdown begins. The lines after the
-/// first name the plugins that are not served, each with one word why; the sentence is in the log, since this route needs no
-/// token.
+/// Whether calls would be served: after start-up, once something can be called, and until shutdown
+/// begins. The lines after the first name the plugins that are not served, each with one word why;
+/// the sentence is in the log, since this route needs no token.
 pub(crate) async fn ready(State(shared): State<Arc<SharedState>>) -> (StatusCode, String) {
     let plugins = shared.calls.plugins();
     let is_served = |status: &PluginStatus| status.state == PluginState::Served;

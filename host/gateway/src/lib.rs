@@ -1,28 +1,36 @@
 //! The transports: MCP over HTTP and stdio, the HTTP API, discovery documents, health, metrics.
 //!
-//! This room decides who may connect, for which tenant a call is, and how an answer is written. What must never happen here: a
-//! call under a binding that does not come from that very request's token; a session or stream of one caller in the hands of
-//! another; a second way to call a tool beside [`Dispatcher`]; a page of another website reaching a host on this machine.
+//! This room decides who may connect, for which tenant a call is, and how an answer is written.
+//! What must never happen here: a call under a binding that does not come from that very request's
+//! token; a session or stream of one caller in the hands of another; a second way to call a tool
+//! beside [`Dispatcher`]; a page of another website reaching a host on this machine.
 //!
 //! # Tour
 //!
 //! A request goes through these, in this order:
 //!
-//! - [`Gateway`]: every route, as a router or as a server ([`Gateway::serve`]); `shared_state`: what all routes share.
-//! - `http_server`: connections, which of them gives way (`toolhost-admission` decides), how a host stops without cutting one.
-//! - `rebinding`: Host and Origin, on every route. `auth`: the token, on every request. `caller`: the verified caller.
-//!   `refusals`: where a refused request is counted and logged. `body`: size and time of bodies.
-//! - a transport, which reads the call: `mcp` (both eras of the protocol over HTTP), `stdio` ([`serve_stdio`]), `api` (`/api/v1`).
-//! - [`Dispatcher`]: for which tenant the call is, and who answers it. `switching` ([`TenantSwitcher`]): sessions, tenant
-//!   contexts and the host's own tools. [`CallPath`]: the plugins' tools.
+//! - [`Gateway`]: every route, as a router or as a server ([`Gateway::serve`]); `shared_state`:
+//!   what all routes share.
+//! - `http_server`: connections, which of them gives way (`toolhost-admission` decides), how a host
+//!   stops without cutting one.
+//! - `rebinding`: Host and Origin, on every route. `auth`: the token, on every request. `caller`:
+//!   the verified caller. `refusals`: where a refused request is counted and logged. `body`: size
+//!   and time of bodies.
+//! - a transport, which reads the call: `mcp` (both eras of the protocol over HTTP), `stdio`
+//!   ([`serve_stdio`]), `api` (`/api/v1`).
+//! - [`Dispatcher`]: for which tenant the call is, and who answers it. `switching`
+//!   ([`TenantSwitcher`]): sessions, tenant contexts and the host's own tools. [`CallPath`]: the
+//!   plugins' tools.
 //!
-//! In `mcp`: `endpoint` (a request over HTTP), `direct_request` (a plain call, without the SDK's service), `handler` (list and
-//! call), `rounds` (a call until it is done), `input` (questions to the person), `pages` (the list, converted once), `progress`;
-//! `state`, `request_session` (whose session), `session_persistence` and `stream_replay` (what a client that was cut off comes
-//! back for), `eviction` (sessions that nobody uses), `expiring_stream` (ends with its token).
+//! In `mcp`: `endpoint` (a request over HTTP), `direct_request` (a plain call, without the SDK's
+//! service), `handler` (list and call), `rounds` (a call until it is done), `input` (questions to
+//! the person), `pages` (the list, converted once), `progress`; `state`, `request_session` (whose
+//! session), `session_persistence` and `stream_replay` (what a client that was cut off comes back
+//! for), `eviction` (sessions that nobody uses), `expiring_stream` (ends with its token).
 //!
-//! Beside the calls: [`connect`], where a user connects an account in a browser;
-//! `discovery` (RFC 9728), `health`, `metrics` and its server ([`serve_metrics`]); `problem`: errors as RFC 9457 has them.
+//! Beside the calls: [`connect`], where a user connects an account in a browser; `discovery` (RFC
+//! 9728), `health`, `metrics` and its server ([`serve_metrics`]); `problem`: errors as RFC 9457 has
+//! them.
 
 mod api;
 mod auth;

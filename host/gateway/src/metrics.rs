@@ -10,11 +10,12 @@ use toolhost_tools::CallOutcome;
 
 use crate::call_transport::CallTransport;
 
-/// Upper bounds of the histograms' buckets, in seconds. A cached call takes a tenth of a millisecond, a plugin's own work some
-/// milliseconds, an outside system's answer up to seconds, and the default of `wall_ms` is 30 s.
+/// Upper bounds of the histograms' buckets, in seconds. A cached call takes a tenth of a
+/// millisecond, a plugin's own work some milliseconds, an outside system's answer up to seconds,
+/// and the default of `wall_ms` is 30 s.
 const SECONDS: [f64; 16] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
-    30.0,
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    10.0, 30.0,
 ];
 
 /// What kind a metric is of.
@@ -122,15 +123,22 @@ fn describe() {
     }
 }
 
-/// Counts one call. Labels are closed lists: no tenant, no tool, nothing that a request brought (T52).
-pub(crate) fn record_call(door: CallTransport, outcome: &Result<CallOutcome, PublicError>, took: Duration) {
+/// Counts one call. Labels are closed lists: no tenant, no tool, nothing that a request brought
+/// (T52).
+pub(crate) fn record_call(
+    door: CallTransport,
+    outcome: &Result<CallOutcome, PublicError>,
+    took: Duration,
+) {
     let outcome = match outcome {
         Ok(CallOutcome::Complete(_)) => "ok",
         Ok(CallOutcome::InputRequired(_)) => "input_required",
         Err(error) => error.code.as_str(),
     };
-    counter!("toolhost_gateway_calls_total", "door" => door.as_str(), "outcome" => outcome).increment(1);
-    histogram!("toolhost_gateway_call_seconds", "door" => door.as_str(), "outcome" => outcome).record(took);
+    counter!("toolhost_gateway_calls_total", "door" => door.as_str(), "outcome" => outcome)
+        .increment(1);
+    histogram!("toolhost_gateway_call_seconds", "door" => door.as_str(), "outcome" => outcome)
+        .record(took);
 }
 
 /// The middleware: counts requests by door and status.

@@ -31,9 +31,10 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 /// How long a scrape that has begun may take once shutdown has begun.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Serves `/metrics` (Prometheus text format) until `shutdown`. Without a token the listener is a loopback one, which its opener
-/// has seen to, and requests under any name but a loopback one are refused all the same; those of any web page always are (T51).
-/// With one, a request must present it as a bearer token.
+/// Serves `/metrics` (Prometheus text format) until `shutdown`. Without a token the listener is a
+/// loopback one, which its opener has seen to, and requests under any name but a loopback one are
+/// refused all the same; those of any web page always are (T51). With one, a request must present
+/// it as a bearer token.
 ///
 /// # Errors
 /// None at present: a connection that fails is only logged.
@@ -78,7 +79,10 @@ fn router(handle: PrometheusHandle, token: Option<Secret>) -> Router {
         )
         .with_state(handle);
     match token {
-        None => metrics.layer(from_fn_with_state(Arc::new(RebindingGuard::loopback()), admit)),
+        None => metrics.layer(from_fn_with_state(
+            Arc::new(RebindingGuard::loopback()),
+            admit,
+        )),
         Some(token) => metrics.layer(from_fn_with_state(Arc::new(Scrapers::new(&token)), scrape)),
     }
 }
@@ -101,7 +105,8 @@ impl Scrapers {
         }
     }
 
-    /// Counted, and logged once a minute: scrapers are few, and this listener is open before there is an audit chain.
+    /// Counted, and logged once a minute: scrapers are few, and this listener is open before there
+    /// is an audit chain.
     fn refused(&self, why: &'static str) {
         counter!("toolhost_refusals_total", "reason" => "metrics").increment(1);
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +139,8 @@ async fn scrape(State(scrapers): State<Arc<Scrapers>>, request: Request, next: N
     if scrapers.has(request.headers()) {
         return next.run(request).await;
     }
-    let text = "metrics need the bearer token of server.metrics_token_file or server.metrics_token_env";
+    let text =
+        "metrics need the bearer token of server.metrics_token_file or server.metrics_token_env";
     scrapers.refused(text);
     let mut response = problem(&PublicError::new(ErrorCode::Unauthenticated, text));
     let headers = response.headers_mut();
@@ -170,7 +176,10 @@ mod tests {
         assert_eq!(get("127.0.0.1:9000", None).await, 200);
         assert_eq!(get("[::1]:9000", None).await, 200);
         assert_eq!(get("rebound.example:9000", None).await, 403);
-        assert_eq!(get("127.0.0.1:9000", Some("https://evil.example")).await, 403);
+        assert_eq!(
+            get("127.0.0.1:9000", Some("https://evil.example")).await,
+            403
+        );
     }
 
     #[tokio::test]
@@ -184,7 +193,10 @@ mod tests {
                 request = request.header("origin", origin);
             }
             let secret = Secret::from("scrape-0123456789".to_owned());
-            let router = router(PrometheusBuilder::new().build_recorder().handle(), Some(secret));
+            let router = router(
+                PrometheusBuilder::new().build_recorder().handle(),
+                Some(secret),
+            );
             let answer = router
                 .oneshot(request.body(Body::empty()).unwrap())
                 .await
@@ -194,7 +206,10 @@ mod tests {
                 answer.headers().contains_key("www-authenticate"),
             )
         };
-        assert_eq!(get(Some("Bearer scrape-0123456789"), None).await, (200, false));
+        assert_eq!(
+            get(Some("Bearer scrape-0123456789"), None).await,
+            (200, false)
+        );
         for wrong in [
             None,
             Some("Bearer scrape"),
@@ -203,7 +218,11 @@ mod tests {
         ] {
             assert_eq!(get(wrong, None).await, (401, true), "{wrong:?}");
         }
-        let page = get(Some("Bearer scrape-0123456789"), Some("https://evil.example")).await;
+        let page = get(
+            Some("Bearer scrape-0123456789"),
+            Some("https://evil.example"),
+        )
+        .await;
         assert_eq!(page.0, 403);
     }
 }

@@ -4,7 +4,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use toolhost_policy::{ErrorCode, PublicError};
 
-/// How long a caller waits before it tries a busy host again, in seconds. Slots turn over within a call's CPU limit.
+/// How long a caller waits before it tries a busy host again, in seconds. Slots turn over within a
+/// call's CPU limit.
 const RETRY_AFTER: &str = "1";
 
 /// The media type of RFC 9457 section 6.1.
@@ -26,7 +27,8 @@ struct ProblemDetails<'a> {
 
 /// An error as a problem document, with the status of its code.
 pub(crate) fn problem(error: &PublicError) -> Response {
-    let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     problem_with(status, error)
 }
 
@@ -64,6 +66,9 @@ pub(crate) fn not_found() -> Response {
 
 /// The answer to a method that a route does not have; the router says in `Allow` which it has.
 pub(crate) fn method_not_allowed() -> Response {
-    let error = PublicError::new(ErrorCode::InvalidRequest, "this route does not take that method");
+    let error = PublicError::new(
+        ErrorCode::InvalidRequest,
+        "this route does not take that method",
+    );
     problem_with(StatusCode::METHOD_NOT_ALLOWED, &error)
 }

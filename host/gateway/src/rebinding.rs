@@ -12,13 +12,13 @@ use crate::GatewayConfig;
 use crate::problem::problem;
 use crate::refusals::mark_refused;
 
-/// Which `Host` and `Origin` values are let in, so that a page of another website cannot reach a host on this machine
-/// or network by DNS rebinding (T51). Both checks are always on.
+/// Which `Host` and `Origin` values are let in, so that a page of another website cannot reach a
+/// host on this machine or network by DNS rebinding (T51). Both checks are always on.
 #[derive(Debug)]
 pub(crate) struct RebindingGuard {
     scheme: String,
-    /// The public URL's name, which counts without a port too: proxies pass it on in either way (nginx: `$host`,
-    /// `$http_host`).
+    /// The public URL's name, which counts without a port too: proxies pass it on in either way
+    /// (nginx: `$host`, `$http_host`).
     public_host: Option<String>,
     hosts: Vec<(String, Option<u16>)>,
     origins: Vec<OriginPattern>,
@@ -27,7 +27,8 @@ pub(crate) struct RebindingGuard {
 /// The names of this machine for itself, as `Host` has them.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// What a probe asks by the address of a machine, or with HTTP/1.0 and no name at all. The answers say nothing about anybody.
+/// What a probe asks by the address of a machine, or with HTTP/1.0 and no name at all. The answers
+/// say nothing about anybody.
 const PROBES: [&str; 2] = ["/health", "/ready"];
 
 #[derive(Debug)]
@@ -168,7 +169,8 @@ pub fn is_allowed_host(entry: &str) -> bool {
     authority(entry).is_some_and(|(host, _)| !host.is_empty())
 }
 
-/// Whether this is a web origin that can be let in: `scheme://host`, with a port or with `*` for any.
+/// Whether this is a web origin that can be let in: `scheme://host`, with a port or with `*` for
+/// any.
 #[must_use]
 pub fn is_allowed_origin(entry: &str) -> bool {
     pattern(entry).is_some()
@@ -184,7 +186,9 @@ fn single_header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Singl
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => SingleHeader::None,
-        (Some(value), None) => value.to_str().map_or(SingleHeader::Other, SingleHeader::Value),
+        (Some(value), None) => value
+            .to_str()
+            .map_or(SingleHeader::Other, SingleHeader::Value),
         _ => SingleHeader::Other,
     }
 }
@@ -208,10 +212,9 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<(String, Option<u16>)> {
 
 fn authority(text: &str) -> Option<(String, Option<u16>)> {
     // A name or an address, and a port; what else a URI allows there is no host of ours.
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
-    {
+    if !text.bytes().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+    }) {
         return None;
     }
     let authority: Authority = text.parse().ok()?;
@@ -223,7 +226,8 @@ fn authority(text: &str) -> Option<(String, Option<u16>)> {
     Some((without_root(authority.host()).to_ascii_lowercase(), port))
 }
 
-/// A name without the dot of the root of all names, which names the same host (RFC 3986 section 3.2.2). An address has none.
+/// A name without the dot of the root of all names, which names the same host (RFC 3986 section
+/// 3.2.2). An address has none.
 fn without_root(name: &str) -> &str {
     match name.strip_suffix('.') {
         Some(rest) if rest.parse::<Ipv4Addr>().is_err() => rest,
@@ -416,7 +420,10 @@ mod tests {
                 get(path, Some("10.0.0.7:8080"), None) && get(path, None, None),
                 "{path}"
             );
-            assert!(!get(path, Some("evil.test"), Some("http://evil.test")), "{path}");
+            assert!(
+                !get(path, Some("evil.test"), Some("http://evil.test")),
+                "{path}"
+            );
         }
         for path in ["/mcp", "/health/", "/api/v1/openapi.json", "/"] {
             assert!(!get(path, Some("10.0.0.7:8080"), None), "{path}");

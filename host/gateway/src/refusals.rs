@@ -1,4 +1,5 @@
-//! Refusals of the doors are told of in one place, wherever they are decided: the answer says what it is.
+//! Refusals of the doors are told of in one place, wherever they are decided: the answer says what
+//! it is.
 
 use std::sync::Arc;
 
@@ -17,15 +18,20 @@ struct RefusalMark {
     why: String,
 }
 
-/// The answer to a request that is refused before anything runs. `reason` is one of the list in `docs/src/operations.md`; `why`
-/// is a sentence of the host's own.
-pub(crate) fn mark_refused(mut answer: Response, reason: &'static str, why: impl Into<String>) -> Response {
+/// The answer to a request that is refused before anything runs. `reason` is one of the list in
+/// `docs/src/operations.md`; `why` is a sentence of the host's own.
+pub(crate) fn mark_refused(
+    mut answer: Response,
+    reason: &'static str,
+    why: impl Into<String>,
+) -> Response {
     let why = why.into();
     answer.extensions_mut().insert(RefusalMark { reason, why });
     answer
 }
 
-/// The middleware before all that refuse: counts a refusal, and has it said and recorded once a source.
+/// The middleware before all that refuse: counts a refusal, and has it said and recorded once a
+/// source.
 pub(crate) async fn record_refusals(
     State(shared): State<Arc<SharedState>>,
     request: Request,

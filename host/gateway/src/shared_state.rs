@@ -44,8 +44,8 @@ impl SharedState {
     }
 }
 
-/// Whether `/ready` says yes: while the host serves, which [`crate::Gateway::serve`] begins and its shutdown ends, and as long
-/// as the store and the audit record can be written.
+/// Whether `/ready` says yes: while the host serves, which [`crate::Gateway::serve`] begins and its
+/// shutdown ends, and as long as the store and the audit record can be written.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<ReadinessState>);
 

@@ -17,8 +17,8 @@ const RETRY_MS: u32 = 3_000;
 /// nginx, and those who copied it, hold a stream back without this.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// What says nothing, and keeps the connection. An empty line after it would end an event: clients in Python (httpx-sse) that
-/// have seen an id before take that for an event of empty data.
+/// What says nothing, and keeps the connection. An empty line after it would end an event: clients
+/// in Python (httpx-sse) that have seen an id before take that for an event of empty data.
 pub(crate) const COMMENT: Bytes = Bytes::from_static(b":\n");
 
 /// One event. `data` is JSON on one line.
@@ -36,8 +36,8 @@ pub(crate) fn event(id: Option<&str>, name: Option<&str>, data: &str) -> Bytes {
     text.into()
 }
 
-/// One event that is a JSON-RPC message. `json` is JSON as it was written, which has no line break outside its strings, and
-/// inside them as `\n`.
+/// One event that is a JSON-RPC message. `json` is JSON as it was written, which has no line break
+/// outside its strings, and inside them as `\n`.
 pub(crate) fn message(id: Option<&str>, json: &[u8]) -> Bytes {
     let mut text = Vec::with_capacity(json.len() + 64);
     if let Some(id) = id {
@@ -82,7 +82,8 @@ pub(crate) fn stream(body: Body) -> Response {
 
 /// Whether an answer is a stream.
 pub(crate) fn is_stream(response: &Response) -> bool {
-    response.headers().get(header::CONTENT_TYPE) == Some(&HeaderValue::from_static("text/event-stream"))
+    response.headers().get(header::CONTENT_TYPE)
+        == Some(&HeaderValue::from_static("text/event-stream"))
 }
 
 #[cfg(test)]

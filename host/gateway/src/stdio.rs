@@ -20,8 +20,8 @@ pub enum StdioError {
     Failed(String),
 }
 
-/// Serves MCP on standard input and output until the client closes its end or `shutdown`. Nothing but protocol
-/// messages is written to standard output.
+/// Serves MCP on standard input and output until the client closes its end or `shutdown`. Nothing
+/// but protocol messages is written to standard output.
 ///
 /// # Errors
 /// The client did not begin a session, or serving failed.

@@ -9,8 +9,8 @@ use toolhost_tenancy::{AdmittedCaller, AuthError, SessionId, Tenancy, VerifiedCa
 use crate::TenantSwitcher;
 use crate::caller::SessionCaller;
 
-/// Whose calls come over standard input. MCP has no authorization on stdio, so the host is started with a token, which
-/// is verified again at every call: it ends when it ends.
+/// Whose calls come over standard input. MCP has no authorization on stdio, so the host is started
+/// with a token, which is verified again at every call: it ends when it ends.
 pub struct StdioCaller {
     tenancy: Arc<Tenancy>,
     token: Option<Secret>,
@@ -73,7 +73,10 @@ impl StdioCaller {
     }
 
     /// The caller of a request; in the one session of the process where its protocol has sessions.
-    pub(crate) async fn session_caller(&self, has_session: bool) -> Result<SessionCaller, PublicError> {
+    pub(crate) async fn session_caller(
+        &self,
+        has_session: bool,
+    ) -> Result<SessionCaller, PublicError> {
         let admitted = Arc::new(self.admit().await.map_err(|error| error.public())?);
         let session = match has_session {
             true => Some(self.session(&admitted).await?),
@@ -88,7 +91,8 @@ impl StdioCaller {
             if self.switching.is_kept(id, admitted).await? {
                 return Ok(id.clone());
             }
-            // What was chosen is gone. A call that went on at home would be for a tenant that nobody chose just now.
+            // What was chosen is gone. A call that went on at home would be for a tenant that
+            // nobody chose just now.
             *session = None;
             let text = "the session was idle for too long, and its tenant is the home tenant again; nothing was done";
             return Err(PublicError::new(ErrorCode::TenantMismatch, text));

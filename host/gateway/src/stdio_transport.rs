@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use rmcp::RoleServer;
-use rmcp::model::{ClientRequest, GetExtensions, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId};
+use rmcp::model::{
+    ClientRequest, GetExtensions, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
+};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::{DEFAULT_MAX_LINE_LENGTH, JsonRpcMessageCodec};
@@ -20,14 +22,16 @@ use crate::mcp::{MalformedMessage, ToolCall, protocol_error};
 const READ: usize = 64 << 10;
 /// What requests that run take together, in bytes. The longest line is less.
 const MAX_RUNNING_BYTES: usize = 32 << 20;
-/// What a request takes beside its line, in bytes: a call that waits for a slot takes nine thousand.
+/// What a request takes beside its line, in bytes: a call that waits for a slot takes nine
+/// thousand.
 const REQUEST_BYTES: usize = 16 << 10;
 /// Messages on their way out. With more of them, the client does not read, and is not read.
 const MAX_UNWRITTEN: usize = 64;
 
-/// A JSON-RPC message a line (MCP, stdio transport), as the SDK's transport has it, with two differences in how: a call of a tool is
-/// read in one pass, and an answer is written in one piece. With 100 KB there and back the rest took half the time. What a client
-/// asks without reading the answers, and what it says before the handshake, take no memory.
+/// A JSON-RPC message a line (MCP, stdio transport), as the SDK's transport has it, with two
+/// differences in how: a call of a tool is read in one pass, and an answer is written in one piece.
+/// With 100 KB there and back the rest took half the time. What a client asks without reading the
+/// answers, and what it says before the handshake, take no memory.
 pub(crate) struct StdioTransport<R, W> {
     input: R,
     read: BytesMut,
@@ -64,8 +68,8 @@ where
         }
     }
 
-    /// The next line with its line break, or what is wrong with one that is too long, or `None` at the end. Dropped while it
-    /// waits, it has lost nothing.
+    /// The next line with its line break, or what is wrong with one that is too long, or `None` at
+    /// the end. Dropped while it waits, it has lost nothing.
     async fn line(&mut self) -> io::Result<Option<Result<BytesMut, MalformedMessage>>> {
         loop {
             let new = self.read.get(self.searched..).unwrap_or_default();
@@ -138,7 +142,8 @@ fn begins(request: &ClientRequest) -> bool {
         ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,
         other => {
             let meta = other.get_meta();
-            meta.missing_required_keys(&newest).is_empty() && meta.protocol_version() == Some(newest)
+            meta.missing_required_keys(&newest).is_empty()
+                && meta.protocol_version() == Some(newest)
         }
     }
 }
@@ -266,10 +271,14 @@ async fn write<W: AsyncWrite + Send + Unpin>(
 
 #[cfg(test)]
 mod tests {
-    use rmcp::model::{ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
+    use rmcp::model::{
+        ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult,
+    };
     use rmcp::transport::Transport;
     use rmcp::transport::async_rw::DEFAULT_MAX_LINE_LENGTH;
-    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+    use tokio::io::{
+        AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf,
+    };
 
     use super::{MAX_RUNNING_BYTES, MAX_UNWRITTEN, REQUEST_BYTES, StdioTransport};
 
@@ -373,10 +382,14 @@ mod tests {
         let room = MAX_RUNNING_BYTES / (CALL.len() + 1 + REQUEST_BYTES);
         let mut running = vec![];
         for _ in 0..room {
-            theirs.write_all(format!("{CALL}\n").as_bytes()).await.unwrap();
+            theirs
+                .write_all(format!("{CALL}\n").as_bytes())
+                .await
+                .unwrap();
             running.push(lines.receive().await.unwrap());
         }
-        let notified = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+        let notified =
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
         lines.begun = true;
         // What ends a call or answers its question is read although there is no room.
         let sent = format!("{CALL}\n{PING}\n{notified}\n");
@@ -393,15 +406,24 @@ mod tests {
             assert_eq!(answer["error"]["data"]["code"], "busy");
         }
         running.pop();
-        theirs.write_all(format!("{CALL}\n").as_bytes()).await.unwrap();
-        assert!(matches!(lines.receive().await, Some(JsonRpcMessage::Request(_))));
+        theirs
+            .write_all(format!("{CALL}\n").as_bytes())
+            .await
+            .unwrap();
+        assert!(matches!(
+            lines.receive().await,
+            Some(JsonRpcMessage::Request(_))
+        ));
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_is_not_read() {
         let (theirs, mut lines) = pair();
         let (mut answers, mut client) = tokio::io::split(theirs);
-        client.write_all(format!("{CALL}\n").as_bytes()).await.unwrap();
+        client
+            .write_all(format!("{CALL}\n").as_bytes())
+            .await
+            .unwrap();
         let answer: ServerJsonRpcMessage =
             JsonRpcMessage::response(ServerResult::empty(()), RequestId::Number(1));
         let written: Vec<_> = (0..=MAX_UNWRITTEN)
@@ -431,7 +453,10 @@ mod tests {
         for _ in 0..2 {
             assert!(futures::poll!(std::pin::pin!(lines.receive())).is_pending());
         }
-        client.write_all(format!("{rest}\n").as_bytes()).await.unwrap();
+        client
+            .write_all(format!("{rest}\n").as_bytes())
+            .await
+            .unwrap();
         assert!(lines.receive().await.is_some());
     }
 

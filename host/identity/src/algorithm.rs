@@ -1,9 +1,10 @@
 use std::fmt;
 
-/// The signature algorithms that a token may be signed with (RFC 7518 section 3.1, RFC 8037 section 3.1).
+/// The signature algorithms that a token may be signed with (RFC 7518 section 3.1, RFC 8037 section
+/// 3.1).
 ///
-/// There is no `none` and no HMAC among them: neither can be written in a configuration, found in a key set, or read
-/// from a token (T21, T22).
+/// There is no `none` and no HMAC among them: neither can be written in a configuration, found in a
+/// key set, or read from a token (T21, T22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names of RFC 7518")]
 pub enum Algorithm {
@@ -41,17 +42,20 @@ impl Algorithm {
         Self::EdDsa,
     ];
 
-    /// What an issuer's tokens may be signed with where its configuration does not say: what identity providers use.
+    /// What an issuer's tokens may be signed with where its configuration does not say: what
+    /// identity providers use.
     pub const USUAL: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::EdDsa];
 
-    /// The algorithm of exactly this name; the registry's names are case-sensitive. `Ed25519` (RFC 9864) is `EdDSA` with the one
-    /// curve of it that is used here.
+    /// The algorithm of exactly this name; the registry's names are case-sensitive. `Ed25519` (RFC 9864)
+    /// is `EdDSA` with the one curve of it that is used here.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         if name == "Ed25519" {
             return Some(Self::EdDsa);
         }
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == name)
     }
 
     /// The registered name.
@@ -73,7 +77,9 @@ impl Algorithm {
     /// The one kind of key that the algorithm takes.
     pub(crate) const fn key_kind(self) -> KeyKind {
         match self {
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => KeyKind::Rsa,
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => {
+                KeyKind::Rsa
+            }
             Self::Es256 => KeyKind::P256,
             Self::Es384 => KeyKind::P384,
             Self::EdDsa => KeyKind::Ed25519,
@@ -109,8 +115,8 @@ mod tests {
     #[test]
     fn none_hmac_and_other_spellings_are_no_algorithms() {
         for name in [
-            "none", "None", "NONE", "nOnE", "", "HS256", "HS384", "HS512", "rs256", "RS256 ", "ES512",
-            "EDDSA",
+            "none", "None", "NONE", "nOnE", "", "HS256", "HS384", "HS512", "rs256", "RS256 ",
+            "ES512", "EDDSA",
         ] {
             assert_eq!(Algorithm::parse(name), None, "{name:?}");
         }

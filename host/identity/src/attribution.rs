@@ -4,8 +4,8 @@ use std::sync::Arc;
 /// The longest name, in bytes: what the audit record has room for.
 const MAX_NAME: usize = 128;
 
-/// For whom a machine says that it acts. It is written down and decides nothing: no credential, no owner, no key of
-/// anything is made of it (A4).
+/// For whom a machine says that it acts. It is written down and decides nothing: no credential, no
+/// owner, no key of anything is made of it (A4).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attribution(Arc<str>);
 
@@ -13,7 +13,8 @@ impl Attribution {
     /// 1 to 128 visible ASCII characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = (1..=MAX_NAME).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(text.into()))
     }
 

@@ -2,8 +2,8 @@ use std::fmt;
 
 use crate::{Directory, OwnerId, Principal, TenantId};
 
-/// The name of an [`AuthorityGrant`] and of the token that it came with. A name and no right: what has it still has to be
-/// the caller that the grant was given to.
+/// The name of an [`AuthorityGrant`] and of the token that it came with. A name and no right: what
+/// has it still has to be the caller that the grant was given to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GrantId([u8; 16]);
 
@@ -32,12 +32,13 @@ impl fmt::Debug for GrantId {
 pub struct GrantRules {
     /// `iss`; `None` where it must be the issuer of the caller's own token.
     pub issuer: Option<String>,
-    /// `client_id` or `azp`; `None` where it must be the client of the caller's own token. RFC 8693 answers name the host.
+    /// `client_id` or `azp`; `None` where it must be the client of the caller's own token. RFC 8693
+    /// answers name the host.
     pub client: Option<String>,
 }
 
-/// Why an authority's token is no answer to what was asked. The log may tell them apart; the caller learns that the
-/// tenant is not available.
+/// Why an authority's token is no answer to what was asked. The log may tell them apart; the caller
+/// learns that the tenant is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityGrantError {
     /// Another issuer than the authority's.
@@ -60,7 +61,8 @@ pub enum AuthorityGrantError {
     Home,
 }
 
-/// A tenant authority's yes: this caller may act for this tenant, until then. Made of a verified token alone.
+/// A tenant authority's yes: this caller may act for this tenant, until then. Made of a verified
+/// token alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorityGrant {
     id: GrantId,
@@ -70,11 +72,12 @@ pub struct AuthorityGrant {
 }
 
 impl AuthorityGrant {
-    /// Holds the authority's token against who asked and what was asked (N8). Both principals were verified; what is
-    /// compared here is that they belong together.
+    /// Holds the authority's token against who asked and what was asked (N8). Both principals were
+    /// verified; what is compared here is that they belong together.
     ///
     /// # Errors
-    /// The first thing that differs. The tenant is read from the token, never from the question (N11).
+    /// The first thing that differs. The tenant is read from the token, never from the question
+    /// (N11).
     pub fn try_new(
         id: GrantId,
         caller: &Principal,
@@ -139,7 +142,8 @@ impl AuthorityGrant {
         self.expires_at
     }
 
-    /// Whether it holds for this owner at this moment, in Unix seconds. There is no leeway: its end is known.
+    /// Whether it holds for this owner at this moment, in Unix seconds. There is no leeway: its end
+    /// is known.
     #[must_use]
     pub fn holds_for(&self, owner: &OwnerId, now: u64) -> bool {
         self.owner == *owner && now < self.expires_at

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Attribution, AuthorityGrant, Directory, GrantId, OwnerId, Principal, TenantId, TenantSpace, Tree,
+    Attribution, AuthorityGrant, Directory, GrantId, OwnerId, Principal, TenantId, TenantSpace,
+    Tree,
 };
 
 /// Why a caller gets no binding.
@@ -10,16 +11,17 @@ pub enum BindingError {
     /// The token has no tenant claim.
     #[error("the token names no tenant")]
     TenantRequired,
-    /// The tenant is unknown, suspended, or not within the caller's reach. From outside these are one (N21).
+    /// The tenant is unknown, suspended, or not within the caller's reach. From outside these are
+    /// one (N21).
     #[error("the tenant is not available to this caller")]
     TenantUnavailable,
 }
 
-/// The snapshot that a call runs under: who calls, and for which tenant. Taken once at the call's entry from that
-/// request's own token, never read again, never changed.
+/// The snapshot that a call runs under: who calls, and for which tenant. Taken once at the call's
+/// entry from that request's own token, never read again, never changed.
 ///
-/// There is no `Deserialize` and no way to name a tenant from outside: the constructors ask the principal and the
-/// [`Directory`].
+/// There is no `Deserialize` and no way to name a tenant from outside: the constructors ask the
+/// principal and the [`Directory`].
 ///
 /// What has one compiles:
 /// ```
@@ -58,18 +60,21 @@ impl Binding {
     ///
     /// # Errors
     /// The token has no tenant claim, or the directory does not serve it. Nothing stands in for it.
-    pub fn home(principal: Arc<Principal>, directory: &dyn Directory) -> Result<Self, BindingError> {
+    pub fn home(
+        principal: Arc<Principal>,
+        directory: &dyn Directory,
+    ) -> Result<Self, BindingError> {
         let tree = directory.tree();
         let home = tree.home_of(&principal)?.clone();
         Ok(Self::new(principal, home.clone(), Some(home), 0, &tree))
     }
 
-    /// The principal at a tenant that was chosen, where its role reaches that tenant from its home now. `generation` is
-    /// the choice's.
+    /// The principal at a tenant that was chosen, where its role reaches that tenant from its home
+    /// now. `generation` is the choice's.
     ///
     /// # Errors
-    /// [`BindingError::TenantUnavailable`], whatever the reason: the tenant is unknown, suspended or out of reach, or the
-    /// caller's own tenant is not served.
+    /// [`BindingError::TenantUnavailable`], whatever the reason: the tenant is unknown, suspended
+    /// or out of reach, or the caller's own tenant is not served.
     pub fn active(
         principal: Arc<Principal>,
         tenant: &TenantId,
@@ -82,11 +87,18 @@ impl Binding {
         if !(tree.reaches(principal.role(), home.as_ref(), tenant) & is_named) {
             return Err(BindingError::TenantUnavailable);
         }
-        Ok(Self::new(principal, tenant.clone(), home, generation, &tree))
+        Ok(Self::new(
+            principal,
+            tenant.clone(),
+            home,
+            generation,
+            &tree,
+        ))
     }
 
-    /// The principal at the tenant that its authority has granted it: what [`Binding::active`] asks of the tree is asked
-    /// of the grant, which has to be this caller's own and not yet over. The directory still has to serve the tenant.
+    /// The principal at the tenant that its authority has granted it: what [`Binding::active`] asks
+    /// of the tree is asked of the grant, which has to be this caller's own and not yet over. The
+    /// directory still has to serve the tenant.
     ///
     /// # Errors
     /// [`BindingError::TenantUnavailable`], whatever the reason.
@@ -131,7 +143,10 @@ impl Binding {
     /// The same, with the name of whom a machine says that it acts for.
     #[must_use]
     pub fn attributed_to(self, attribution: Option<Attribution>) -> Self {
-        Self { attribution, ..self }
+        Self {
+            attribution,
+            ..self
+        }
     }
 
     /// Who calls.
@@ -152,8 +167,8 @@ impl Binding {
         &self.tenant
     }
 
-    /// Which tenant of its id the active one is: another number after it was removed and added again. What is kept in memory for
-    /// a tenant is keyed by it.
+    /// Which tenant of its id the active one is: another number after it was removed and added
+    /// again. What is kept in memory for a tenant is keyed by it.
     #[must_use]
     pub fn incarnation(&self) -> u64 {
         self.incarnation
@@ -165,8 +180,8 @@ impl Binding {
         self.home.as_ref()
     }
 
-    /// Of the choice of the active tenant: 0 before any switch, and one more with each. What is cached for a session is
-    /// keyed by it.
+    /// Of the choice of the active tenant: 0 before any switch, and one more with each. What is
+    /// cached for a session is keyed by it.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
@@ -215,7 +230,8 @@ mod tests {
 
     fn principal(key: Option<&str>) -> Arc<Principal> {
         let tenant = TenantId::parse("acme").unwrap();
-        let mut principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
+        let mut principal =
+            Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());
         principal.tenant_key = key.map(Into::into);
         Arc::new(principal)
     }
@@ -246,7 +262,9 @@ mod tests {
         let owner = |change: fn(&mut Principal)| {
             let mut principal = (*principal(Some("acme"))).clone();
             change(&mut principal);
-            Binding::home(Arc::new(principal), &directory).unwrap().owner()
+            Binding::home(Arc::new(principal), &directory)
+                .unwrap()
+                .owner()
         };
         let base = owner(|_| ());
         assert_eq!(base, owner(|_| ()));

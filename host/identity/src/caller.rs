@@ -11,8 +11,9 @@ use crate::{IssuerRules, Role, TokenError, UnverifiedToken};
 /// The longest tenant claim: what the directory looks up.
 const MAX_TENANT_CLAIM: usize = 128;
 
-/// The tenant claim as it is; `None` where the token has none. It is never made from anything else (E3). A list of one, or an
-/// object with one member whose value is an object (Keycloak organizations), is that one; several are none of them.
+/// The tenant claim as it is; `None` where the token has none. It is never made from anything else
+/// (E3). A list of one, or an object with one member whose value is an object (Keycloak
+/// organizations), is that one; several are none of them.
 pub(crate) fn tenant_key(
     token: &UnverifiedToken<'_>,
     rules: &IssuerRules,
@@ -28,7 +29,8 @@ pub(crate) fn tenant_key(
         _ => None,
     };
     key.filter(|key| {
-        (1..=MAX_TENANT_CLAIM).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+        (1..=MAX_TENANT_CLAIM).contains(&key.len())
+            && key.bytes().all(|byte| byte.is_ascii_graphic())
     })
     .map(|key| Some(key.into()))
     .ok_or(TokenError::TenantClaim)
@@ -46,8 +48,8 @@ fn one_entry<'a>(entries: &'a Map<String, Value>, member: Option<&str>) -> Optio
     }
 }
 
-/// The widest role that the token has and its issuer may grant. Anything else is [`Role::Admin`], which reaches its own
-/// tenant alone.
+/// The widest role that the token has and its issuer may grant. Anything else is [`Role::Admin`],
+/// which reaches its own tenant alone.
 pub(crate) fn role(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Role {
     let claimed = match rules
         .role_claim
@@ -61,20 +63,25 @@ pub(crate) fn role(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Role {
     [Role::Superadmin, Role::Owner]
         .into_iter()
         .find(|role| {
-            rules.may_grant.contains(role) && claimed.iter().any(|name| Role::parse(name) == Some(*role))
+            rules.may_grant.contains(role)
+                && claimed.iter().any(|name| Role::parse(name) == Some(*role))
         })
         .unwrap_or(Role::Admin)
 }
 
-/// `scope` (RFC 8693 section 4.2, RFC 9068) and `scp` (what Okta and Entra ID have), each a text or a list of them (Duende,
-/// Spring).
+/// `scope` (RFC 8693 section 4.2, RFC 9068) and `scp` (what Okta and Entra ID have), each a text or
+/// a list of them (Duende, Spring).
 pub(crate) fn scopes(token: &UnverifiedToken<'_>) -> Result<Vec<String>, TokenError> {
     let mut scopes: Vec<String> = Vec::new();
     for name in ["scope", "scp"] {
         match token.claims.get(name) {
             None => {}
             Some(Value::String(text)) => {
-                scopes.extend(text.split(' ').filter(|one| !one.is_empty()).map(str::to_owned));
+                scopes.extend(
+                    text.split(' ')
+                        .filter(|one| !one.is_empty())
+                        .map(str::to_owned),
+                );
             }
             Some(Value::Array(list)) => {
                 for one in list {
@@ -92,7 +99,8 @@ pub(crate) fn scopes(token: &UnverifiedToken<'_>) -> Result<Vec<String>, TokenEr
     Ok(scopes)
 }
 
-/// The claims that name the client that a token was issued to: RFC 9068 section 2.2, OpenID Connect, Entra v1, Okta and SAP.
+/// The claims that name the client that a token was issued to: RFC 9068 section 2.2, OpenID
+/// Connect, Entra v1, Okta and SAP.
 pub(crate) const CLIENTS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
 
 /// The client that the token was issued to: the first of [`CLIENTS`] that is there.
@@ -109,7 +117,9 @@ pub(crate) fn client<'a>(token: &'a UnverifiedToken<'_>) -> Result<Option<&'a st
 
 /// What each of [`CLIENTS`] has. What is no text stands as it is written, and is nobody's name.
 pub(crate) fn authorized_parties(token: &UnverifiedToken<'_>) -> Arc<[Box<str>]> {
-    let found = CLIENTS.into_iter().filter_map(|name| token.claims.get(name));
+    let found = CLIENTS
+        .into_iter()
+        .filter_map(|name| token.claims.get(name));
     found
         .map(|value| match value {
             Value::String(text) => text.as_str().into(),

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use crate::{
-    Binding, BindingError, Directory, NamedTenants, OwnerId, Principal, Tenant, TenantId, TenantSpace, Tree,
+    Binding, BindingError, Directory, NamedTenants, OwnerId, Principal, Tenant, TenantId,
+    TenantSpace, Tree,
 };
 
-/// A verified caller whose token names no tenant. It has no [`Binding`] and so can call no tool: it can list the tenants
-/// it reaches, switch to one, and ask for help.
+/// A verified caller whose token names no tenant. It has no [`Binding`] and so can call no tool: it
+/// can list the tenants it reaches, switch to one, and ask for help.
 #[derive(Debug, Clone)]
 pub struct TenantlessCaller(Arc<Principal>);
 
@@ -92,7 +93,8 @@ impl Caller {
         }
     }
 
-    /// The tenants it may switch to, in order of their ids: what the login token reaches, whatever is active (N5).
+    /// The tenants it may switch to, in order of their ids: what the login token reaches, whatever
+    /// is active (N5).
     #[must_use]
     pub fn reachable<'a>(&self, tree: &'a Tree) -> Vec<&'a Tenant> {
         let principal = self.principal();

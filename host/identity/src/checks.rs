@@ -6,23 +6,32 @@ use crate::claim_rule::text;
 use crate::unverified_token::EXTENSIONS;
 use crate::{Algorithm, IssuerRules, KeySet, MissingSubjectRule, TokenError, UnverifiedToken};
 
-/// How far two clocks may differ, in seconds. RFC 7519 allows "no more than a few minutes"; NTP needs none of it.
+/// How far two clocks may differ, in seconds. RFC 7519 allows "no more than a few minutes"; NTP
+/// needs none of it.
 pub const LEEWAY_SECONDS: u64 = 30;
 
-/// The longest `sub` and `client_id`: OpenID Connect Core section 2 gives a subject 255, some providers are longer.
+/// The longest `sub` and `client_id`: OpenID Connect Core section 2 gives a subject 255, some
+/// providers are longer.
 pub(crate) const MAX_NAME: usize = 1024;
 
-/// The header's members that ask for an extension, and its `kid`. Members that bring or name a key (`jku`, `jwk`, `x5u`,
-/// `x5c`, `x5t`) are ignored, as RFC 7515 section 4.1 has it for what is not used: keys come from the issuer's set alone.
+/// The header's members that ask for an extension, and its `kid`. Members that bring or name a key
+/// (`jku`, `jwk`, `x5u`, `x5c`, `x5t`) are ignored, as RFC 7515 section 4.1 has it for what is not
+/// used: keys come from the issuer's set alone.
 pub(crate) fn header(token: &UnverifiedToken<'_>) -> Result<(), TokenError> {
-    if EXTENSIONS.iter().any(|name| token.header.contains_key(*name)) {
+    if EXTENSIONS
+        .iter()
+        .any(|name| token.header.contains_key(*name))
+    {
         return Err(TokenError::Extension);
     }
     token.key_id().map(drop)
 }
 
 /// `alg`: one that the configuration lists, never one that the token proposes.
-pub(crate) fn algorithm(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<Algorithm, TokenError> {
+pub(crate) fn algorithm(
+    token: &UnverifiedToken<'_>,
+    rules: &IssuerRules,
+) -> Result<Algorithm, TokenError> {
     token
         .header
         .get("alg")
@@ -40,7 +49,8 @@ pub(crate) fn signature(
 ) -> Result<(), TokenError> {
     let issuer = token.issuer()?;
     let candidates = keys.select(token.key_id()?, algorithm, issuer)?;
-    let verifies = |key: &&crate::key::VerifyingKey| key.verifies(algorithm, token.message, token.signature);
+    let verifies =
+        |key: &&crate::key::VerifyingKey| key.verifies(algorithm, token.message, token.signature);
     if candidates.iter().any(verifies) {
         Ok(())
     } else {
@@ -48,7 +58,8 @@ pub(crate) fn signature(
     }
 }
 
-/// `iss`, byte for byte, or as the issuer's template has it, with the directory that its own claim names.
+/// `iss`, byte for byte, or as the issuer's template has it, with the directory that its own claim
+/// names.
 pub(crate) fn issuer(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
     if rules.issuer.matches(token.issuer()?, &token.claims) {
         Ok(())
@@ -57,7 +68,8 @@ pub(crate) fn issuer(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result
     }
 }
 
-/// `aud`, or what the configuration has in its place: a string or a list of strings, one of them ours byte for byte (T16).
+/// `aud`, or what the configuration has in its place: a string or a list of strings, one of them
+/// ours byte for byte (T16).
 pub(crate) fn audience(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Result<(), TokenError> {
     let ours = |value: &Value| {
         value
@@ -69,11 +81,15 @@ pub(crate) fn audience(token: &UnverifiedToken<'_>, rules: &IssuerRules) -> Resu
         Some(Value::Array(list)) if list.iter().all(Value::is_string) => list.iter().any(ours),
         _ => return Err(TokenError::Missing("aud")),
     };
-    if found { Ok(()) } else { Err(TokenError::Audience) }
+    if found {
+        Ok(())
+    } else {
+        Err(TokenError::Audience)
+    }
 }
 
-/// The first of the configured claims that is there. Amazon Cognito has no `aud` in its access tokens, which say that they are
-/// that: `client_id` is their audience.
+/// The first of the configured claims that is there. Amazon Cognito has no `aud` in its access
+/// tokens, which say that they are that: `client_id` is their audience.
 fn audience_claim<'a>(token: &'a UnverifiedToken<'_>, rules: &IssuerRules) -> Option<&'a Value> {
     let claims = &token.claims;
     if let Some(found) = rules
@@ -83,7 +99,8 @@ fn audience_claim<'a>(token: &'a UnverifiedToken<'_>, rules: &IssuerRules) -> Op
     {
         return Some(found);
     }
-    let is_cognito = !claims.contains_key("aud") && claims.get("token_use").and_then(text) == Some("access");
+    let is_cognito =
+        !claims.contains_key("aud") && claims.get("token_use").and_then(text) == Some("access");
     claims.get("client_id").filter(|_| is_cognito)
 }
 
@@ -98,7 +115,10 @@ pub(crate) fn check_times(token: &UnverifiedToken<'_>, now: u64) -> Result<u64, 
         return Err(TokenError::Expired);
     }
     let latest = now.saturating_add(LEEWAY_SECONDS);
-    for (name, error) in [("nbf", TokenError::NotYet), ("iat", TokenError::IssuedAhead)] {
+    for (name, error) in [
+        ("nbf", TokenError::NotYet),
+        ("iat", TokenError::IssuedAhead),
+    ] {
         let Some(value) = token.claims.get(name) else {
             continue;
         };
@@ -109,8 +129,8 @@ pub(crate) fn check_times(token: &UnverifiedToken<'_>, now: u64) -> Result<u64, 
     Ok(expires_at)
 }
 
-/// Whom the token is about, as a text that a log can carry; `None` where it does not say, which the configuration may accept
-/// of a machine that names its client.
+/// Whom the token is about, as a text that a log can carry; `None` where it does not say, which the
+/// configuration may accept of a machine that names its client.
 pub(crate) fn subject<'a>(
     token: &'a UnverifiedToken<'_>,
     rules: &IssuerRules,

@@ -13,7 +13,8 @@ pub enum ClaimTest {
     Suffix(String),
     /// One of the claims is the same text as that other claim.
     SameAs(ClaimPointer),
-    /// One of the claims is there and is another text than that other claim, or that one is missing.
+    /// One of the claims is there and is another text than that other claim, or that one is
+    /// missing.
     DiffersFrom(ClaimPointer),
     /// One of the claims is there.
     Present,
@@ -21,8 +22,8 @@ pub enum ClaimTest {
     Absent,
 }
 
-/// Something that a token's claims say of it: "claim A equals claim B", "the claim is absent". A claim that is `null` is not
-/// there, and a list of one text is that text.
+/// Something that a token's claims say of it: "claim A equals claim B", "the claim is absent". A
+/// claim that is `null` is not there, and a list of one text is that text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRule {
     /// Where the claims are.
@@ -110,6 +111,8 @@ mod tests {
                 && !holds(&["/x"], ClaimTest::DiffersFrom(pointer("/sub")))
         );
         assert!(holds(&["/num"], ClaimTest::Present) && !holds(&["/n"], ClaimTest::Present));
-        assert!(holds(&["/n", "/x"], ClaimTest::Absent) && !holds(&["/n", "/sub"], ClaimTest::Absent));
+        assert!(
+            holds(&["/n", "/x"], ClaimTest::Absent) && !holds(&["/n", "/sub"], ClaimTest::Absent)
+        );
     }
 }

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use crate::{Tenant, TenantId, Tree, TreeError};
 
-/// Which tenants there are, how they belong together, and which key of an identity provider means which.
+/// Which tenants there are, how they belong together, and which key of an identity provider means
+/// which.
 pub trait Directory: Send + Sync + std::fmt::Debug {
     /// The tenants as they stand now. Cheap: nothing is read, fetched or copied but a pointer.
     fn tree(&self) -> Arc<Tree>;
@@ -21,12 +22,14 @@ pub struct StaticDirectory {
 }
 
 impl StaticDirectory {
-    /// Takes each tenant, all of them roots, with the keys that identity providers have for it. Its own id is always a
-    /// key.
+    /// Takes each tenant, all of them roots, with the keys that identity providers have for it. Its
+    /// own id is always a key.
     ///
     /// # Errors
     /// As [`Tree::new`]. A tenant that is there twice has the keys of both.
-    pub fn new<'a>(tenants: impl IntoIterator<Item = (TenantId, Vec<&'a str>)>) -> Result<Self, TreeError> {
+    pub fn new<'a>(
+        tenants: impl IntoIterator<Item = (TenantId, Vec<&'a str>)>,
+    ) -> Result<Self, TreeError> {
         let mut listed: Vec<Tenant> = Vec::new();
         for (id, keys) in tenants {
             let keys = keys.into_iter().map(str::to_owned);
@@ -44,7 +47,9 @@ impl StaticDirectory {
     /// A tree that does not change.
     #[must_use]
     pub fn from_tree(tree: Tree) -> Self {
-        Self { tree: Arc::new(tree) }
+        Self {
+            tree: Arc::new(tree),
+        }
     }
 }
 
@@ -90,12 +95,18 @@ mod tests {
         ));
         // An issuer's own key may be another issuer's too, and no tenant's id.
         let issuers = ["https://a.example#org", "https://b.example#org"];
-        let apart = [(id("acme"), vec![issuers[0]]), (id("globex"), vec![issuers[1]])];
+        let apart = [
+            (id("acme"), vec![issuers[0]]),
+            (id("globex"), vec![issuers[1]]),
+        ];
         assert!(StaticDirectory::new(apart).is_ok());
         for shadow in ["https://a.example#globex", "https://a.example#org"] {
             let both = [(id("acme"), vec![shadow]), (id("globex"), vec![issuers[0]])];
             let refused = StaticDirectory::new(both);
-            assert!(matches!(refused, Err(TreeError::KeyTwice { .. })), "{shadow}");
+            assert!(
+                matches!(refused, Err(TreeError::KeyTwice { .. })),
+                "{shadow}"
+            );
         }
         let shadow = [(id("acme"), vec!["globex"]), (id("globex"), vec![])];
         assert!(matches!(
@@ -104,7 +115,10 @@ mod tests {
         ));
         for bad in ["a b", "", "a\u{7}", &"x".repeat(129)] {
             let tenants = [(id("acme"), vec![bad])];
-            assert!(matches!(StaticDirectory::new(tenants), Err(TreeError::Key(_))));
+            assert!(matches!(
+                StaticDirectory::new(tenants),
+                Err(TreeError::Key(_))
+            ));
         }
     }
 }

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 /// The longest directory in an issuer's name; a GUID has 36 characters.
 const MAX_DIRECTORY: usize = 64;
 
-/// The name of an issuer: a text that `iss` must equal byte for byte, or a template with one placeholder for one application
-/// that many directories of a provider use, such as `https://login.microsoftonline.com/{tid}/v2.0`.
+/// The name of an issuer: a text that `iss` must equal byte for byte, or a template with one
+/// placeholder for one application that many directories of a provider use, such as
+/// `https://login.microsoftonline.com/{tid}/v2.0`.
 ///
-/// The placeholder is the name of a claim. What stands in its place in `iss` must be that claim of the same token, byte for
-/// byte, so that no directory's token can be of another one.
+/// The placeholder is the name of a claim. What stands in its place in `iss` must be that claim of
+/// the same token, byte for byte, so that no directory's token can be of another one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IssuerName {
     text: String,
@@ -32,7 +33,8 @@ impl IssuerName {
     /// Reads a name or a template.
     ///
     /// # Errors
-    /// There are braces, and they are not one placeholder between two slashes, or a slash and the end.
+    /// There are braces, and they are not one placeholder between two slashes, or a slash and the
+    /// end.
     pub fn parse(text: &str) -> Result<Self, IssuerNameError> {
         if !text.contains(['{', '}']) {
             return Ok(Self {
@@ -73,7 +75,9 @@ impl IssuerName {
     /// The claim that a template's directory must equal.
     #[must_use]
     pub fn claim(&self) -> Option<&str> {
-        self.template.as_ref().map(|template| template.claim.as_str())
+        self.template
+            .as_ref()
+            .map(|template| template.claim.as_str())
     }
 
     /// Whether tokens with this `iss` may be of this issuer, whatever directory it has.
@@ -137,7 +141,8 @@ mod tests {
         }
         assert!(!name.matches("https://login.example/1111-a/v2.0", &serde_json::Map::new()));
         assert!(
-            !name.covers("https://login.example/a%2Fb/v2.0") && !name.covers("https://login.example/../v2.0")
+            !name.covers("https://login.example/a%2Fb/v2.0")
+                && !name.covers("https://login.example/../v2.0")
         );
     }
 

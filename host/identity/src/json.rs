@@ -3,7 +3,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// How deep the JSON of a token or a key set may nest. Real ones need 4; recursion is bounded well below any stack.
+/// How deep the JSON of a token or a key set may nest. Real ones need 4; recursion is bounded well
+/// below any stack.
 const MAX_DEPTH: u8 = 16;
 
 /// Why a text is not JSON that is believed.
@@ -11,7 +12,8 @@ const MAX_DEPTH: u8 = 16;
 #[error("not a json object with each member once, at most 16 deep")]
 pub struct StrictJsonError;
 
-/// A JSON text without the byte order mark that some servers put before it, which RFC 8259 section 8.1 lets a reader ignore.
+/// A JSON text without the byte order mark that some servers put before it, which RFC 8259 section
+/// 8.1 lets a reader ignore.
 #[must_use]
 pub fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
@@ -20,13 +22,15 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
 /// Reads one JSON object of a document; a byte order mark before it is ignored.
 ///
 /// # Errors
-/// A member is named twice at some depth, the depth is above 16, something follows the object, or it is none.
+/// A member is named twice at some depth, the depth is above 16, something follows the object, or
+/// it is none.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, StrictJsonError> {
     exact_object(without_bom(bytes))
 }
 
-/// Reads one JSON object. A member named twice at any depth is an error: two readers could each believe another one
-/// (RFC 8725 section 2.4, RFC 7515 section 4). So is a depth above 16, and anything after the object.
+/// Reads one JSON object. A member named twice at any depth is an error: two readers could each
+/// believe another one (RFC 8725 section 2.4, RFC 7515 section 4). So is a depth above 16, and
+/// anything after the object.
 ///
 /// # Errors
 /// The text is no such object.

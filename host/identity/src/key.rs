@@ -13,7 +13,8 @@ use crate::{Algorithm, IssuerName};
 
 /// The shortest RSA modulus, in bits (RFC 7518 section 3.3).
 const MIN_RSA_BITS: usize = 2048;
-/// The longest. Verification time grows with the square of the length, and a poisoned set must not buy CPU time.
+/// The longest. Verification time grows with the square of the length, and a poisoned set must not
+/// buy CPU time.
 const MAX_RSA_BITS: usize = 8192;
 /// The longest RSA exponent, in bytes; real ones have 3.
 const MAX_EXPONENT_BYTES: usize = 4;
@@ -22,7 +23,8 @@ const MAX_KEY_ID: usize = 256;
 /// Members that only a private or a symmetric key has (RFC 7518 section 6).
 const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// The members of a key, however their last bits and padding are written. It is the issuer's own, over TLS: nothing is at stake.
+/// The members of a key, however their last bits and padding are written. It is the issuer's own,
+/// over TLS: nothing is at stake.
 const MEMBERS: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -69,7 +71,8 @@ pub enum SkipReason {
 pub(crate) struct VerifyingKey {
     kind: KeyKind,
     only: Option<Algorithm>,
-    /// The issuer that the key is for alone, or a template of it: Entra ID publishes the keys of many issuers in one set.
+    /// The issuer that the key is for alone, or a template of it: Entra ID publishes the keys of
+    /// many issuers in one set.
     issuer: Option<IssuerName>,
     key: DecodingKey,
 }
@@ -126,7 +129,8 @@ impl VerifyingKey {
         self.issuer.as_ref().is_none_or(|issuer| issuer.covers(iss))
     }
 
-    /// Whether the signature is this key's. The provider is named here, so that no other crate's choice counts.
+    /// Whether the signature is this key's. The provider is named here, so that no other crate's
+    /// choice counts.
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &str, signature: &str) -> bool {
         if !self.fits(algorithm) {
             return false;
@@ -190,15 +194,24 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), SkipReason> {
     }
 }
 
-/// A coordinate of this many bytes. Some libraries leave leading zeros out, or add one for the sign.
-fn coordinate(jwk: &Map<String, Value>, name: &'static str, width: usize) -> Result<Vec<u8>, SkipReason> {
+/// A coordinate of this many bytes. Some libraries leave leading zeros out, or add one for the
+/// sign.
+fn coordinate(
+    jwk: &Map<String, Value>,
+    name: &'static str,
+    width: usize,
+) -> Result<Vec<u8>, SkipReason> {
     let bytes = significant(&bytes(jwk, name)?);
     let missing = width.checked_sub(bytes.len()).ok_or(SkipReason::Point)?;
     Ok([vec![0; missing], bytes].concat())
 }
 
 fn significant(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().copied().skip_while(|&byte| byte == 0).collect()
+    bytes
+        .iter()
+        .copied()
+        .skip_while(|&byte| byte == 0)
+        .collect()
 }
 
 fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, SkipReason> {
@@ -208,7 +221,11 @@ fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, SkipReason> {
         .first()
         .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     let odd = e.last().is_some_and(|last| last % 2 == 1);
-    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) || !odd || e.len() > MAX_EXPONENT_BYTES || e == [1] {
+    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits)
+        || !odd
+        || e.len() > MAX_EXPONENT_BYTES
+        || e == [1]
+    {
         return Err(SkipReason::Rsa);
     }
     Ok(DecodingKey::from_rsa_raw_components(&n, &e))

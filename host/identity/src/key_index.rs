@@ -70,7 +70,8 @@ impl KeyIndex {
         check_unique(self.plain.insert(id.to_owned(), own), at, id)
     }
 
-    /// An issuer's own key that is another tenant's id, and that tenant's place: it would mean two tenants to that issuer.
+    /// An issuer's own key that is another tenant's id, and that tenant's place: it would mean two
+    /// tenants to that issuer.
     pub(crate) fn taken_by_an_id(&self) -> Option<(KeyConflict, usize)> {
         self.by_issuer.iter().find_map(|(issuer, keys)| {
             keys.iter().find_map(|(key, meaning)| {
@@ -93,7 +94,11 @@ impl KeyIndex {
     }
 
     /// What a key means to an issuer, with the text of the key that was found.
-    pub(crate) fn find<'a>(&'a self, key: &str, scope: &'a TenantScope) -> Option<(&'a str, KeyTarget)> {
+    pub(crate) fn find<'a>(
+        &'a self,
+        key: &str,
+        scope: &'a TenantScope,
+    ) -> Option<(&'a str, KeyTarget)> {
         if let NamedTenants::Mapped(mapped) = scope.tenants() {
             let (own, id) = mapped.get_key_value(key)?;
             return Some((own, *self.plain.get(id.as_str())?));

@@ -42,7 +42,8 @@ pub struct SkippedKey {
     pub reason: SkipReason,
 }
 
-/// The public keys of one issuer (RFC 7517 section 5). A `kid` means something inside its own set only.
+/// The public keys of one issuer (RFC 7517 section 5). A `kid` means something inside its own set
+/// only.
 #[derive(Debug, Clone, Default)]
 pub struct KeySet {
     by_id: HashMap<String, Vec<VerifyingKey>>,
@@ -51,7 +52,8 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Reads a JWK set. A key that cannot verify a token, or must not, is left out: another one of the set may do.
+    /// Reads a JWK set. A key that cannot verify a token, or must not, is left out: another one of
+    /// the set may do.
     ///
     /// # Errors
     /// The set is too large, is not such JSON, or no key of it is left.
@@ -111,8 +113,8 @@ impl KeySet {
         &self.skipped
     }
 
-    /// The keys that can have made the signature of a token with this `iss`: those of its `kid`, of which an issuer may have a
-    /// few. Without a `kid` the set must have exactly one that fits.
+    /// The keys that can have made the signature of a token with this `iss`: those of its `kid`, of
+    /// which an issuer may have a few. Without a `kid` the set must have exactly one that fits.
     pub(crate) fn select(
         &self,
         kid: Option<&str>,
@@ -132,7 +134,11 @@ impl KeySet {
         let named = self.by_id.get(kid).map(Vec::as_slice).unwrap_or_default();
         let fitting: Vec<_> = named.iter().filter(fits).take(MAX_SAME_ID + 1).collect();
         match fitting.len() {
-            0 if self.skipped.iter().any(|key| key.kid.as_deref() == Some(kid)) => {
+            0 if self
+                .skipped
+                .iter()
+                .any(|key| key.kid.as_deref() == Some(kid)) =>
+            {
                 Err(TokenError::KeyLeftOut)
             }
             0 => Err(TokenError::UnknownKey),

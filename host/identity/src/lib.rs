@@ -1,18 +1,22 @@
 //! Who is calling: ids, principals, bindings, and verification of a token against given keys.
 //!
-//! This room decides whether a token is genuine and whom it speaks for.
-//! What must never happen here: I/O; a [`Principal`] that no verified token stands behind; a [`Binding`] to a tenant
-//! that its principal does not reach; a fallback to any tenant.
+//! This room decides whether a token is genuine and whom it speaks for. What must never happen
+//! here: I/O; a [`Principal`] that no verified token stands behind; a [`Binding`] to a tenant that
+//! its principal does not reach; a fallback to any tenant.
 //!
 //! # Tour
 //!
 //! - [`TenantId`]: the grammar of a tenant's name.
-//! - [`UnverifiedToken`]: a token taken apart, so that its issuer's keys can be found; [`IssuerRules`]: what is believed of
-//!   that issuer, [`ProviderProfile`] the rules of well-known ones, [`TenantScope`] which tenants it may name; [`KeySet`]: its public keys, by [`Algorithm`].
-//! - [`verify`]: the checks in their order, and the only way to a caller; [`examine`] names each for a person.
+//! - [`UnverifiedToken`]: a token taken apart, so that its issuer's keys can be found;
+//!   [`IssuerRules`]: what is believed of that issuer, [`ProviderProfile`] the rules of well-known
+//!   ones, [`TenantScope`] which tenants it may name; [`KeySet`]: its public keys, by
+//!   [`Algorithm`].
+//! - [`verify`]: the checks in their order, and the only way to a caller; [`examine`] names each
+//!   for a person.
 //! - [`Principal`]: the verified caller, made by token verification alone.
-//! - [`Tree`]: the tenants at one moment, how they belong together, which key of an identity provider means which, and how
-//!   far a [`Role`] reaches; [`Directory`]: where the tree comes from.
+//! - [`Tree`]: the tenants at one moment, how they belong together, which key of an identity
+//!   provider means which, and how far a [`Role`] reaches; [`Directory`]: where the tree comes
+//!   from.
 //! - [`Caller`]: the principal at its home tenant, or [`TenantlessCaller`].
 //! - [`AuthorityGrant`]: a remote authority's yes to a switch.
 //! - [`Binding`]: principal and active tenant, the immutable snapshot that a call runs under.

@@ -35,11 +35,14 @@ impl ClaimPointer {
         &self.0
     }
 
-    /// The value it points to; `null` is none. Arrays are not entered: a place in a list is not a name.
+    /// The value it points to; `null` is none. Arrays are not entered: a place in a list is not a
+    /// name.
     pub(crate) fn resolve<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         let (first, rest) = self.0.split_first()?;
         rest.iter()
-            .try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
+            .try_fold(claims.get(first)?, |value, name| {
+                value.as_object()?.get(name)
+            })
             .filter(|value| !value.is_null())
     }
 }
@@ -65,7 +68,12 @@ mod tests {
         };
         assert_eq!(of("/a/b"), Some(1));
         assert_eq!(of("/x~1y/~0"), Some(2));
-        assert!(ClaimPointer::parse("/list/0").unwrap().resolve(claims).is_none());
+        assert!(
+            ClaimPointer::parse("/list/0")
+                .unwrap()
+                .resolve(claims)
+                .is_none()
+        );
         for bad in ["", "tenantId", "/", "/a//b", "/a~", "/a~2", "$.a"] {
             assert!(ClaimPointer::parse(bad).is_err(), "{bad:?}");
         }

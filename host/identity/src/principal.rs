@@ -66,8 +66,8 @@ impl Role {
     }
 }
 
-/// The verified caller. Made by token verification alone: the fields are private, and no constructor is public but the
-/// development one, which needs a [`LoopbackOnly`].
+/// The verified caller. Made by token verification alone: the fields are private, and no
+/// constructor is public but the development one, which needs a [`LoopbackOnly`].
 ///
 /// What has one compiles:
 /// ```
@@ -113,7 +113,8 @@ pub struct Principal {
 const DEVELOPMENT_ISSUER: &str = "development";
 
 impl Principal {
-    /// The caller of a host that was started with `--dev-tenant` and listens on loopback alone. It never expires.
+    /// The caller of a host that was started with `--dev-tenant` and listens on loopback alone. It
+    /// never expires.
     #[must_use]
     pub fn development(tenant: &TenantId, _proof: LoopbackOnly) -> Self {
         Self {
@@ -207,10 +208,17 @@ mod tests {
     #[test]
     fn one_listener_that_others_can_reach_is_enough_to_refuse() {
         let of = |list: &[&str]| {
-            LoopbackOnly::from_listeners(&list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>())
+            LoopbackOnly::from_listeners(
+                &list.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>(),
+            )
         };
         assert!(of(&["127.0.0.1:1", "[::1]:1"]).is_some() && of(&[]).is_some());
-        for open in ["0.0.0.0:1", "[::]:1", "192.168.1.1:1", "[::ffff:10.0.0.1]:1"] {
+        for open in [
+            "0.0.0.0:1",
+            "[::]:1",
+            "192.168.1.1:1",
+            "[::ffff:10.0.0.1]:1",
+        ] {
             assert!(of(&["127.0.0.1:1", open]).is_none(), "{open}");
         }
     }

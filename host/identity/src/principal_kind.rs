@@ -6,8 +6,8 @@ use crate::caller::CLIENTS;
 use crate::claim_rule::text;
 use crate::{IssuerRules, PrincipalKind};
 
-/// How the subjects of workloads begin: Kubernetes service accounts, SPIFFE, AWS principals, the jobs of GitHub and GitLab, and
-/// the machines of Clerk and Stytch.
+/// How the subjects of workloads begin: Kubernetes service accounts, SPIFFE, AWS principals, the
+/// jobs of GitHub and GitLab, and the machines of Clerk and Stytch.
 const WORKLOADS: [&str; 7] = [
     "system:serviceaccount:",
     "spiffe://",
@@ -18,9 +18,14 @@ const WORKLOADS: [&str; 7] = [
     "m2m-client-",
 ];
 
-/// Person or machine. Each sign of a machine is enough, so that one taken for a person is the rarer mistake: a connection is
-/// for persons unless the operator says otherwise. `subject` is `None` where the token has none, which no person's lacks.
-pub(crate) fn kind(claims: &Map<String, Value>, rules: &IssuerRules, subject: Option<&str>) -> PrincipalKind {
+/// Person or machine. Each sign of a machine is enough, so that one taken for a person is the rarer
+/// mistake: a connection is for persons unless the operator says otherwise. `subject` is `None`
+/// where the token has none, which no person's lacks.
+pub(crate) fn kind(
+    claims: &Map<String, Value>,
+    rules: &IssuerRules,
+    subject: Option<&str>,
+) -> PrincipalKind {
     let is_machine = subject.is_none_or(|subject| is_client(claims, subject))
         || says_machine(claims)
         || is_service_account(claims)
@@ -34,25 +39,30 @@ pub(crate) fn kind(claims: &Map<String, Value>, rules: &IssuerRules, subject: Op
     }
 }
 
-/// RFC 9068 section 2.2: `sub` is the client where no person takes part. Auth0 adds `@clients`; Spring Authorization Server
-/// names the client in `aud`; workloads have names of their own.
+/// RFC 9068 section 2.2: `sub` is the client where no person takes part. Auth0 adds `@clients`;
+/// Spring Authorization Server names the client in `aud`; workloads have names of their own.
 fn is_client(claims: &Map<String, Value>, subject: &str) -> bool {
     // `sub` says it also where the subject is taken from another claim.
     let sub = claims.get("sub").and_then(text).unwrap_or(subject);
     [subject, sub].into_iter().any(|subject| {
         let is_subject = |name: &str| claims.get(name).and_then(text) == Some(subject);
         subject.ends_with("@clients")
-            || WORKLOADS.into_iter().any(|begin| subject.starts_with(begin))
+            || WORKLOADS
+                .into_iter()
+                .any(|begin| subject.starts_with(begin))
             || CLIENTS.into_iter().any(is_subject)
             || is_subject("aud")
     })
 }
 
-/// A claim says so: `gty` (Auth0), `grant_type` (SAP, Cloud Foundry), `idtyp` (Entra), `aut` (WSO2), `sap_id_type` (SAP Identity
-/// Authentication), `sub_type` (Oracle).
+/// A claim says so: `gty` (Auth0), `grant_type` (SAP, Cloud Foundry), `idtyp` (Entra), `aut`
+/// (WSO2), `sap_id_type` (SAP Identity Authentication), `sub_type` (Oracle).
 fn says_machine(claims: &Map<String, Value>) -> bool {
     let is = |name: &str, wanted: &str| {
-        let found = claims.get(name).map(std::slice::from_ref).unwrap_or_default();
+        let found = claims
+            .get(name)
+            .map(std::slice::from_ref)
+            .unwrap_or_default();
         // Of several grants one is enough.
         let all = found
             .iter()

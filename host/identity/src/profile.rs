@@ -2,8 +2,8 @@
 
 use crate::{AcceptedType, ClaimPointer, ClaimRule, ClaimTest, MissingSubjectRule};
 
-/// An identity provider whose tokens' form is known: the short form of the rules in its [`ProviderRules`]. What a
-/// configuration says of a part counts in place of the profile's.
+/// An identity provider whose tokens' form is known: the short form of the rules in its
+/// [`ProviderRules`]. What a configuration says of a part counts in place of the profile's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of products")]
 pub enum ProviderProfile {
@@ -84,7 +84,9 @@ impl ProviderProfile {
     /// The profile of exactly this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|profile| profile.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|profile| profile.as_str() == name)
     }
 
     /// What it stands for.
@@ -132,16 +134,20 @@ impl ProviderProfile {
             Self::Keycloak => ProviderRules {
                 tenant_claim: Some("/organization"),
                 machine: vec![
-                    rule(&["/preferred_username"], Prefix("service-account-".to_owned())),
+                    rule(
+                        &["/preferred_username"],
+                        Prefix("service-account-".to_owned()),
+                    ),
                     rule(&["/client_id", "/clientId"], Present),
-                    // A lightweight token of a service account: it has neither a session nor a name.
+                    // A lightweight token of a service account: it has neither a session nor a
+                    // name.
                     rule(&["/sid", "/session_state", "/preferred_username"], Absent),
                 ],
                 id_token: vec![rule(&["/typ"], Absent)],
                 ..none
             },
-            // Google signs no access tokens for others: what a person has is an ID token, and a service account's is one too,
-            // with the account in both claims.
+            // Google signs no access tokens for others: what a person has is an ID token, and a
+            // service account's is one too, with the account in both claims.
             Self::Google => ProviderRules {
                 tenant_claim: Some("/hd"),
                 id_token: vec![rule(&["/sub"], DiffersFrom(pointer("/azp")))],

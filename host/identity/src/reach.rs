@@ -3,15 +3,16 @@
 use crate::{Role, Tenant, TenantId, Tree};
 
 impl Tree {
-    /// Whether a caller of this role and home tenant may act for a tenant: a superadmin for all, an owner for its own
-    /// and all below it, an admin for its own (N2, N3, N4).
+    /// Whether a caller of this role and home tenant may act for a tenant: a superadmin for all, an
+    /// owner for its own and all below it, an admin for its own (N2, N3, N4).
     ///
-    /// Always from the home tenant of the login token, never from the active one, so that no chain of switches reaches
-    /// further than its first step (N5). What is not there and what is suspended is reached by nobody, and a caller whose
-    /// own tenant is suspended reaches nothing.
+    /// Always from the home tenant of the login token, never from the active one, so that no chain
+    /// of switches reaches further than its first step (N5). What is not there and what is
+    /// suspended is reached by nobody, and a caller whose own tenant is suspended reaches nothing.
     ///
-    /// Whatever the answer, the steps are the same: one look-up of each of the two, and comparisons. How long it takes
-    /// says nothing of whether there is such a tenant, nor how deep it is (N21).
+    /// Whatever the answer, the steps are the same: one look-up of each of the two, and
+    /// comparisons. How long it takes says nothing of whether there is such a tenant, nor how deep
+    /// it is (N21).
     #[must_use]
     pub fn reaches(&self, role: Role, home: Option<&TenantId>, tenant: &TenantId) -> bool {
         let (target, home) = (self.position(tenant), home.map(|home| self.position(home)));
@@ -37,7 +38,8 @@ impl Tree {
         }
     }
 
-    /// All tenants that [`Tree::reaches`] says yes to, in order of their ids. For lists alone: it looks at every tenant.
+    /// All tenants that [`Tree::reaches`] says yes to, in order of their ids. For lists alone: it
+    /// looks at every tenant.
     #[must_use]
     pub fn reachable(&self, role: Role, home: Option<&TenantId>) -> Vec<&Tenant> {
         self.iter()

@@ -8,22 +8,24 @@ pub enum AcceptedType {
     /// `JWT`, `at+jwt`, `application/at+jwt`, or none. Many identity providers do not follow RFC 9068.
     #[default]
     Usual,
-    /// `at+jwt` or `application/at+jwt` alone (RFC 9068 section 4): no other kind of token of the same issuer can pass.
+    /// `at+jwt` or `application/at+jwt` alone (RFC 9068 section 4): no other kind of token of the
+    /// same issuer can pass.
     AccessTokenOnly,
 }
 
 /// What becomes of a token that names no subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MissingSubjectRule {
-    /// It is a machine's where it names its client, which is its subject then (Duende, PingOne); otherwise it is refused. No
-    /// person's token lacks one.
+    /// It is a machine's where it names its client, which is its subject then (Duende, PingOne);
+    /// otherwise it is refused. No person's token lacks one.
     #[default]
     Machine,
     /// It is refused.
     Refused,
 }
 
-/// What is believed of one issuer's tokens. All of it comes from the configuration, nothing from a token.
+/// What is believed of one issuer's tokens. All of it comes from the configuration, nothing from a
+/// token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerRules {
     /// `iss`.
@@ -36,8 +38,8 @@ pub struct IssuerRules {
     pub algorithms: Vec<Algorithm>,
     /// Where the tenant is named; `None` where the issuer's tokens name none.
     pub tenant_claim: Option<ClaimPointer>,
-    /// Which member of the tenant claim's only entry is the tenant, where it is an object of one entry. Its name, where this
-    /// is `None`.
+    /// Which member of the tenant claim's only entry is the tenant, where it is an object of one
+    /// entry. Its name, where this is `None`.
     pub tenant_member: Option<String>,
     /// Which tenants it may name.
     pub tenants: Arc<TenantScope>,
@@ -47,7 +49,8 @@ pub struct IssuerRules {
     pub without_subject: MissingSubjectRule,
     /// Where the role is named, if the issuer is asked for one at all.
     pub role_claim: Option<ClaimPointer>,
-    /// The roles that the issuer is believed for. A role outside this list counts as none: [`Role::Admin`].
+    /// The roles that the issuer is believed for. A role outside this list counts as none:
+    /// [`Role::Admin`].
     pub may_grant: Vec<Role>,
     /// Signs of a machine, beside those that are always looked for.
     pub machine: Vec<ClaimRule>,

@@ -2,9 +2,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{Principal, TenantId};
 
-/// Whoever operates the host: its command line and its admin socket, which only the host's own user reaches.
+/// Whoever operates the host: its command line and its admin socket, which only the host's own user
+/// reaches.
 ///
-/// It reaches every tenant's space, so a test lists the places that make one. No door for callers is among them.
+/// It reaches every tenant's space, so a test lists the places that make one. No door for callers
+/// is among them.
 #[derive(Debug)]
 pub struct Operator(());
 
@@ -16,8 +18,8 @@ impl Operator {
     }
 }
 
-/// The key of everything that is kept for one tenant. Only a [`crate::Binding`] or an [`Operator`] gives one out, so
-/// nothing can be kept or read under a name that a request brought.
+/// The key of everything that is kept for one tenant. Only a [`crate::Binding`] or an [`Operator`]
+/// gives one out, so nothing can be kept or read under a name that a request brought.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TenantSpace(TenantId);
 
@@ -39,8 +41,8 @@ impl TenantSpace {
     }
 }
 
-/// Whom a session or a personal value belongs to: a digest over issuer, subject, client and home tenant, each with its
-/// length, so that no two callers can spell the same.
+/// Whom a session or a personal value belongs to: a digest over issuer, subject, client and home
+/// tenant, each with its length, so that no two callers can spell the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerId([u8; 32]);
 

@@ -6,8 +6,8 @@ const RESERVED: &[&str] = &["default", "system", "admin"];
 
 /// The name of a tenant: `[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`, compared byte by byte.
 ///
-/// It has no `Deserialize` and no `From<String>`: a tenant's name comes from the operator's configuration or from a
-/// verified token through the [`crate::Directory`], never from a request.
+/// It has no `Deserialize` and no `From<String>`: a tenant's name comes from the operator's
+/// configuration or from a verified token through the [`crate::Directory`], never from a request.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TenantId(Arc<str>);
 
@@ -31,7 +31,8 @@ impl TenantId {
         let bytes = text.as_bytes();
         let inner = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
         let end = |byte: Option<&u8>| matches!(byte, Some(b'a'..=b'z' | b'0'..=b'9'));
-        if bytes.len() > 63 || !end(bytes.first()) || !end(bytes.last()) || !bytes.iter().all(inner) {
+        if bytes.len() > 63 || !end(bytes.first()) || !end(bytes.last()) || !bytes.iter().all(inner)
+        {
             return Err(TenantIdError::Grammar);
         }
         if RESERVED.contains(&text) {

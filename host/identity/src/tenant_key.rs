@@ -1,5 +1,6 @@
-/// A key that identity providers have for a tenant, as it is written in a configuration and kept in a directory: `ISSUER#KEY`,
-/// where one issuer alone means the tenant by it, or `KEY`, which says of no issuer that it is its own.
+/// A key that identity providers have for a tenant, as it is written in a configuration and kept in
+/// a directory: `ISSUER#KEY`, where one issuer alone means the tenant by it, or `KEY`, which says
+/// of no issuer that it is its own.
 ///
 /// The name of an issuer is a URL without a fragment, so what begins as one ends at the first `#`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,8 @@ pub enum NamedTenants {
 
 /// How far one issuer is believed about tenants, and which keys of the directory are its own.
 ///
-/// A caller reaches no tenant outside its issuer's scope, whatever its role, its session or a remote authority says.
+/// A caller reaches no tenant outside its issuer's scope, whatever its role, its session or a
+/// remote authority says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantScope {
     issuer: Arc<str>,
@@ -49,8 +50,9 @@ impl TenantScope {
         }
     }
 
-    /// Of one of several issuers: these tenants, and the keys that the directory has for this issuer. A key that does not say
-    /// whose it is means nothing, since two issuers may give one key to two customers.
+    /// Of one of several issuers: these tenants, and the keys that the directory has for this
+    /// issuer. A key that does not say whose it is means nothing, since two issuers may give one
+    /// key to two customers.
     #[must_use]
     pub fn among_others(issuer: &str, tenants: NamedTenants) -> Self {
         Self {

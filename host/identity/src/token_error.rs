@@ -1,7 +1,7 @@
 /// Why a token is not believed.
 ///
-/// Each text is a constant, so that it can be told to whoever sent the token and to the log: nothing of the token, no
-/// key, no other tenant's name.
+/// Each text is a constant, so that it can be told to whoever sent the token and to the log:
+/// nothing of the token, no key, no other tenant's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TokenError {
     /// More than 16 KiB.
@@ -26,7 +26,9 @@ pub enum TokenError {
     #[error("this is an ID token; send the access token")]
     IdToken,
     /// `none`, HMAC, or an algorithm that the issuer is not configured for.
-    #[error("the token's algorithm is not one that its issuer is configured for (issuers.algorithms)")]
+    #[error(
+        "the token's algorithm is not one that its issuer is configured for (issuers.algorithms)"
+    )]
     Algorithm,
     /// The claims are not a JSON object, nest too deep, or have a member twice.
     #[error("the token's claims are not a JSON object with each member once")]

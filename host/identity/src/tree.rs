@@ -5,7 +5,8 @@ use crate::tree_error::TreeError;
 use crate::tree_position::{TreePosition, places};
 use crate::{BindingError, Principal, TenantId, TenantScope};
 
-/// How many tenants a branch may have from its root to its end: deeper than any organisation, and what a list still shows.
+/// How many tenants a branch may have from its root to its end: deeper than any organisation, and
+/// what a list still shows.
 pub const MAX_DEPTH: usize = 16;
 /// The longest display name, in bytes. It stands in lists that people and models read.
 const MAX_DISPLAY_NAME: usize = 128;
@@ -50,8 +51,8 @@ pub struct Tenant {
     pub state: TenantState,
     /// What people call it; may be empty. At most 128 bytes, without control characters.
     pub display_name: String,
-    /// What identity providers call it, beside its own id: 1 to 128 visible ASCII characters each, and before it the issuer
-    /// whose key it is ([`crate::TenantKey`]).
+    /// What identity providers call it, beside its own id: 1 to 128 visible ASCII characters each,
+    /// and before it the issuer whose key it is ([`crate::TenantKey`]).
     pub keys: Vec<String>,
 }
 
@@ -84,8 +85,9 @@ struct TreeNode {
     place: TreePosition,
 }
 
-/// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it costs a look-up or two by
-/// hash, however many tenants there are, how deep they are, and whether they are there at all.
+/// All tenants at one moment: an immutable snapshot, checked when it is made. What is asked of it
+/// costs a look-up or two by hash, however many tenants there are, how deep they are, and whether
+/// they are there at all.
 #[derive(Debug, Default)]
 pub struct Tree {
     /// In order of their ids.
@@ -102,12 +104,17 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Checks the tenants and makes the tree of them. `revision` says which state of the directory it is.
+    /// Checks the tenants and makes the tree of them. `revision` says which state of the directory
+    /// it is.
     ///
     /// # Errors
-    /// A tenant that is there twice; a parent that is not there (an orphan); a cycle; a branch of more than
-    /// [`MAX_DEPTH`]; a key that stands for two tenants or that no token can carry; a display name that no list can.
-    pub fn new(revision: u64, tenants: impl IntoIterator<Item = Tenant>) -> Result<Self, TreeError> {
+    /// A tenant that is there twice; a parent that is not there (an orphan); a cycle; a branch of
+    /// more than [`MAX_DEPTH`]; a key that stands for two tenants or that no token can carry; a
+    /// display name that no list can.
+    pub fn new(
+        revision: u64,
+        tenants: impl IntoIterator<Item = Tenant>,
+    ) -> Result<Self, TreeError> {
         let mut tree = Self {
             revision,
             ..Self::default()
@@ -141,12 +148,15 @@ impl Tree {
             node.place = place;
         }
         tree.keys.set_available(&available);
-        tree.served = available.iter().filter(|is_available| **is_available).count();
+        tree.served = available
+            .iter()
+            .filter(|is_available| **is_available)
+            .count();
         Ok(tree)
     }
 
-    /// The tree of a host that serves one tenant: every valid token is that tenant's, and one that names another is
-    /// refused (A20).
+    /// The tree of a host that serves one tenant: every valid token is that tenant's, and one that
+    /// names another is refused (A20).
     ///
     /// # Errors
     /// A key that no token can carry.
@@ -173,8 +183,8 @@ impl Tree {
         Self { removals, ..self }
     }
 
-    /// How many tenants were ever removed from the directory. When it grows, what is in memory for a tenant may be that of
-    /// one that is gone, although there is one of its id again.
+    /// How many tenants were ever removed from the directory. When it grows, what is in memory for
+    /// a tenant may be that of one that is gone, although there is one of its id again.
     #[must_use]
     pub fn removals(&self) -> u64 {
         self.removals
@@ -183,11 +193,14 @@ impl Tree {
     /// The same, with what tells tenants apart that had one id after the other.
     #[must_use]
     pub fn with_incarnations(self, incarnations: HashMap<TenantId, u64>) -> Self {
-        Self { incarnations, ..self }
+        Self {
+            incarnations,
+            ..self
+        }
     }
 
-    /// Which tenant of its id this is: another number after it was removed and added again. What is kept for longer than a
-    /// call and outside the tenant's own space has the number beside the id.
+    /// Which tenant of its id this is: another number after it was removed and added again. What is
+    /// kept for longer than a call and outside the tenant's own space has the number beside the id.
     #[must_use]
     pub fn incarnation(&self, id: &TenantId) -> u64 {
         self.incarnations.get(id).copied().unwrap_or_default()
@@ -228,8 +241,9 @@ impl Tree {
         self.nodes.is_empty()
     }
 
-    /// The tenant that a token's claim means to its issuer, whether it is served or not: its own id, a key of it, or what the
-    /// issuer's scope says. There is no default, and nothing outside the scope.
+    /// The tenant that a token's claim means to its issuer, whether it is served or not: its own
+    /// id, a key of it, or what the issuer's scope says. There is no default, and nothing outside
+    /// the scope.
     #[must_use]
     pub fn tenant_of(&self, principal: &Principal) -> Option<&TenantId> {
         let meaning = self.key_target(principal.tenant_key()?, principal.tenant_scope());
@@ -245,13 +259,17 @@ impl Tree {
     /// The tenant of a caller, by its token's claim, or without one.
     ///
     /// # Errors
-    /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant that is served and that
-    /// the issuer may name. Unknown, suspended and not its own are one, and take the same steps (N21).
+    /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant
+    /// that is served and that the issuer may name. Unknown, suspended and not its own are one, and
+    /// take the same steps (N21).
     pub fn home_of(&self, principal: &Principal) -> Result<&TenantId, BindingError> {
         let meaning = match (principal.tenant_key(), self.single) {
             (Some(key), _) => self.key_target(key, principal.tenant_scope()),
             (None, Some(at)) => {
-                let is_available = self.nodes.get(at).is_some_and(|node| node.place.is_available);
+                let is_available = self
+                    .nodes
+                    .get(at)
+                    .is_some_and(|node| node.place.is_available);
                 KeyTarget::new(at, is_available)
             }
             (None, None) => return Err(BindingError::TenantRequired),
@@ -267,7 +285,10 @@ impl Tree {
         let found = self.keys.find(key, scope);
         let (like, meaning) = match found {
             Some((own, meaning)) => (own.as_bytes(), meaning),
-            None => (NO_KEY.get(..key.len()).unwrap_or_default(), KeyTarget::NOTHING),
+            None => (
+                NO_KEY.get(..key.len()).unwrap_or_default(),
+                KeyTarget::NOTHING,
+            ),
         };
         let is_alike = std::hint::black_box(like == key.as_bytes());
         let is_named = self.id(meaning.at).is_some_and(|id| scope.allows(self, id));
@@ -279,7 +300,8 @@ impl Tree {
 
     /// Where a tenant is. One that is not there is nowhere, which nothing reaches.
     pub(crate) fn position(&self, id: &TenantId) -> TreePosition {
-        self.node(id).map_or(TreePosition::NOWHERE, |node| node.place)
+        self.node(id)
+            .map_or(TreePosition::NOWHERE, |node| node.place)
     }
 
     pub(crate) fn served_count(&self) -> usize {

@@ -1,7 +1,7 @@
 /// Where a tenant is among the others, so that who is below whom is two comparisons and no walk.
 ///
-/// All tenants stand in one row, each before those below it and those right after it: what is below a tenant is what lies
-/// within its part of the row.
+/// All tenants stand in one row, each before those below it and those right after it: what is below
+/// a tenant is what lies within its part of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TreePosition {
     /// It and all above it are active.
@@ -33,7 +33,8 @@ impl TreePosition {
     }
 }
 
-/// The places of tenants, by the places of their parents in the same order. There must be no cycle in it.
+/// The places of tenants, by the places of their parents in the same order. There must be no cycle
+/// in it.
 pub(crate) fn places(parents: &[Option<usize>], available: &[bool]) -> Vec<TreePosition> {
     let mut below: Vec<Vec<usize>> = vec![vec![]; parents.len()];
     let mut begun: Vec<(usize, bool)> = Vec::new();
@@ -46,7 +47,9 @@ pub(crate) fn places(parents: &[Option<usize>], available: &[bool]) -> Vec<TreeP
     let mut places = vec![TreePosition::NOWHERE; parents.len()];
     let (mut next, mut served) = (0, 0);
     while let Some((at, is_over)) = begun.pop() {
-        let Some(place) = places.get_mut(at) else { continue };
+        let Some(place) = places.get_mut(at) else {
+            continue;
+        };
         if is_over {
             place.last = next - 1;
             place.served = served - place.served;
@@ -59,7 +62,13 @@ pub(crate) fn places(parents: &[Option<usize>], available: &[bool]) -> Vec<TreeP
         next += 1;
         served += usize::from(place.is_available);
         begun.push((at, true));
-        begun.extend(below.get(at).into_iter().flatten().map(|below| (*below, false)));
+        begun.extend(
+            below
+                .get(at)
+                .into_iter()
+                .flatten()
+                .map(|below| (*below, false)),
+        );
     }
     places
 }

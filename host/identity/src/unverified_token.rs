@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::{TokenError, json};
 
-/// The largest token that is looked at. A header field of this size still fits every proxy; a real token has 1 to 4 KiB.
+/// The largest token that is looked at. A header field of this size still fits every proxy; a real
+/// token has 1 to 4 KiB.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// The longest `kid`. It is a key of a map and nothing else: no path, no URL, no query (T23).
@@ -26,7 +27,8 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes a token apart: size first, then exactly three parts, then header and claims, each member once.
+    /// Takes a token apart: size first, then exactly three parts, then header and claims, each
+    /// member once.
     ///
     /// # Errors
     /// The token is too large, has not three parts, or its header or claims are not such JSON.

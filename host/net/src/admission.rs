@@ -15,7 +15,8 @@ pub struct AdmissionLimits {
     pub places_per_share: usize,
     /// Requests of one share that may wait. One more makes the share's oldest give up.
     pub waiting_per_share: usize,
-    /// Requests of all shares that may wait. One more of a share that has few makes the oldest of the share with the most give up.
+    /// Requests of all shares that may wait. One more of a share that has few makes the oldest of
+    /// the share with the most give up.
     pub waiting: usize,
     /// How long one waits at most.
     pub wait: Duration,
@@ -26,12 +27,14 @@ pub struct AdmissionLimits {
 #[error("too many of the kind are under way or waiting")]
 pub struct OverloadError;
 
-/// Lets a bounded number of operations run at once and divides the places between shares (a source address, a tenant).
+/// Lets a bounded number of operations run at once and divides the places between shares (a source
+/// address, a tenant).
 ///
-/// A free place goes to the shares that wait in turn, so that a share with a thousand requests delays another share by one
-/// operation, not by a thousand. Within a share the *newest* request goes first (adaptive LIFO): under a flood the oldest are
-/// those whose clients have given up, and a request that comes after a burst does not wait for all of it. Nobody waits longer
-/// than [`AdmissionLimits::wait`], and what is over the bounds is refused at once.
+/// A free place goes to the shares that wait in turn, so that a share with a thousand requests
+/// delays another share by one operation, not by a thousand. Within a share the *newest* request
+/// goes first (adaptive LIFO): under a flood the oldest are those whose clients have given up, and
+/// a request that comes after a burst does not wait for all of it. Nobody waits longer than
+/// [`AdmissionLimits::wait`], and what is over the bounds is refused at once.
 pub struct AdmissionQueue<K> {
     limits: AdmissionLimits,
     state: Arc<Mutex<QueueState<K>>>,
@@ -170,8 +173,12 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     fn enqueue(&mut self, share: &K, limits: &AdmissionLimits) -> Option<oneshot::Receiver<()>> {
-        let own = self.shares.get(share).map_or(0, |share| share.waiting.len());
-        if own < limits.waiting_per_share && self.waiting >= limits.waiting && !self.make_room(own) {
+        let own = self
+            .shares
+            .get(share)
+            .map_or(0, |share| share.waiting.len());
+        if own < limits.waiting_per_share && self.waiting >= limits.waiting && !self.make_room(own)
+        {
             return None;
         }
         let entry = self.shares.entry(share.clone()).or_default();
@@ -188,9 +195,13 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         Some(receiver)
     }
 
-    /// The oldest of the share with the most that wait gives up for one of a share with so few that it has fewer even then.
+    /// The oldest of the share with the most that wait gives up for one of a share with so few that
+    /// it has fewer even then.
     fn make_room(&mut self, own: usize) -> bool {
-        let most = self.shares.values_mut().max_by_key(|share| share.waiting.len());
+        let most = self
+            .shares
+            .values_mut()
+            .max_by_key(|share| share.waiting.len());
         let Some(most) = most.filter(|share| share.waiting.len() > own + 1) else {
             return false;
         };
@@ -213,7 +224,9 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     fn advance(&mut self, limits: &AdmissionLimits) {
         let mut passed = 0;
         while self.in_use < limits.places && passed < self.turns.len() {
-            let Some(key) = self.turns.pop_front() else { return };
+            let Some(key) = self.turns.pop_front() else {
+                return;
+            };
             let Some(share) = self.shares.get_mut(&key) else {
                 continue;
             };
@@ -366,12 +379,17 @@ mod tests {
             waiting[0].as_mut().now_or_never().unwrap().unwrap_err(),
             OverloadError
         );
-        // One more of another share is the fourth. Those after it take the places of the share with the most, until each has one.
+        // One more of another share is the fourth. Those after it take the places of the share with
+        // the most, until each has one.
         let mut others: Vec<_> = ["b", "c", "d"]
             .iter()
             .map(|share| Box::pin(queue.admit(share)))
             .collect();
-        assert!(others.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
+        assert!(
+            others
+                .iter_mut()
+                .all(|one| one.as_mut().now_or_never().is_none())
+        );
         for oldest in &mut waiting[1..3] {
             assert_eq!(
                 oldest.as_mut().now_or_never().unwrap().unwrap_err(),
@@ -393,7 +411,9 @@ mod tests {
         let held = queue.try_admit(&"a").unwrap();
         let mut going = Box::pin(queue.admit(&"a"));
         let mut staying = Box::pin(queue.admit(&"b"));
-        assert!(going.as_mut().now_or_never().is_none() && staying.as_mut().now_or_never().is_none());
+        assert!(
+            going.as_mut().now_or_never().is_none() && staying.as_mut().now_or_never().is_none()
+        );
         drop(held);
         // The place was given to it, and it never looks.
         drop(going);

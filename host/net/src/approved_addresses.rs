@@ -1,13 +1,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The most addresses of one name that a connection may try. A longer answer is classified whole and then cut.
+/// The most addresses of one name that a connection may try. A longer answer is classified whole
+/// and then cut.
 pub(crate) const MAX_ADDRESSES: usize = 16;
 
-/// The addresses of one host, each classified and accepted by the policy of the request that they are for.
+/// The addresses of one host, each classified and accepted by the policy of the request that they
+/// are for.
 ///
-/// Only [`crate::Network::resolve`] makes one. [`crate::Client::send`] connects to these addresses and to no others, and
-/// refuses a request whose URL names another host or port.
+/// Only [`crate::Network::resolve`] makes one. [`crate::Client::send`] connects to these addresses
+/// and to no others, and refuses a request whose URL names another host or port.
 #[derive(Debug, Clone)]
 pub struct ApprovedAddresses {
     host: Arc<str>,

@@ -2,7 +2,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// What kind of address it is. Only [`AddressClass::Global`] is reachable without the operator's word.
+/// What kind of address it is. Only [`AddressClass::Global`] is reachable without the operator's
+/// word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressClass {
     /// Globally reachable unicast.
@@ -11,8 +12,8 @@ pub enum AddressClass {
     Loopback,
     /// A private network: RFC 1918, or RFC 4193 (fc00::/7).
     Private,
-    /// Where a cloud hands out its machines' credentials. Some lie in private or even public ranges, so they are a class
-    /// of their own that nothing permits.
+    /// Where a cloud hands out its machines' credentials. Some lie in private or even public
+    /// ranges, so they are a class of their own that nothing permits.
     Metadata,
     /// Any other special-purpose range, by its name.
     Special(&'static str),
@@ -32,10 +33,12 @@ impl AddressClass {
     }
 }
 
-/// The class of an address, by the IANA IPv4 and IPv6 special-purpose address registries (RFC 6890 and its updates).
+/// The class of an address, by the IANA IPv4 and IPv6 special-purpose address registries (RFC 6890
+/// and its updates).
 ///
-/// The rule is positive: what no registry calls globally reachable unicast is special. An IPv6 address that carries an
-/// IPv4 one is judged by what it carries, or refused where its kind is obsolete:
+/// The rule is positive: what no registry calls globally reachable unicast is special. An IPv6
+/// address that carries an IPv4 one is judged by what it carries, or refused where its kind is
+/// obsolete:
 ///
 /// | form | class |
 /// |---|---|
@@ -105,7 +108,8 @@ fn classify_v6(address: Ipv6Addr) -> AddressClass {
     }
 }
 
-/// Whether the interface identifier is one of RFC 5214 section 6.1: `0000:5efe` or `0200:5efe`, then an IPv4 address.
+/// Whether the interface identifier is one of RFC 5214 section 6.1: `0000:5efe` or `0200:5efe`,
+/// then an IPv4 address.
 fn is_isatap(address: Ipv6Addr) -> bool {
     matches!((address.to_bits() >> 32) as u32, 0x0000_5efe | 0x0200_5efe)
 }
@@ -119,8 +123,8 @@ const fn v6(high: [u16; 4], length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0), length)
 }
 
-/// Metadata services by their vendors' documentation: most clouds, Alibaba, Oracle classic, and Azure's wire server,
-/// which stands in a public range.
+/// Metadata services by their vendors' documentation: most clouds, Alibaba, Oracle classic, and
+/// Azure's wire server, which stands in a public range.
 const METADATA_V4: [Ipv4Addr; 4] = [
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(100, 100, 100, 200),
@@ -128,8 +132,8 @@ const METADATA_V4: [Ipv4Addr; 4] = [
     Ipv4Addr::new(168, 63, 129, 16),
 ];
 
-/// All of these lie in fc00::/7, which `allow_private` opens: AWS (metadata, pod identity, DNS), Google, Oracle, Scaleway,
-/// Linode.
+/// All of these lie in fc00::/7, which `allow_private` opens: AWS (metadata, pod identity, DNS),
+/// Google, Oracle, Scaleway, Linode.
 const METADATA_V6: [Ipv6Net; 5] = [
     v6([0xfd00, 0xec2, 0, 0], 32),
     v6([0xfd20, 0xce, 0, 0], 32),
@@ -138,15 +142,26 @@ const METADATA_V6: [Ipv6Net; 5] = [
     v6([0xfd00, 0xa9fe, 0, 0], 32),
 ];
 
-const PRIVATE_V4: [Ipv4Net; 3] = [v4(10, 0, 0, 0, 8), v4(172, 16, 0, 0, 12), v4(192, 168, 0, 0, 16)];
+const PRIVATE_V4: [Ipv4Net; 3] = [
+    v4(10, 0, 0, 0, 8),
+    v4(172, 16, 0, 0, 12),
+    v4(192, 168, 0, 0, 16),
+];
 
-/// The IPv4 registry, without loopback and RFC 1918, and with the multicast and reserved blocks. Ranges that the
-/// registry calls reachable and that serve one protocol alone (AS112, AMT) are here too: no API stands there.
+/// The IPv4 registry, without loopback and RFC 1918, and with the multicast and reserved blocks.
+/// Ranges that the registry calls reachable and that serve one protocol alone (AS112, AMT) are here
+/// too: no API stands there.
 const SPECIAL_V4: [(Ipv4Net, &str); 16] = [
     (v4(0, 0, 0, 0, 8), "this network (0.0.0.0/8)"),
-    (v4(100, 64, 0, 0, 10), "shared address space (100.64.0.0/10)"),
+    (
+        v4(100, 64, 0, 0, 10),
+        "shared address space (100.64.0.0/10)",
+    ),
     (v4(169, 254, 0, 0, 16), "link-local (169.254.0.0/16)"),
-    (v4(192, 0, 0, 0, 24), "IETF protocol assignments (192.0.0.0/24)"),
+    (
+        v4(192, 0, 0, 0, 24),
+        "IETF protocol assignments (192.0.0.0/24)",
+    ),
     (v4(192, 0, 2, 0, 24), "documentation (192.0.2.0/24)"),
     (v4(192, 31, 196, 0, 24), "AS112 (192.31.196.0/24)"),
     (v4(192, 52, 193, 0, 24), "AMT (192.52.193.0/24)"),
@@ -166,8 +181,8 @@ const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0], 96);
 const UNIQUE_LOCAL: Ipv6Net = v6([0xfc00, 0, 0, 0], 7);
 const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 
-/// The IPv6 registry, without ::1, the mapped form, NAT64's well-known prefix and fc00::/7, which have rules of their
-/// own.
+/// The IPv6 registry, without ::1, the mapped form, NAT64's well-known prefix and fc00::/7, which
+/// have rules of their own.
 const SPECIAL_V6: [(Ipv6Net, &str); 16] = [
     (v6([0, 0, 0, 0], 128), "unspecified (::)"),
     (v6([0, 0, 0, 0], 96), "IPv4-compatible (::/96)"),
@@ -176,10 +191,19 @@ const SPECIAL_V6: [(Ipv6Net, &str); 16] = [
     (v6([0x100, 0, 0, 1], 64), "dummy (100:0:0:1::/64)"),
     (v6([0x2001, 0, 0, 0], 32), "Teredo (2001::/32)"),
     (v6([0x2001, 2, 0, 0], 48), "benchmarking (2001:2::/48)"),
-    (v6([0x2001, 0, 0, 0], 23), "IETF protocol assignments (2001::/23)"),
-    (v6([0x2001, 0xdb8, 0, 0], 32), "documentation (2001:db8::/32)"),
+    (
+        v6([0x2001, 0, 0, 0], 23),
+        "IETF protocol assignments (2001::/23)",
+    ),
+    (
+        v6([0x2001, 0xdb8, 0, 0], 32),
+        "documentation (2001:db8::/32)",
+    ),
     (v6([0x2002, 0, 0, 0], 16), "6to4 (2002::/16)"),
-    (v6([0x2620, 0x4f, 0x8000, 0], 48), "AS112 (2620:4f:8000::/48)"),
+    (
+        v6([0x2620, 0x4f, 0x8000, 0], 48),
+        "AS112 (2620:4f:8000::/48)",
+    ),
     (v6([0x3fff, 0, 0, 0], 20), "documentation (3fff::/20)"),
     (v6([0x5f00, 0, 0, 0], 16), "segment routing (5f00::/16)"),
     (v6([0xfe80, 0, 0, 0], 10), "link-local (fe80::/10)"),
@@ -336,7 +360,10 @@ mod tests {
             "fe80::5efe:8.8.8.8",
         ] {
             assert!(
-                matches!(class(text), AddressClass::Special(_) | AddressClass::Metadata),
+                matches!(
+                    class(text),
+                    AddressClass::Special(_) | AddressClass::Metadata
+                ),
                 "{text}: {:?}",
                 class(text)
             );

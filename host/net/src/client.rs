@@ -20,10 +20,12 @@ use crate::{ApprovedAddresses, ClientKey, NetError, NetErrorKind, ResponseBody, 
 /// From the call to the head of the answer, connecting included.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// An idle connection is closed after this; many servers close theirs after 60 s, and the race is lost on purpose.
+/// An idle connection is closed after this; many servers close theirs after 60 s, and the race is
+/// lost on purpose.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
-/// Idle connections a client keeps. A tenant that runs more requests at once than this pays for the extra ones.
+/// Idle connections a client keeps. A tenant that runs more requests at once than this pays for the
+/// extra ones.
 const IDLE_CONNECTIONS: usize = 8;
 
 /// Bytes of an answer's head over HTTP/1.1, and what is read ahead of a body.
@@ -32,8 +34,8 @@ const MAX_HEAD_BYTES: usize = 256 << 10;
 /// Header fields of an answer, a bound under which the call's own limit stands.
 const MAX_HEADERS: usize = 256;
 
-/// Bytes of a body that one stream of HTTP/2, and all of a connection, may send ahead of whoever reads: a call that leaves a
-/// body unread has cost so much.
+/// Bytes of a body that one stream of HTTP/2, and all of a connection, may send ahead of whoever
+/// reads: a call that leaves a body unread has cost so much.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
@@ -83,8 +85,8 @@ type HyperClient = legacy::Client<BoundedConnector, RequestBody>;
 
 /// Connections to one host under one [`ClientKey`].
 ///
-/// Kept by address set as well: when a name's addresses change, the connections to the old ones are used no more, not
-/// even idle ones.
+/// Kept by address set as well: when a name's addresses change, the connections to the old ones are
+/// used no more, not even idle ones.
 pub struct Client {
     key: ClientKey,
     tls: Arc<rustls::ClientConfig>,
@@ -111,12 +113,17 @@ struct PinnedClient {
 }
 
 impl Client {
-    pub(crate) fn new(key: ClientKey, tls: &TlsIdentity, sockets: Arc<Sockets>) -> Result<Self, NetError> {
+    pub(crate) fn new(
+        key: ClientKey,
+        tls: &TlsIdentity,
+        sockets: Arc<Sockets>,
+    ) -> Result<Self, NetError> {
         if key.secure == tls.is_cleartext() {
             return Err(NetError::before_sending(NetErrorKind::Scheme));
         }
         let refused = NetError::before_sending(NetErrorKind::Host(crate::HostNameError::Grammar));
-        let name = ServerName::try_from(strip_brackets(&key.host).to_owned()).map_err(|_| refused)?;
+        let name =
+            ServerName::try_from(strip_brackets(&key.host).to_owned()).map_err(|_| refused)?;
         let current = Arc::new(CurrentConnections::default());
         let pool: Weak<CurrentConnections> = Arc::downgrade(&current);
         sockets.add_pool(&key.space, pool);
@@ -131,16 +138,17 @@ impl Client {
         })
     }
 
-    /// Sends a request to one of the approved addresses and waits for the head of the answer. The answer's body streams,
-    /// and whoever reads it bounds its length and time.
+    /// Sends a request to one of the approved addresses and waits for the head of the answer. The
+    /// answer's body streams, and whoever reads it bounds its length and time.
     ///
-    /// No redirect is followed. Interim answers (1xx) are dropped as RFC 9110 section 15.2 says, except 101, which is an
-    /// error. An idle connection that the other side closed before any byte of the request left is replaced once.
+    /// No redirect is followed. Interim answers (1xx) are dropped as RFC 9110 section 15.2 says,
+    /// except 101, which is an error. An idle connection that the other side closed before any byte
+    /// of the request left is replaced once.
     ///
     /// # Errors
-    /// The request is for another place than the client or the approval; a protocol switch, on either side; no
-    /// connection, no TLS, no answer in time, an answer that is not HTTP. [`NetError`]'s `sent` says whether the other side
-    /// may have seen the request.
+    /// The request is for another place than the client or the approval; a protocol switch, on
+    /// either side; no connection, no TLS, no answer in time, an answer that is not HTTP.
+    /// [`NetError`]'s `sent` says whether the other side may have seen the request.
     pub async fn send(
         &self,
         request: Request<RequestBody>,
@@ -288,7 +296,8 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// Nothing that a guest or an adapter asks for may turn the connection into something else than HTTP.
+/// Nothing that a guest or an adapter asks for may turn the connection into something else than
+/// HTTP.
 fn check_request(request: &Request<RequestBody>) -> Result<(), NetError> {
     if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
         return Err(NetError::before_sending(NetErrorKind::Upgrade));

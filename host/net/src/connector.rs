@@ -20,10 +20,12 @@ use crate::flow::CountedStream;
 use crate::key::ConnectionOwner;
 use crate::sockets::{SocketPermit, Sockets};
 
-/// Until TCP and TLS stand. An answering host needs a few round trips; one that does not answer must not eat a call.
+/// Until TCP and TLS stand. An answering host needs a few round trips; one that does not answer
+/// must not eat a call.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one address has before the next is tried beside it (the connection attempt delay of RFC 8305).
+/// How long one address has before the next is tried beside it (the connection attempt delay of RFC
+/// 8305).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Why no connection came about.
@@ -57,8 +59,8 @@ impl ConnectFailure {
 
 type ConnectFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// Connects to the addresses it was built with. The URI that it is called with is not read: no name in it can lead
-/// anywhere, there is no resolver to ask, and no environment variable names a proxy.
+/// Connects to the addresses it was built with. The URI that it is called with is not read: no name
+/// in it can lead anywhere, there is no resolver to ask, and no environment variable names a proxy.
 #[derive(Debug, Clone)]
 pub(crate) struct PinnedConnector {
     addresses: Arc<[SocketAddr]>,
@@ -96,7 +98,8 @@ impl Service<Uri> for PinnedConnector {
     }
 }
 
-/// The first of the addresses that answers. Each has a head start over the next; a failed one starts the next at once.
+/// The first of the addresses that answers. Each has a head start over the next; a failed one
+/// starts the next at once.
 async fn connect_to_any(
     addresses: &[SocketAddr],
     sockets: &SocketShare,
@@ -135,10 +138,16 @@ async fn connect_to(
     Ok((stream, permit))
 }
 
-/// The last check before bytes flow: the kernel says that the other end is the address that was classified.
+/// The last check before bytes flow: the kernel says that the other end is the address that was
+/// classified.
 fn check_peer(peer: SocketAddr, approved: SocketAddr) -> Result<(), ConnectFailure> {
-    let same = peer.ip().to_canonical() == approved.ip().to_canonical() && peer.port() == approved.port();
-    if same { Ok(()) } else { Err(ConnectFailure::Peer) }
+    let same =
+        peer.ip().to_canonical() == approved.ip().to_canonical() && peer.port() == approved.port();
+    if same {
+        Ok(())
+    } else {
+        Err(ConnectFailure::Peer)
+    }
 }
 
 /// Puts one limit around TCP and TLS together.
@@ -189,7 +198,9 @@ mod tests {
 
     #[test]
     fn a_peer_that_is_not_the_approved_address_is_refused() {
-        let check = |peer: &str, approved: &str| check_peer(peer.parse().unwrap(), approved.parse().unwrap());
+        let check = |peer: &str, approved: &str| {
+            check_peer(peer.parse().unwrap(), approved.parse().unwrap())
+        };
         assert!(check("1.2.3.4:443", "1.2.3.4:443").is_ok());
         assert!(check("[::ffff:1.2.3.4]:443", "1.2.3.4:443").is_ok());
         for (peer, approved) in [

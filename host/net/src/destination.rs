@@ -5,8 +5,8 @@ use url::Url;
 /// How long an answer may take where nothing else is configured. A caller waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the host itself sends something, as the operator configured it. Nothing of a request, a token or an answer has a
-/// part in it.
+/// Where the host itself sends something, as the operator configured it. Nothing of a request, a
+/// token or an answer has a part in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// Where to.
@@ -34,8 +34,8 @@ impl Destination {
         }
     }
 
-    /// Whether a secret may be sent there: nobody reads it on the way unless the operator said so, and the URL holds none
-    /// of its own.
+    /// Whether a secret may be sent there: nobody reads it on the way unless the operator said so,
+    /// and the URL holds none of its own.
     #[must_use]
     pub fn is_fit_for_secrets(&self) -> bool {
         let url = &self.url;
@@ -43,8 +43,8 @@ impl Destination {
         secure && url.has_host() && url.username().is_empty() && url.password().is_none()
     }
 
-    /// The same place with another path below it, of segments that stand for themselves whatever they hold. `None` where
-    /// the URL cannot have a path.
+    /// The same place with another path below it, of segments that stand for themselves whatever
+    /// they hold. `None` where the URL cannot have a path.
     #[must_use]
     pub fn below<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut below = self.clone();
@@ -89,9 +89,15 @@ mod tests {
     fn a_path_below_keeps_its_segments_apart() {
         let below = |segments: &[&str]| {
             let base = Destination::new("https://vault.example/ui/".parse().unwrap());
-            base.below(segments.iter().copied()).unwrap().url.to_string()
+            base.below(segments.iter().copied())
+                .unwrap()
+                .url
+                .to_string()
         };
-        assert_eq!(below(&["v1", "secret"]), "https://vault.example/ui/v1/secret");
+        assert_eq!(
+            below(&["v1", "secret"]),
+            "https://vault.example/ui/v1/secret"
+        );
         assert_eq!(
             below(&["a/b", "c?d#e"]),
             "https://vault.example/ui/a%2Fb/c%3Fd%23e"

@@ -5,8 +5,8 @@ use crate::coding::CodingError;
 use crate::connector::ConnectFailure;
 use crate::{AddressError, HostNameError};
 
-/// Why a certificate, or the talk before it, was not acceptable. A closed list: a server's own words never reach an
-/// error, because a hostile one would speak through them.
+/// Why a certificate, or the talk before it, was not acceptable. A closed list: a server's own
+/// words never reach an error, because a hostile one would speak through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFailure {
     /// `notAfter` has passed.
@@ -66,7 +66,8 @@ pub enum NetErrorKind {
     /// The head of the answer did not come in time.
     #[error("the answer did not begin in time")]
     Timeout,
-    /// The other side sends without end what is no part of an answer: interim answers, frames that keep a connection going.
+    /// The other side sends without end what is no part of an answer: interim answers, frames that
+    /// keep a connection going.
     #[error("the other side sends more than its answers")]
     Flood,
     /// The connection ended before the answer did.
@@ -75,7 +76,8 @@ pub enum NetErrorKind {
     /// The answer is not HTTP.
     #[error("the answer is not valid HTTP")]
     Protocol,
-    /// The answer, or the request, tries to leave HTTP: 101, `Upgrade`, CONNECT (RFC 9110 sections 7.8 and 9.3.6).
+    /// The answer, or the request, tries to leave HTTP: 101, `Upgrade`, CONNECT (RFC 9110 sections
+    /// 7.8 and 9.3.6).
     #[error("switching protocols is not allowed")]
     Upgrade,
     /// The request's scheme, host or port is not what the client or the approval is for.
@@ -109,8 +111,9 @@ pub struct NetError {
     pub kind: NetErrorKind,
     /// Whether the other side may have seen the request. `false` is certain; `true` is not.
     pub sent: bool,
-    /// A connection that had answered before was closed before any answer to this request: the other side had most likely
-    /// ended it already. An idempotent request may be sent once more (RFC 9110 section 9.2.2).
+    /// A connection that had answered before was closed before any answer to this request: the
+    /// other side had most likely ended it already. An idempotent request may be sent once more
+    /// (RFC 9110 section 9.2.2).
     pub stale: bool,
 }
 
@@ -155,9 +158,9 @@ pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> NetErrorKind {
             return NetErrorKind::Tls(tls_failure(failure));
         }
         let hyper = error.downcast_ref::<hyper::Error>();
-        if hyper
-            .is_some_and(|error| error.is_incomplete_message() || error.is_closed() || error.is_canceled())
-        {
+        if hyper.is_some_and(|error| {
+            error.is_incomplete_message() || error.is_closed() || error.is_canceled()
+        }) {
             kind = NetErrorKind::Closed;
         }
         next = match error.downcast_ref::<io::Error>() {

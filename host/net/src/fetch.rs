@@ -9,21 +9,23 @@ use url::Url;
 use crate::coding::decode_body;
 use crate::error::kind_of;
 use crate::{
-    AddressPolicy, ClientKey, ConnectionReuse, NetError, NetErrorKind, Network, RequestBody, ResponseBody,
-    Timeouts, TlsIdentity,
+    AddressPolicy, ClientKey, ConnectionReuse, NetError, NetErrorKind, Network, RequestBody,
+    ResponseBody, Timeouts, TlsIdentity,
 };
 
 /// Says who asks, and no version: an issuer has no use for it.
 pub(crate) const USER_AGENT: &str = "toolhost";
 
 impl Network {
-    /// A small document that the host itself needs: a key set, a discovery document. All of it, or an error.
+    /// A small document that the host itself needs: a key set, a discovery document. All of it, or
+    /// an error.
     ///
     /// `cap` is in bytes. `http` needs `allow_http`. The public roots are trusted, and no others.
     ///
     /// # Errors
-    /// The URL is not acceptable, the host is refused, the answer is anything but 200 (a redirect is not followed), has a
-    /// content encoding that cannot be decoded, or is longer than `cap`, as it comes or decoded.
+    /// The URL is not acceptable, the host is refused, the answer is anything but 200 (a redirect
+    /// is not followed), has a content encoding that cannot be decoded, or is longer than `cap`, as
+    /// it comes or decoded.
     pub async fn fetch(
         &self,
         url: &Url,
@@ -40,7 +42,8 @@ impl Network {
         self.fetch_trusting(tls, url, cap, deadline, policy).await
     }
 
-    /// [`Network::fetch`] with roots of the caller's choice; a cleartext identity permits `http`, and only that.
+    /// [`Network::fetch`] with roots of the caller's choice; a cleartext identity permits `http`,
+    /// and only that.
     ///
     /// # Errors
     /// As [`Network::fetch`].
@@ -56,9 +59,11 @@ impl Network {
             return Err(NetError::before_sending(NetErrorKind::UserInfo));
         }
         let client = self.client(ClientKey::host("fetch", url), tls)?;
-        let host = url.host().ok_or(NetError::before_sending(NetErrorKind::Host(
-            crate::HostNameError::Missing,
-        )))?;
+        let host = url
+            .host()
+            .ok_or(NetError::before_sending(NetErrorKind::Host(
+                crate::HostNameError::Missing,
+            )))?;
         let port = url
             .port_or_known_default()
             .ok_or(NetError::before_sending(NetErrorKind::Scheme))?;
@@ -95,10 +100,14 @@ fn get(url: &Url) -> Result<Request<RequestBody>, NetError> {
 fn check_head(response: &Response<ResponseBody>, cap: usize) -> Result<(), NetError> {
     let status = response.status();
     if status.is_redirection() {
-        return Err(NetError::after_sending(NetErrorKind::Redirect(status.as_u16())));
+        return Err(NetError::after_sending(NetErrorKind::Redirect(
+            status.as_u16(),
+        )));
     }
     if status != http::StatusCode::OK {
-        return Err(NetError::after_sending(NetErrorKind::Status(status.as_u16())));
+        return Err(NetError::after_sending(NetErrorKind::Status(
+            status.as_u16(),
+        )));
     }
     if response.body().size_hint().lower() > cap as u64 {
         return Err(NetError::after_sending(NetErrorKind::TooLong(cap)));
@@ -110,7 +119,9 @@ pub(crate) async fn read_whole(mut body: ResponseBody, cap: usize) -> Result<Byt
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| NetError::after_sending(kind_of(&error)))?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         if data.len() > cap.saturating_sub(whole.len()) {
             return Err(NetError::after_sending(NetErrorKind::TooLong(cap)));
         }

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::flow::{Flow, flow_of};
 
-/// A connection, above TLS, that notes when the first byte of each answer of HTTP/1.1 comes. Below TLS its alerts and tickets
-/// would count, and in HTTP/2 the frames that belong to no request.
+/// A connection, above TLS, that notes when the first byte of each answer of HTTP/1.1 comes. Below
+/// TLS its alerts and tickets would count, and in HTTP/2 the frames that belong to no request.
 #[derive(Debug)]
 pub(crate) struct FirstByteStream<S> {
     stream: S,
@@ -60,7 +60,11 @@ impl<S: AsyncWrite + Unpin> FirstByteStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for FirstByteStream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note(written)
     }

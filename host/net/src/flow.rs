@@ -1,9 +1,10 @@
 //! How much an upstream may send that is no answer.
 //!
-//! A body has the caller's cap, and a head its own. Interim answers, frames that keep HTTP/2 going (PING, SETTINGS, PRIORITY,
-//! WINDOW_UPDATE, empty DATA and CONTINUATION) and records of TLS have none: an upstream that sends nothing else holds a thread
-//! of the host for as long as it likes. So each connection has an allowance of bytes. All that is read takes from it; each
-//! head and each byte of a body that is handed on adds to it. Where it is spent the connection ends.
+//! A body has the caller's cap, and a head its own. Interim answers, frames that keep HTTP/2 going
+//! (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA and CONTINUATION) and records of TLS have
+//! none: an upstream that sends nothing else holds a thread of the host for as long as it likes. So
+//! each connection has an allowance of bytes. All that is read takes from it; each head and each
+//! byte of a body that is handed on adds to it. Where it is spent the connection ends.
 
 use std::io;
 use std::pin::Pin;
@@ -20,14 +21,15 @@ use tokio::net::TcpStream;
 use crate::connector::ConnectFailure;
 use crate::sockets::SocketPermit;
 
-/// What comes before and with each answer, in bytes: four times the longest head, and what is read ahead of a body. As frames
-/// of 9 bytes it is a tenth of a second of a thread.
+/// What comes before and with each answer, in bytes: four times the longest head, and what is read
+/// ahead of a body. As frames of 9 bytes it is a tenth of a second of a thread.
 const FOR_AN_ANSWER: i64 = 1 << 20;
 
 /// The most that answers which came earlier leave over.
 const MOST: i64 = 8 << 20;
 
-/// What may come along with one byte of a body: a record of TLS and a frame of HTTP/2, or a chunk, are some 31 bytes.
+/// What may come along with one byte of a body: a record of TLS and a frame of HTTP/2, or a chunk,
+/// are some 31 bytes.
 const FOR_A_BYTE: i64 = 32;
 
 /// The allowance of one connection, and how far the answer to its last request has come.
@@ -77,12 +79,18 @@ impl Flow {
 
     /// So many bytes of a body were handed on.
     pub(crate) fn allow_body(&self, bytes: usize) {
-        self.add(i64::try_from(bytes).unwrap_or(MOST).saturating_mul(FOR_A_BYTE));
+        self.add(
+            i64::try_from(bytes)
+                .unwrap_or(MOST)
+                .saturating_mul(FOR_A_BYTE),
+        );
     }
 
     fn add(&self, more: i64) {
         let add = |left: i64| Some(left.saturating_add(more).min(MOST));
-        let _added = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        let _added = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Takes what was read; whether there was so much.
@@ -146,7 +154,11 @@ impl AsyncRead for CountedStream {
 }
 
 impl AsyncWrite for CountedStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -171,7 +183,8 @@ impl AsyncWrite for CountedStream {
     }
 }
 
-/// The time that the connections of one client have held a thread and nobody has counted yet, in nanoseconds.
+/// The time that the connections of one client have held a thread and nobody has counted yet, in
+/// nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ThreadTime(Arc<AtomicU64>);
 

@@ -1,5 +1,6 @@
-/// Names by which clouds reach their metadata services, by their vendors' documentation. The addresses behind most of them are
-/// refused too; a name server that answers with something else does not get to decide, and some stand in public ranges.
+/// Names by which clouds reach their metadata services, by their vendors' documentation. The
+/// addresses behind most of them are refused too; a name server that answers with something else
+/// does not get to decide, and some stand in public ranges.
 const METADATA_NAMES: [&str; 15] = [
     // Google.
     "metadata",
@@ -30,10 +31,12 @@ const METADATA_NAMES: [&str; 15] = [
 /// Why a host name is refused before anything is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostNameError {
-    /// Not a name of letters, digits, `-` and `_` in labels of 1 to 63 and at most 253 bytes in all.
+    /// Not a name of letters, digits, `-` and `_` in labels of 1 to 63 and at most 253 bytes in
+    /// all.
     #[error("the host is not a domain name in ASCII (RFC 1123)")]
     Grammar,
-    /// Ends in a dot. It is the same host under another spelling, so certificates and pools would see two.
+    /// Ends in a dot. It is the same host under another spelling, so certificates and pools would
+    /// see two.
     #[error("the host ends in a dot: write it without")]
     TrailingDot,
     /// Its last label is a number, so that some resolvers take it for an address in disguise.
@@ -47,8 +50,9 @@ pub enum HostNameError {
     Missing,
 }
 
-/// Checks a domain name before it is looked up. `url` has already mapped IDNA, fullwidth digits and the octal, hex and
-/// short forms of IPv4; what comes through here by another way gets no second reading.
+/// Checks a domain name before it is looked up. `url` has already mapped IDNA, fullwidth digits and
+/// the octal, hex and short forms of IPv4; what comes through here by another way gets no second
+/// reading.
 pub(crate) fn check_domain(name: &str) -> Result<(), HostNameError> {
     if name.len() > 253 {
         return Err(HostNameError::Grammar);
@@ -59,7 +63,11 @@ pub(crate) fn check_domain(name: &str) -> Result<(), HostNameError> {
     let mut last = "";
     for label in name.split('.') {
         let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if label.is_empty() || label.len() > 63 || !label.bytes().all(inside) || label.starts_with('-') {
+        if label.is_empty()
+            || label.len() > 63
+            || !label.bytes().all(inside)
+            || label.starts_with('-')
+        {
             return Err(HostNameError::Grammar);
         }
         last = label;
@@ -80,7 +88,9 @@ fn is_metadata(name: &str) -> bool {
 
 /// The "ends in a number" checker of the WHATWG URL standard: all digits, or `0x` and hex digits.
 fn ends_in_number(label: &str) -> bool {
-    let hex = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    let hex = label
+        .strip_prefix("0x")
+        .or_else(|| label.strip_prefix("0X"));
     label.bytes().all(|byte| byte.is_ascii_digit())
         || hex.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
@@ -143,7 +153,10 @@ mod tests {
         ] {
             assert_eq!(check_domain(name), Err(HostNameError::Grammar), "{name:?}");
         }
-        assert_eq!(check_domain("example.com."), Err(HostNameError::TrailingDot));
+        assert_eq!(
+            check_domain("example.com."),
+            Err(HostNameError::TrailingDot)
+        );
     }
 
     #[test]

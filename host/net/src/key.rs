@@ -1,7 +1,7 @@
 use url::Url;
 
-/// What connections are kept by. Requests of two keys never share a connection: not two tenants, not two connections of
-/// one tenant, not two hosts.
+/// What connections are kept by. Requests of two keys never share a connection: not two tenants,
+/// not two connections of one tenant, not two hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientKey {
     pub(crate) space: ConnectionOwner,
@@ -21,7 +21,8 @@ pub(crate) enum ConnectionOwner {
 }
 
 impl ClientKey {
-    /// For a tenant's requests on a connection. `url` gives scheme, host and port; its path does not matter.
+    /// For a tenant's requests on a connection. `url` gives scheme, host and port; its path does
+    /// not matter.
     #[must_use]
     pub fn tenant(tenant: &str, connection: &str, url: &Url) -> Self {
         Self::new(ConnectionOwner::Tenant(tenant.into()), connection, url)

@@ -1,22 +1,27 @@
 //! Where bytes may go: DNS, address classes, pinning, TLS.
 //!
-//! This room decides which addresses a connection outward may reach, and makes that connection and no other. Every
-//! request that a guest or a token causes goes through it.
-//! What must never happen here: a connection to an address that was not classified for this very request; a proxy, a
-//! redirect, or a certificate that is not checked; one tenant's connection used for another; text of an upstream in an
-//! error.
+//! This room decides which addresses a connection outward may reach, and makes that connection and
+//! no other. Every request that a guest or a token causes goes through it. What must never happen
+//! here: a connection to an address that was not classified for this very request; a proxy, a
+//! redirect, or a certificate that is not checked; one tenant's connection used for another; text
+//! of an upstream in an error.
 //!
 //! # Tour
 //!
-//! - [`classify`], [`AddressClass`]: what kind of address it is, by the IANA special-purpose registries.
+//! - [`classify`], [`AddressClass`]: what kind of address it is, by the IANA special-purpose
+//!   registries.
 //! - [`AddressPolicy`]: which kinds a connection accepts.
 //! - [`Lookup`], [`SystemLookup`]: names to addresses.
-//! - [`Network::resolve`], [`ApprovedAddresses`]: one lookup, every answer classified, and the proof of it.
+//! - [`Network::resolve`], [`ApprovedAddresses`]: one lookup, every answer classified, and the
+//!   proof of it.
 //! - [`TlsIdentity`]: which roots a connection trusts.
-//! - [`Network::client`], [`ClientKey`], [`Client::send`]: pooled connections, one pool a key, to approved addresses.
+//! - [`Network::client`], [`ClientKey`], [`Client::send`]: pooled connections, one pool a key, to
+//!   approved addresses.
 //! - [`Network::fetch`]: a small document (JWKS, discovery), whole or not at all.
-//! - [`Destination`], [`Network::ask`]: a question of the host's own, with its secret, and the whole answer.
-//! - [`AdmissionQueue`], [`SingleFlight`]: how many questions of the host's own may be under way at once, and whose is next.
+//! - [`Destination`], [`Network::ask`]: a question of the host's own, with its secret, and the
+//!   whole answer.
+//! - [`AdmissionQueue`], [`SingleFlight`]: how many questions of the host's own may be under way at
+//!   once, and whose is next.
 //! - [`NetError`]: what went wrong, and whether bytes may have left.
 //! - [`Decoder`]: content codings that come although none was asked for.
 
@@ -46,7 +51,9 @@ mod url_check;
 pub use admission::{AdmissionLimits, AdmissionPermit, AdmissionQueue, OverloadError};
 pub use approved_addresses::ApprovedAddresses;
 pub use class::{AddressClass, classify};
-pub use client::{Client, ConnectionReuse, FIRST_BYTE_TIMEOUT, RemoteAddress, RequestBody, Timeouts};
+pub use client::{
+    Client, ConnectionReuse, FIRST_BYTE_TIMEOUT, RemoteAddress, RequestBody, Timeouts,
+};
 pub use coding::{CodingError, Decoder, decode_body};
 pub use connector::CONNECT_TIMEOUT;
 pub use destination::Destination;

@@ -7,11 +7,12 @@ use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
 
 use crate::{NetError, NetErrorKind};
 
-/// Names kept. One entry is a name and a record type; a host has tens of connections, not thousands.
+/// Names kept. One entry is a name and a record type; a host has tens of connections, not
+/// thousands.
 const CACHE_ENTRIES: u64 = 2_048;
 
-/// A record that says "do not keep me" is kept this long, so that a burst of calls costs one query. An answer that
-/// changes in between was classified as well: it cannot become wider by being kept.
+/// A record that says "do not keep me" is kept this long, so that a burst of calls costs one query.
+/// An answer that changes in between was classified as well: it cannot become wider by being kept.
 const MIN_TTL: Duration = Duration::from_secs(2);
 
 /// And no record is kept longer, so that an address which an operator withdrew is soon forgotten.
@@ -32,17 +33,19 @@ pub trait Lookup: Send + Sync + std::fmt::Debug {
     fn lookup<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, NetError>>;
 }
 
-/// The system's name servers and hosts file, read once when it is made, and a cache that keeps to the records' TTL.
+/// The system's name servers and hosts file, read once when it is made, and a cache that keeps to
+/// the records' TTL.
 ///
-/// A name is always taken as absolute: the search domains of `resolv.conf` are not tried, so that nobody who controls one
-/// of them can answer for `api.example.com`.
+/// A name is always taken as absolute: the search domains of `resolv.conf` are not tried, so that
+/// nobody who controls one of them can answer for `api.example.com`.
 #[derive(Debug)]
 pub struct SystemLookup {
     resolver: Option<TokioResolver>,
 }
 
 impl SystemLookup {
-    /// Reads the system's configuration. Where there is none, every lookup of a name fails, and addresses still work.
+    /// Reads the system's configuration. Where there is none, every lookup of a name fails, and
+    /// addresses still work.
     #[must_use]
     pub fn new() -> Self {
         let built = TokioResolver::builder_tokio().and_then(|mut builder| {
@@ -81,14 +84,17 @@ impl Lookup for SystemLookup {
                 .resolver
                 .as_ref()
                 .ok_or_else(|| NetError::before_sending(NetErrorKind::NoNameServers))?;
-            let answer = resolver.lookup_ip(format!("{host}.")).await.map_err(|error| {
-                tracing::debug!(host, %error, "lookup failed");
-                NetError::before_sending(if error.is_no_records_found() {
-                    NetErrorKind::NoAddress
-                } else {
-                    NetErrorKind::Lookup
-                })
-            })?;
+            let answer = resolver
+                .lookup_ip(format!("{host}."))
+                .await
+                .map_err(|error| {
+                    tracing::debug!(host, %error, "lookup failed");
+                    NetError::before_sending(if error.is_no_records_found() {
+                        NetErrorKind::NoAddress
+                    } else {
+                        NetErrorKind::Lookup
+                    })
+                })?;
             Ok(answer.iter().collect())
         })
     }

@@ -9,12 +9,12 @@ use url::Host;
 use crate::host::check_domain;
 use crate::sockets::{DEFAULT_SOCKETS, Sockets};
 use crate::{
-    AddressClass, AddressPolicy, ApprovedAddresses, Client, ClientKey, Lookup, NetError, NetErrorKind,
-    SystemLookup, TlsIdentity, classify,
+    AddressClass, AddressPolicy, ApprovedAddresses, Client, ClientKey, Lookup, NetError,
+    NetErrorKind, SystemLookup, TlsIdentity, classify,
 };
 
-/// Clients kept, the least recently used going first: tenants times connections in use. Each is a few kilobytes and its
-/// idle sockets.
+/// Clients kept, the least recently used going first: tenants times connections in use. Each is a
+/// few kilobytes and its idle sockets.
 const MAX_CLIENTS: u64 = 1_024;
 
 /// A client without a request for this long is dropped, with its idle connections.
@@ -53,8 +53,8 @@ impl Network {
         })
     }
 
-    /// The same with at most so many sockets to outside systems, idle ones included: fewer than the files that the process may
-    /// open. Never more than 4,096. A tenant has at most half of them.
+    /// The same with at most so many sockets to outside systems, idle ones included: fewer than the
+    /// files that the process may open. Never more than 4,096. A tenant has at most half of them.
     #[must_use]
     pub fn with_sockets(self, most: usize) -> Self {
         Self {
@@ -71,12 +71,13 @@ impl Network {
         Self::new(Arc::new(SystemLookup::new()))
     }
 
-    /// Looks a host up once and classifies every answer. One that the policy does not accept refuses them all: a name
-    /// server that mixes a public and an internal address is either broken or hostile.
+    /// Looks a host up once and classifies every answer. One that the policy does not accept
+    /// refuses them all: a name server that mixes a public and an internal address is either broken
+    /// or hostile.
     ///
     /// # Errors
-    /// The host is refused by name, has no address, has one that the policy refuses, or was not answered for in time.
-    /// Nothing was sent.
+    /// The host is refused by name, has no address, has one that the policy refuses, or was not
+    /// answered for in time. Nothing was sent.
     pub async fn resolve(
         &self,
         host: &Host<&str>,
@@ -110,8 +111,8 @@ impl Network {
         Ok(ApprovedAddresses::new(name, port, approved))
     }
 
-    /// The addresses of a host, each with its class: for an operator who asks, and never for a request, which takes
-    /// [`Network::resolve`].
+    /// The addresses of a host, each with its class: for an operator who asks, and never for a
+    /// request, which takes [`Network::resolve`].
     ///
     /// # Errors
     /// The host is refused by name, or was not answered for in time.
@@ -142,13 +143,17 @@ impl Network {
         tokio::time::timeout_at(end.into(), self.lookup.lookup(name))
             .await
             .map_err(|_| NetError::before_sending(NetErrorKind::Lookup))?
-            .map_err(|error| NetError { sent: false, ..error })
+            .map_err(|error| NetError {
+                sent: false,
+                ..error
+            })
     }
 
     /// The client of a key and a TLS identity, made where there is none yet.
     ///
     /// # Errors
-    /// The key's URL is `https` and the identity cleartext, or the other way round; or its host is none.
+    /// The key's URL is `https` and the identity cleartext, or the other way round; or its host is
+    /// none.
     pub fn client(&self, key: ClientKey, tls: &TlsIdentity) -> Result<Arc<Client>, NetError> {
         let key = (key, tls.id());
         if let Some(client) = self.clients.get(&key) {

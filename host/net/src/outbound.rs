@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use crate::coding::decode_body;
 use crate::fetch::{USER_AGENT, read_whole};
 use crate::{
-    AddressPolicy, ClientKey, Destination, HostNameError, NetError, NetErrorKind, Network, RequestBody,
-    Timeouts, TlsIdentity,
+    AddressPolicy, ClientKey, Destination, HostNameError, NetError, NetErrorKind, Network,
+    RequestBody, Timeouts, TlsIdentity,
 };
 
 /// One question of the host's own. What it holds may be secret.
@@ -17,11 +17,13 @@ pub struct OutboundRequest<'a> {
     pub destination: &'a Destination,
     /// On whose connections: the host's own, or a tenant's.
     pub key: ClientKey,
-    /// Roots, and a certificate of the host's own, in the place of the public roots. Not used for `http`.
+    /// Roots, and a certificate of the host's own, in the place of the public roots. Not used for
+    /// `http`.
     pub tls: Option<&'a TlsIdentity>,
     /// The method.
     pub method: Method,
-    /// `Authorization` and what else the destination asks for; `Accept`, `Accept-Encoding` and `User-Agent` are set.
+    /// `Authorization` and what else the destination asks for; `Accept`, `Accept-Encoding` and
+    /// `User-Agent` are set.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
@@ -59,12 +61,12 @@ impl fmt::Debug for OutboundResponse {
 }
 
 impl Network {
-    /// Asks once: addresses classified and pinned, no proxy, no redirect, a body that is capped. Nothing is sent a second
-    /// time.
+    /// Asks once: addresses classified and pinned, no proxy, no redirect, a body that is capped.
+    /// Nothing is sent a second time.
     ///
     /// # Errors
-    /// The destination is not fit for secrets, or refused; there is no whole answer in time; it has a content encoding
-    /// that cannot be decoded, or is longer than the cap.
+    /// The destination is not fit for secrets, or refused; there is no whole answer in time; it has
+    /// a content encoding that cannot be decoded, or is longer than the cap.
     pub async fn ask(&self, question: OutboundRequest<'_>) -> Result<OutboundResponse, NetError> {
         let deadline = question.deadline;
         tokio::time::timeout_at(deadline.into(), self.ask_once(question))
@@ -90,7 +92,9 @@ impl Network {
             allow_loopback: destination.allow_loopback,
             allow_private: destination.allow_private,
         };
-        let approved = self.resolve(&host, port, &policy, question.deadline).await?;
+        let approved = self
+            .resolve(&host, port, &policy, question.deadline)
+            .await?;
         let mut request = Request::new(RequestBody::new(question.body));
         *request.method_mut() = question.method;
         *request.uri_mut() = url
@@ -104,10 +108,15 @@ impl Network {
             (header::ACCEPT_ENCODING, "identity"),
             (header::USER_AGENT, USER_AGENT),
         ] {
-            headers.entry(name).or_insert(HeaderValue::from_static(value));
+            headers
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
         }
         let timeouts = Timeouts::from_deadline(question.deadline);
-        let (head, body) = client.send(request, &approved, timeouts).await?.into_parts();
+        let (head, body) = client
+            .send(request, &approved, timeouts)
+            .await?
+            .into_parts();
         let body = read_whole(body, question.cap).await?;
         Ok(OutboundResponse {
             status: head.status.as_u16(),

@@ -2,18 +2,22 @@ use std::net::IpAddr;
 
 use crate::{AddressClass, classify};
 
-/// Which addresses a connection accepts, beside the globally reachable ones. The default accepts no others.
+/// Which addresses a connection accepts, beside the globally reachable ones. The default accepts no
+/// others.
 ///
-/// Link-local, metadata, multicast and every other special range are never acceptable: no field opens them.
+/// Link-local, metadata, multicast and every other special range are never acceptable: no field
+/// opens them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct AddressPolicy {
     /// Loopback addresses.
     pub allow_loopback: bool,
-    /// Private networks (RFC 1918, RFC 4193), without the metadata services that some clouds keep there.
+    /// Private networks (RFC 1918, RFC 4193), without the metadata services that some clouds keep
+    /// there.
     pub allow_private: bool,
 }
 
-/// An address that the policy does not accept. For the log: which address a name has is not the guest's to know.
+/// An address that the policy does not accept. For the log: which address a name has is not the
+/// guest's to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("address {address} is refused: it is {}{}", class.as_str(), hint(*class))]
 pub struct AddressError {

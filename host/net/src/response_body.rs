@@ -22,8 +22,8 @@ impl ResponseBody {
         Self { inner, flow, spent }
     }
 
-    /// The time for which this client's connections have held a thread since this was last asked. Whoever uses the client
-    /// pays for it.
+    /// The time for which this client's connections have held a thread since this was last asked.
+    /// Whoever uses the client pays for it.
     #[must_use]
     pub fn take_cpu(&self) -> Duration {
         self.spent.take()
@@ -39,7 +39,9 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let data = frame
+            .as_ref()
+            .and_then(|frame| frame.as_ref().ok()?.data_ref());
         if let (Some(data), Some(flow)) = (data, &self.flow) {
             flow.allow_body(data.len());
         }

@@ -13,8 +13,8 @@ type Flight<V> = Pin<Box<dyn Future<Output = V> + Send>>;
 /// Flights remembered before those that have ended are forgotten.
 const REMEMBERED: usize = 256;
 
-/// Lets many callers with one question wait for one answer. The operation goes on as long as one of them waits, whichever
-/// came first, and is dropped with the last.
+/// Lets many callers with one question wait for one answer. The operation goes on as long as one of
+/// them waits, whichever came first, and is dropped with the last.
 pub struct SingleFlight<K, V: Clone> {
     flights: Mutex<HashMap<K, WeakShared<Flight<V>>>>,
 }
@@ -32,7 +32,11 @@ impl<K: Eq + Hash, V: Clone> SingleFlight<K, V> {
             return flight;
         }
         if flights.len() >= REMEMBERED {
-            flights.retain(|_, flight| flight.upgrade().is_some_and(|flight| flight.peek().is_none()));
+            flights.retain(|_, flight| {
+                flight
+                    .upgrade()
+                    .is_some_and(|flight| flight.peek().is_none())
+            });
         }
         let operation: Flight<V> = Box::pin(operation());
         let flight = operation.shared();
@@ -93,7 +97,10 @@ mod tests {
     async fn what_is_remembered_is_bounded() {
         let flights = SingleFlight::default();
         for number in 0..REMEMBERED * 4 {
-            assert_eq!(flights.join(number, move || async move { number }).await, number);
+            assert_eq!(
+                flights.join(number, move || async move { number }).await,
+                number
+            );
         }
         assert!(flights.flights.lock().unwrap().len() <= REMEMBERED);
     }

@@ -8,14 +8,16 @@ use tokio::sync::Notify;
 
 use crate::key::ConnectionOwner;
 
-/// Sockets where nothing else is said: twice those of 64 calls with 32 requests each, which are the defaults of both, so that
-/// one tenant may have those.
+/// Sockets where nothing else is said: twice those of 64 calls with 32 requests each, which are the
+/// defaults of both, so that one tenant may have those.
 pub(crate) const DEFAULT_SOCKETS: usize = 4_096;
 
-/// Sockets that a tenant may always have where it has none: one for its call, and one for that call's credential.
+/// Sockets that a tenant may always have where it has none: one for its call, and one for that
+/// call's credential.
 const FOR_A_NEWCOMER: usize = 2;
 
-/// How long a connection waits for a socket: well within the time that connecting may take, so that the reason is told.
+/// How long a connection waits for a socket: well within the time that connecting may take, so that
+/// the reason is told.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A connection pool whose idle connections can be closed. Those in use go on.
@@ -23,11 +25,12 @@ pub(crate) trait IdleConnections: Send + Sync {
     fn close_idle(&self);
 }
 
-/// Counts the sockets that are open to outside systems, idle ones included: each is a file of the process, and the store, the
-/// audit chains and the doors need some as well.
+/// Counts the sockets that are open to outside systems, idle ones included: each is a file of the
+/// process, and the store, the audit chains and the doors need some as well.
 ///
-/// Where a tenant may have no more, its idle connections are closed; where nobody may, everybody's are. A tenant has at most half
-/// of all, and the last quarter is for those that have next to none, so that whatever others do, a newcomer gets one.
+/// Where a tenant may have no more, its idle connections are closed; where nobody may, everybody's
+/// are. A tenant has at most half of all, and the last quarter is for those that have next to none,
+/// so that whatever others do, a newcomer gets one.
 pub(crate) struct Sockets {
     most: usize,
     state: Mutex<SocketCounts>,
@@ -64,7 +67,8 @@ impl Sockets {
         state.pools.push((space.clone(), pool));
     }
 
-    /// A place for one socket more, after a wait of at most [`PATIENCE`]; `None` where there was none.
+    /// A place for one socket more, after a wait of at most [`PATIENCE`]; `None` where there was
+    /// none.
     pub(crate) async fn open(self: &Arc<Self>, space: &ConnectionOwner) -> Option<SocketPermit> {
         let waiting = async {
             loop {
@@ -97,7 +101,8 @@ impl Sockets {
         })
     }
 
-    /// Closes the idle connections of a tenant that may have no more for its own sake, else those of everybody.
+    /// Closes the idle connections of a tenant that may have no more for its own sake, else those
+    /// of everybody.
     fn close_idle(&self, space: &ConnectionOwner) {
         let state = self.state();
         let is_own = state.of.get(space).copied().unwrap_or(0) >= self.most / 2;
@@ -171,7 +176,10 @@ mod tests {
             held.push(take_all(&sockets, &tenant(number)));
         }
         assert!(held.iter().all(|held| held.len() >= 2));
-        assert!(sockets.try_open(&tenant(9)).is_some() && sockets.try_open(&ConnectionOwner::Host).is_some());
+        assert!(
+            sockets.try_open(&tenant(9)).is_some()
+                && sockets.try_open(&ConnectionOwner::Host).is_some()
+        );
         drop(held);
         assert!(sockets.state().of.is_empty() && sockets.state().open == 0);
         assert_eq!(take_all(&sockets, &tenant(1)).len(), 32);
@@ -199,7 +207,10 @@ mod tests {
         assert_eq!((left(&own), left(&other)), (4, 2));
         let one = sockets.open(&tenant(0)).await;
         assert!(one.is_some() && left(&own) == 0 && left(&other) == 2);
-        let used = [take_all(&sockets, &tenant(0)), take_all(&sockets, &tenant(2))];
+        let used = [
+            take_all(&sockets, &tenant(0)),
+            take_all(&sockets, &tenant(2)),
+        ];
         assert!(used.iter().all(|used| !used.is_empty()) && sockets.try_open(&tenant(3)).is_none());
         assert!(sockets.open(&tenant(3)).await.is_some() && left(&other) == 0);
     }

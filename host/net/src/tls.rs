@@ -8,7 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-/// Sessions that one client keeps for resumption. A client has one host, and a few tickets of it are enough.
+/// Sessions that one client keeps for resumption. A client has one host, and a few tickets of it
+/// are enough.
 const SESSIONS: usize = 8;
 
 /// Why roots of a connection's own are refused.
@@ -31,11 +32,12 @@ pub enum TlsError {
     Setup,
 }
 
-/// How a connection proves whom it talks to: which roots it trusts, or, where the operator said so, no TLS at all.
+/// How a connection proves whom it talks to: which roots it trusts, or, where the operator said so,
+/// no TLS at all.
 ///
-/// Build one when the configuration is read and keep it: it is part of the key of the connection pool, and two that
-/// were built apart do not share connections, even from the same PEM. There is no switch that accepts a certificate
-/// unchecked.
+/// Build one when the configuration is read and keep it: it is part of the key of the connection
+/// pool, and two that were built apart do not share connections, even from the same PEM. There is
+/// no switch that accepts a certificate unchecked.
 #[derive(Clone)]
 pub struct TlsIdentity {
     id: u64,
@@ -69,8 +71,9 @@ impl TlsIdentity {
         Self::new(RootCertStore::empty(), true)
     }
 
-    /// What a connection as its operator defined it needs: its own roots, the public ones, or cleartext where its base
-    /// is `http` and `allow_http` is set. An `http` base without `allow_http` gets TLS, and then fails.
+    /// What a connection as its operator defined it needs: its own roots, the public ones, or
+    /// cleartext where its base is `http` and `allow_http` is set. An `http` base without
+    /// `allow_http` gets TLS, and then fails.
     ///
     /// # Errors
     /// The connection's `ca` is not acceptable.
@@ -89,8 +92,8 @@ impl TlsIdentity {
         ))
     }
 
-    /// A certificate of the host's own, for a server that asks for one (mutual TLS): its chain in PEM, its own first, and
-    /// its key in PEM. `roots`: trusted instead of the public ones.
+    /// A certificate of the host's own, for a server that asks for one (mutual TLS): its chain in
+    /// PEM, its own first, and its key in PEM. `roots`: trusted instead of the public ones.
     ///
     /// # Errors
     /// One of them is not PEM, holds nothing, or the key is not the certificate's.
@@ -114,7 +117,8 @@ impl TlsIdentity {
 
     fn config_builder(
         roots: RootCertStore,
-    ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TlsError> {
+    ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TlsError>
+    {
         Ok(
             ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
@@ -140,8 +144,8 @@ impl TlsIdentity {
         self.cleartext
     }
 
-    /// The settings for one client, with a session store of its own: a ticket that one tenant's connection got would
-    /// tell the upstream that another tenant's comes from the same place.
+    /// The settings for one client, with a session store of its own: a ticket that one tenant's
+    /// connection got would tell the upstream that another tenant's comes from the same place.
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         let mut own = ClientConfig::clone(&self.config);
         own.resumption = Resumption::in_memory_sessions(SESSIONS);

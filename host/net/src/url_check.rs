@@ -19,8 +19,9 @@ pub enum UrlError {
     Port,
 }
 
-/// Holds a URL's text against what is refused once it is connected to, so that a file that names such a place fails when it is
-/// loaded. A name may still lead to an address that is refused: that is looked at each time.
+/// Holds a URL's text against what is refused once it is connected to, so that a file that names
+/// such a place fails when it is loaded. A name may still lead to an address that is refused: that
+/// is looked at each time.
 ///
 /// # Errors
 /// The host, its address, or the port is refused.

@@ -18,13 +18,19 @@ pub enum ClientAuth {
     None,
 }
 
-/// `Authorization: Basic` of a client (RFC 6749 section 2.3.1): both parts are form-encoded before they are joined.
+/// `Authorization: Basic` of a client (RFC 6749 section 2.3.1): both parts are form-encoded before
+/// they are joined.
 #[must_use]
 pub fn client_secret_basic(id: &str, secret: &Secret) -> HeaderValue {
     let encode = |bytes: &[u8]| form_urlencoded::byte_serialize(bytes).collect::<String>();
-    let joined = Zeroizing::new(format!("{}:{}", encode(id.as_bytes()), encode(secret.expose())));
+    let joined = Zeroizing::new(format!(
+        "{}:{}",
+        encode(id.as_bytes()),
+        encode(secret.expose())
+    ));
     let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(joined.as_bytes())));
-    let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+    let mut value =
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
     value.set_sensitive(true);
     value
 }

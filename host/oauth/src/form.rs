@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::TokenKind;
 
-/// Room for a form with the usual tokens, in bytes, so that it does not grow and leave copies behind.
+/// Room for a form with the usual tokens, in bytes, so that it does not grow and leave copies
+/// behind.
 const FORM: usize = 16 << 10;
 
 /// A secret that is not UTF-8 and cannot stand in a form.
@@ -50,7 +51,9 @@ impl TokenForm {
         verifier: &Secret,
     ) -> Result<Self, SecretNotText> {
         let form = Self::new().with("grant_type", "authorization_code");
-        let form = form.with_secret("code", code)?.with("redirect_uri", redirect_uri);
+        let form = form
+            .with_secret("code", code)?
+            .with("redirect_uri", redirect_uri);
         form.with_secret("code_verifier", verifier)
     }
 
@@ -67,8 +70,14 @@ impl TokenForm {
     ///
     /// # Errors
     /// The subject token is not text.
-    pub fn token_exchange(subject: &Secret, fields: TokenExchangeForm<'_>) -> Result<Self, SecretNotText> {
-        let form = Self::new().with("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange");
+    pub fn token_exchange(
+        subject: &Secret,
+        fields: TokenExchangeForm<'_>,
+    ) -> Result<Self, SecretNotText> {
+        let form = Self::new().with(
+            "grant_type",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        );
         let form = form
             .with_secret("subject_token", subject)?
             .with("subject_token_type", fields.subject.urn())
@@ -93,9 +102,11 @@ impl TokenForm {
         if !self.0.is_empty() {
             self.0.push('&');
         }
-        self.0.extend(form_urlencoded::byte_serialize(name.as_bytes()));
+        self.0
+            .extend(form_urlencoded::byte_serialize(name.as_bytes()));
         self.0.push('=');
-        self.0.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+        self.0
+            .extend(form_urlencoded::byte_serialize(value.as_bytes()));
         self
     }
 

@@ -4,18 +4,21 @@ use toolhost_identity::without_bom;
 use toolhost_policy::{Secret, read_secret};
 use zeroize::Zeroizing;
 
-/// A token whose life the server does not say, or says in no way that is understood, is renewed after this many seconds.
+/// A token whose life the server does not say, or says in no way that is understood, is renewed
+/// after this many seconds.
 const UNSAID_LIFE: u64 = 300;
 
 /// The longest life that is believed, in seconds: what is said to last longer is renewed anyway.
 const MAX_LIFE: u64 = 30 * 86_400;
 
-/// Kinds of tokens that are shown with a proof, or are none to be shown: DPoP (RFC 9449), MAC, proof of possession, and `N_A`
-/// of RFC 8693. Whatever else servers write (`bot`, `BearerToken`, nothing at all) is sent as a bearer by all their clients.
+/// Kinds of tokens that are shown with a proof, or are none to be shown: DPoP (RFC 9449), MAC,
+/// proof of possession, and `N_A` of RFC 8693. Whatever else servers write (`bot`, `BearerToken`,
+/// nothing at all) is sent as a bearer by all their clients.
 const NOT_BEARER: [&str; 6] = ["dpop", "mac", "pop", "hawk", "oauth1", "n_a"];
 
-/// The members that count. One of them twice makes the answer nobody's, since two readers could each believe another one;
-/// whatever stands beside them, however it is written, costs no token and is not read.
+/// The members that count. One of them twice makes the answer nobody's, since two readers could
+/// each believe another one; whatever stands beside them, however it is written, costs no token and
+/// is not read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct TokenMembers {
@@ -42,8 +45,8 @@ impl TokenMembers {
     }
 }
 
-/// The answer of a token endpoint. What was rotated is read apart from the rest: it must be stored whatever is wrong with
-/// the access token.
+/// The answer of a token endpoint. What was rotated is read apart from the rest: it must be stored
+/// whatever is wrong with the access token.
 #[derive(Debug)]
 pub struct TokenAnswer {
     /// Another one than the server was shown, where it gave one that can be kept.
@@ -57,7 +60,8 @@ pub struct TokenAnswer {
 pub struct AccessToken {
     /// The token.
     pub secret: Secret,
-    /// In Unix seconds, by this machine's clock and from before the request was sent: no clocks are compared.
+    /// In Unix seconds, by this machine's clock and from before the request was sent: no clocks are
+    /// compared.
     pub expires_at: u64,
     /// `issued_token_type` (RFC 8693 section 2.2.1).
     pub issued_token_type: Option<String>,
@@ -74,14 +78,15 @@ pub enum TokenRefusal {
     Unclear(&'static str),
 }
 
-/// Reads a success (RFC 6749 section 5.1) as leniently as nothing is at stake. `asked_at`: Unix seconds before the request was
-/// sent.
+/// Reads a success (RFC 6749 section 5.1) as leniently as nothing is at stake. `asked_at`: Unix
+/// seconds before the request was sent.
 ///
 /// # Errors
 /// It is no JSON object, or says an error under the status of a success, as some servers do.
 pub fn read_token_answer(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenRefusal> {
     let bad = TokenRefusal::Unclear;
-    let mut members = TokenMembers::read(body).ok_or(bad("the token endpoint's answer is no JSON object"))?;
+    let mut members =
+        TokenMembers::read(body).ok_or(bad("the token endpoint's answer is no JSON object"))?;
     let refresh_token = secret(members.refresh_token.take()).unwrap_or_else(|why| {
         // The one that is stored may be used up; there is nothing to put in its place.
         tracing::warn!(why, "a refresh token of a token endpoint cannot be kept");
@@ -113,7 +118,9 @@ fn access(members: TokenMembers, asked_at: u64) -> Result<AccessToken, TokenRefu
         .and_then(parse_lifetime)
         .unwrap_or(UNSAID_LIFE);
     Ok(AccessToken {
-        secret: token.ok_or(bad("the token endpoint gave no `access_token` that can be sent"))?,
+        secret: token.ok_or(bad(
+            "the token endpoint gave no `access_token` that can be sent",
+        ))?,
         expires_at: asked_at.saturating_add(life.min(MAX_LIFE)),
         issued_token_type: members
             .issued_token_type
@@ -123,8 +130,8 @@ fn access(members: TokenMembers, asked_at: u64) -> Result<AccessToken, TokenRefu
     })
 }
 
-/// A number of seconds, as a number or a text. `None` of what is none, and of 0 and less: servers write those for a token
-/// that does not end.
+/// A number of seconds, as a number or a text. `None` of what is none, and of 0 and less: servers
+/// write those for a token that does not end.
 fn parse_lifetime(said: &Value) -> Option<u64> {
     let seconds = match said {
         Value::Number(seconds) => seconds.as_f64()?,
@@ -135,8 +142,8 @@ fn parse_lifetime(said: &Value) -> Option<u64> {
     (seconds >= 1.0).then_some(seconds as u64)
 }
 
-/// Reads an error (RFC 6749 section 5.2). Only its `error` counts; the rest is the server's words. `None`: it is no clear word
-/// about the grant or the client.
+/// Reads an error (RFC 6749 section 5.2). Only its `error` counts; the rest is the server's words.
+/// `None`: it is no clear word about the grant or the client.
 #[must_use]
 pub fn refusal_of_error(status: u16, body: &[u8]) -> Option<TokenRefusal> {
     let members = (400..=403)
@@ -164,20 +171,26 @@ fn failure_of(code: Option<&str>) -> TokenRefusal {
             | "bad_verification_code",
         ) => TokenRefusal::Grant,
         Some(
-            "invalid_client" | "unauthorized_client" | "incorrect_client_credentials" | "bad_client_secret",
+            "invalid_client"
+            | "unauthorized_client"
+            | "incorrect_client_credentials"
+            | "bad_client_secret",
         ) => TokenRefusal::Client,
         _ => TokenRefusal::Unclear("the token endpoint gave no token"),
     }
 }
 
-/// The text of a token. None, null and an empty one are none (RFC 6749 section 6: the old refresh token stays).
+/// The text of a token. None, null and an empty one are none (RFC 6749 section 6: the old refresh
+/// token stays).
 fn secret(token: Option<Value>) -> Result<Option<Secret>, &'static str> {
     match token {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) => {
             let text = Zeroizing::new(text);
-            read_secret(text.as_bytes()).map(Some).map_err(|why| why.reason())
+            read_secret(text.as_bytes())
+                .map(Some)
+                .map_err(|why| why.reason())
         }
         Some(_) => Err("a token of the answer is no text"),
     }
@@ -205,7 +218,10 @@ mod tests {
             ),
             (r#", "token_type": "bearer""#, 300),
             (r#", "expires_in": 60"#, 60),
-            (r#", "token_type": null, "expires_in": null, "scope": null"#, 300),
+            (
+                r#", "token_type": null, "expires_in": null, "scope": null"#,
+                300,
+            ),
             (r#", "token_type": "bot", "expires_in": "3600""#, 3_600),
             (
                 r#", "token_type": "BearerToken", "expires_in": " 3599.0 ""#,

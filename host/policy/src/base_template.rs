@@ -6,8 +6,8 @@ use crate::{HeaderTemplate, TemplateError};
 /// The longest host name, in bytes.
 const MAX_HOST: usize = 253;
 
-/// Labels at the end of a host name that no attribute has a part in: an attribute chooses a place within the operator's
-/// domain, never the domain.
+/// Labels at the end of a host name that no attribute has a part in: an attribute chooses a place
+/// within the operator's domain, never the domain.
 const FIXED_LABELS: usize = 2;
 
 /// Why a base with places is refused.
@@ -38,10 +38,12 @@ pub enum FillError {
     Url,
 }
 
-/// A base URL with places for credential attributes: `https://{site}.example.com/accounts/{external_tenant_id}`.
+/// A base URL with places for credential attributes:
+/// `https://{site}.example.com/accounts/{external_tenant_id}`.
 ///
-/// A place in the host takes letters a to z, digits and `-`, within one label; one in the path takes unreserved
-/// characters (RFC 3986 section 2.3), within one segment, and no `.` first. Nothing that separates anything is among them.
+/// A place in the host takes letters a to z, digits and `-`, within one label; one in the path
+/// takes unreserved characters (RFC 3986 section 2.3), within one segment, and no `.` first.
+/// Nothing that separates anything is among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseTemplate {
     scheme: &'static str,
@@ -67,7 +69,10 @@ impl BaseTemplate {
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, port) = match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port.parse().map_err(|_| BaseTemplateError::Form)?)),
+            Some((host, port)) => (
+                host,
+                Some(port.parse().map_err(|_| BaseTemplateError::Form)?),
+            ),
             None => (authority, None),
         };
         let templates = |text: &str, between| -> Result<Vec<HeaderTemplate>, TemplateError> {
@@ -103,8 +108,8 @@ impl BaseTemplate {
         Ok(template)
     }
 
-    /// What the template reads as where nobody's attributes are at hand: each place holds its attribute's own name, with
-    /// `-` for `_`. Plugins meet this one, and no request goes there.
+    /// What the template reads as where nobody's attributes are at hand: each place holds its
+    /// attribute's own name, with `-` for `_`. Plugins meet this one, and no request goes there.
     #[must_use]
     pub fn sample(&self) -> &Url {
         &self.sample
@@ -155,7 +160,9 @@ impl BaseTemplate {
         if !filled.into_iter().all(is_label) || !has_form {
             return Err(FillError::Url);
         }
-        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
+        let port = self
+            .port
+            .map_or_else(String::new, |port| format!(":{port}"));
         let text = format!("{}://{host}{port}/{}", self.scheme, segments.join("/"));
         let url = Url::parse(&text).map_err(|_| FillError::Url)?;
         if url.as_str() != text || !self.matches(&url) {
@@ -164,11 +171,14 @@ impl BaseTemplate {
         Ok(url)
     }
 
-    /// Whether a URL is one that this template can make, as if nothing had been checked before: its scheme and port, its
-    /// labels and segments one by one, and those without a place to the letter.
+    /// Whether a URL is one that this template can make, as if nothing had been checked before: its
+    /// scheme and port, its labels and segments one by one, and those without a place to the
+    /// letter.
     #[must_use]
     pub fn matches(&self, url: &Url) -> bool {
-        let Some(host) = url.host_str() else { return false };
+        let Some(host) = url.host_str() else {
+            return false;
+        };
         let labels: Vec<&str> = host.split('.').collect();
         let path = url.path().strip_prefix('/').unwrap_or_default();
         let segments: Vec<&str> = match path {
@@ -176,7 +186,10 @@ impl BaseTemplate {
             _ => path.split('/').collect(),
         };
         let is_whole = url.scheme() == self.scheme
-            && url.port() == self.port.filter(|port| Some(*port) != default_port(self.scheme))
+            && url.port()
+                == self
+                    .port
+                    .filter(|port| Some(*port) != default_port(self.scheme))
             && url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
@@ -187,8 +200,9 @@ impl BaseTemplate {
             let is_literal = template.attributes().next().is_none();
             is_literal.then(|| template.fill(|_| None).ok()).flatten()
         };
-        let fits = |template: &HeaderTemplate, text: &str, grammar: fn(&str) -> bool| match literal(template)
-        {
+        let fits = |template: &HeaderTemplate, text: &str, grammar: fn(&str) -> bool| match literal(
+            template,
+        ) {
             Some(literal) => literal == text,
             None => grammar(text),
         };
@@ -228,13 +242,19 @@ mod tests {
     fn fill(template: &str, value: &str) -> Result<String, FillError> {
         let template = BaseTemplate::parse(template).unwrap();
         let value = value.to_owned();
-        template.fill(|_| Some(value.clone())).map(|url| url.to_string())
+        template
+            .fill(|_| Some(value.clone()))
+            .map(|url| url.to_string())
     }
 
     #[test]
     fn a_label_and_a_segment_are_filled() {
         for (template, value, url) in [
-            ("https://{site}.example.com", "eu-1", "https://eu-1.example.com/"),
+            (
+                "https://{site}.example.com",
+                "eu-1",
+                "https://eu-1.example.com/",
+            ),
             (
                 "https://{site}-api.eu.example.com/",
                 "acme",
@@ -250,13 +270,23 @@ mod tests {
                 "A.b~c_d-1",
                 "https://api.example.com/t/A.b~c_d-1/v1",
             ),
-            ("http://127.0.0.1:81/{id}", "acme", "http://127.0.0.1:81/acme"),
+            (
+                "http://127.0.0.1:81/{id}",
+                "acme",
+                "http://127.0.0.1:81/acme",
+            ),
         ] {
             assert_eq!(fill(template, value).as_deref(), Ok(url), "{template}");
         }
         let template = BaseTemplate::parse("https://{site_id}.example.com/{account}").unwrap();
-        assert_eq!(template.sample().as_str(), "https://site-id.example.com/account");
-        assert_eq!(template.attributes().collect::<Vec<_>>(), ["site_id", "account"]);
+        assert_eq!(
+            template.sample().as_str(),
+            "https://site-id.example.com/account"
+        );
+        assert_eq!(
+            template.attributes().collect::<Vec<_>>(),
+            ["site_id", "account"]
+        );
     }
 
     #[test]
@@ -305,8 +335,9 @@ mod tests {
     #[test]
     fn t45_no_value_of_a_path_leaves_its_segment() {
         for value in [
-            "", ".", "..", "...", ".hidden", "a/b", "a\\b", "a%2fb", "%2e%2e", "a?b", "a#b", "a;b", "a@b",
-            "a:b", "a b", "ż", "a\r\nb", "a\0", "a&b", "a=b", "a+b", "a,b", "a//b", "a/../b",
+            "", ".", "..", "...", ".hidden", "a/b", "a\\b", "a%2fb", "%2e%2e", "a?b", "a#b", "a;b",
+            "a@b", "a:b", "a b", "ż", "a\r\nb", "a\0", "a&b", "a=b", "a+b", "a,b", "a//b",
+            "a/../b",
         ] {
             let filled = fill("https://api.example.com/t/{id}/v1", value);
             assert!(filled.is_err(), "{value:?} made {filled:?}");
@@ -344,7 +375,11 @@ mod tests {
             "https://a..example.com/{x}",
             "https://",
         ] {
-            assert_eq!(BaseTemplate::parse(text), Err(BaseTemplateError::Form), "{text}");
+            assert_eq!(
+                BaseTemplate::parse(text),
+                Err(BaseTemplateError::Form),
+                "{text}"
+            );
         }
         assert!(matches!(
             BaseTemplate::parse("https://{Site}.example.com"),

@@ -3,11 +3,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::{
-    AuthPlacement, BaseTemplate, Connection, base_prefix, check_canonical_path, is_always_protected,
-    is_never_shown, pointer_keys,
+    AuthPlacement, BaseTemplate, Connection, base_prefix, check_canonical_path,
+    is_always_protected, is_never_shown, pointer_keys,
 };
 
-/// A connection whose parts agree with each other. Nothing else is granted, so no request has to check it again (E11).
+/// A connection whose parts agree with each other. Nothing else is granted, so no request has to
+/// check it again (E11).
 #[derive(Debug, Clone)]
 pub struct CheckedConnection(Arc<Connection>);
 
@@ -130,7 +131,10 @@ fn check(connection: &Connection) -> Result<(), ConnectionConflict> {
     }
     for header in &connection.response_headers {
         if is_never_shown(header.as_str()) || own.contains(header) {
-            return Err(ConnectionConflict::ResponseHeader(name(), header.to_string()));
+            return Err(ConnectionConflict::ResponseHeader(
+                name(),
+                header.to_string(),
+            ));
         }
     }
     Ok(())
@@ -176,7 +180,8 @@ fn auth(connection: &Connection) -> Result<(), &'static str> {
         }
         let mut names = HashSet::new();
         for part in parts {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+            let plain =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
             if part.name.is_empty() || !part.name.bytes().all(plain) || !names.insert(&part.name) {
                 return Err(
                     "a part has a name that is not of A-Z, a-z, 0-9, _, - and ., or that is there twice",
@@ -187,7 +192,10 @@ fn auth(connection: &Connection) -> Result<(), &'static str> {
             }
         }
         let mut places = HashSet::new();
-        let headers = connection.auth.headers().map(|name| format!("header {name}"));
+        let headers = connection
+            .auth
+            .headers()
+            .map(|name| format!("header {name}"));
         let keys = connection
             .auth
             .query_keys()
@@ -209,7 +217,9 @@ fn auth(connection: &Connection) -> Result<(), &'static str> {
 
 fn check_placement(auth: &AuthPlacement) -> Result<(), &'static str> {
     match auth {
-        AuthPlacement::Header { prefix, .. } if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
+        AuthPlacement::Header { prefix, .. }
+            if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) =>
+        {
             Err("the prefix is not visible ASCII")
         }
         AuthPlacement::Query { key } if key.is_empty() => Err("the query key is empty"),
@@ -224,8 +234,8 @@ fn check_placement(auth: &AuthPlacement) -> Result<(), &'static str> {
 mod tests {
     use super::{CheckedConnection, ConnectionConflict};
     use crate::{
-        AuthPlacement, Connection, ConnectionName, CredentialOwner, Endpoint, HeaderTemplate, Method,
-        PathTemplate, PrincipalRule, SecretPart, UrlTemplates,
+        AuthPlacement, Connection, ConnectionName, CredentialOwner, Endpoint, HeaderTemplate,
+        Method, PathTemplate, PrincipalRule, SecretPart, UrlTemplates,
     };
     use http::HeaderName;
 
@@ -263,7 +273,12 @@ mod tests {
         let template = HeaderTemplate::parse("{external_tenant_id}").unwrap();
         names
             .iter()
-            .map(|name| (HeaderName::from_bytes(name.as_bytes()).unwrap(), template.clone()))
+            .map(|name| {
+                (
+                    HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                    template.clone(),
+                )
+            })
             .collect()
     }
 
@@ -314,7 +329,10 @@ mod tests {
             assert!(parts(&bad).is_err(), "{bad:?}");
         }
         let nine: Vec<_> = (0..9).map(|n| format!("k{n}")).collect();
-        let nine: Vec<_> = nine.iter().map(|name| (name.as_str(), query(name))).collect();
+        let nine: Vec<_> = nine
+            .iter()
+            .map(|name| (name.as_str(), query(name)))
+            .collect();
         assert!(parts(&nine).is_err());
         let auth = AuthPlacement::Parts(vec![SecretPart {
             name: "a".into(),
@@ -365,7 +383,8 @@ mod tests {
             assert!(matches!(error, Err(ConnectionConflict::Header(..))));
         }
         assert!(matches!(
-            check("https://h.example", |c| c.headers = headers(&["x-a", "X-A"])),
+            check("https://h.example", |c| c.headers =
+                headers(&["x-a", "X-A"])),
             Err(ConnectionConflict::Twice(..))
         ));
         assert_eq!(
@@ -424,7 +443,11 @@ mod tests {
             Err(ConnectionConflict::Query(..))
         ));
         for bad in ["", "key", "/", "/a//b"] {
-            let body = |c: &mut Connection| c.auth = AuthPlacement::Body { pointer: bad.into() };
+            let body = |c: &mut Connection| {
+                c.auth = AuthPlacement::Body {
+                    pointer: bad.into(),
+                }
+            };
             assert!(
                 matches!(
                     check("https://h.example", body),
@@ -494,9 +517,14 @@ mod tests {
             );
         }
         let base = crate::BaseTemplate::parse("https://{site}.h.example").unwrap();
-        assert!(check(base.sample().as_str(), |c| c.filled.base = Some(base.clone())).is_ok());
+        assert!(
+            check(base.sample().as_str(), |c| c.filled.base =
+                Some(base.clone()))
+            .is_ok()
+        );
         assert!(matches!(
-            check("https://other.h.example", |c| c.filled.base = Some(base.clone())),
+            check("https://other.h.example", |c| c.filled.base =
+                Some(base.clone())),
             Err(ConnectionConflict::Base(..))
         ));
     }

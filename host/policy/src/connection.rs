@@ -123,8 +123,8 @@ pub enum TemplateError {
 
 /// A header value with places for credential attributes, such as `acct-{external_tenant_id}`.
 ///
-/// The list of variables is closed: attributes of the credential, never an argument of the model, never the
-/// environment (E10).
+/// The list of variables is closed: attributes of the credential, never an argument of the model,
+/// never the environment (E10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderTemplate {
     pieces: Vec<Result<String, String>>,
@@ -134,7 +134,8 @@ impl HeaderTemplate {
     /// Reads a template; `{{` and `}}` stand for braces.
     ///
     /// # Errors
-    /// An unpaired brace, a name that is no attribute's, or a character outside visible ASCII and space.
+    /// An unpaired brace, a name that is no attribute's, or a character outside visible ASCII and
+    /// space.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if !text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
             return Err(TemplateError::Character);
@@ -200,7 +201,8 @@ impl HeaderTemplate {
     }
 }
 
-/// One outside system as the operator defined it. What a plugin says instead of a host and a credential.
+/// One outside system as the operator defined it. What a plugin says instead of a host and a
+/// credential.
 #[derive(Clone)]
 pub struct Connection {
     /// Its name.
@@ -217,9 +219,11 @@ pub struct Connection {
     pub auth: AuthPlacement,
     /// Headers that the host sets, filled from the credential's attributes.
     pub headers: Vec<(http::HeaderName, HeaderTemplate)>,
-    /// Arguments of tools that the host fills from the credential's attributes, by name. No model chooses them.
+    /// Arguments of tools that the host fills from the credential's attributes, by name. No model
+    /// chooses them.
     pub provide: Vec<(String, HeaderTemplate)>,
-    /// Arguments of described tools that a model gives although their names say that they are credentials.
+    /// Arguments of described tools that a model gives although their names say that they are
+    /// credentials.
     pub offered_arguments: Vec<String>,
     /// What else is filled from them: base, path and query.
     pub filled: UrlTemplates,
@@ -229,16 +233,18 @@ pub struct Connection {
     pub allow: Option<Vec<Endpoint>>,
     /// Response headers that a guest may see, beside the usual ones; in lower case.
     pub response_headers: Vec<http::HeaderName>,
-    /// Operations whose answers hold the credential, which the operator accepts: it is taken out of them, and they count
-    /// towards no quarantine.
+    /// Operations whose answers hold the credential, which the operator accepts: it is taken out of
+    /// them, and they count towards no quarantine.
     pub reflects: Vec<OperationRule>,
-    /// Operations of which a plugin may ask for a range (RFC 9110 section 14), and that may answer with a part.
+    /// Operations of which a plugin may ask for a range (RFC 9110 section 14), and that may answer
+    /// with a part.
     pub ranges: Vec<OperationRule>,
     /// `http://` is acceptable.
     pub allow_http: bool,
     /// Loopback addresses are acceptable.
     pub allow_loopback: bool,
-    /// Private networks (RFC 1918, RFC 4193) are acceptable. Link-local and metadata addresses never are.
+    /// Private networks (RFC 1918, RFC 4193) are acceptable. Link-local and metadata addresses
+    /// never are.
     pub allow_private: bool,
     /// Roots to trust instead of the public ones: certificates in PEM.
     pub ca: Option<Arc<[u8]>>,
@@ -292,7 +298,10 @@ mod tests {
         }
         assert_eq!(HeaderTemplate::parse("{a"), Err(TemplateError::Brace));
         assert_eq!(HeaderTemplate::parse("a}"), Err(TemplateError::Brace));
-        assert_eq!(HeaderTemplate::parse("a\r\nb"), Err(TemplateError::Character));
+        assert_eq!(
+            HeaderTemplate::parse("a\r\nb"),
+            Err(TemplateError::Character)
+        );
     }
 
     #[test]

@@ -7,7 +7,10 @@ use crate::{PathTemplate, is_member_of};
 /// The methods that a plugin may be granted. `CONNECT` and `TRACE` are not among them (T44).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs, reason = "the methods of RFC 9110 section 9.3 and RFC 5789")]
+#[allow(
+    missing_docs,
+    reason = "the methods of RFC 9110 section 9.3 and RFC 5789"
+)]
 pub enum Method {
     Get,
     Head,
@@ -61,7 +64,8 @@ impl fmt::Display for Method {
     }
 }
 
-/// Header fields that every endpoint lets a guest set: they choose a representation and carry no right.
+/// Header fields that every endpoint lets a guest set: they choose a representation and carry no
+/// right.
 const ALWAYS: &[&str] = &[
     "accept",
     "accept-language",
@@ -77,7 +81,12 @@ const ALWAYS: &[&str] = &[
 ];
 
 /// What an MCP server is told beside the body: the session, the version, and what is asked of it.
-const ASKING: [&str; 4] = ["mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"];
+const ASKING: [&str; 4] = [
+    "mcp-session-id",
+    "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
+];
 
 /// Why a request is not one of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +102,8 @@ pub enum EndpointRefusal {
     Header(String, String),
 }
 
-/// One thing a plugin may ask of a connection: a method and a path, with the query keys and headers it may set.
+/// One thing a plugin may ask of a connection: a method and a path, with the query keys and headers
+/// it may set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The method.
@@ -109,8 +119,9 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// All that an adapter may send while it asks a system what it offers: `POST` to the connection's base itself. It has no
-    /// operation yet, so what it asks with is not its own to say.
+    /// All that an adapter may send while it asks a system what it offers: `POST` to the
+    /// connection's base itself. It has no operation yet, so what it asks with is not its own to
+    /// say.
     #[must_use]
     pub fn of_asking_adapter() -> Self {
         Self {
@@ -126,7 +137,10 @@ impl Endpoint {
     #[must_use]
     pub fn allows_query(&self, key: &str) -> bool {
         self.query.iter().any(|known| known == key)
-            || self.query_objects.iter().any(|object| is_member_of(object, key))
+            || self
+                .query_objects
+                .iter()
+                .any(|object| is_member_of(object, key))
     }
 
     /// Whether a guest may set this header; `name` in lower case.
@@ -135,17 +149,19 @@ impl Endpoint {
         ALWAYS.contains(&name) || self.headers.iter().any(|known| known == name)
     }
 
-    /// What both allow: the same method and path, the query keys and headers of both. `None` where they differ in
-    /// method or path.
+    /// What both allow: the same method and path, the query keys and headers of both. `None` where
+    /// they differ in method or path.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Option<Self> {
         if self.method != other.method || self.path != other.path {
             return None;
         }
-        let both = |a: &[String], b: &[String]| a.iter().filter(|x| b.contains(x)).cloned().collect();
+        let both =
+            |a: &[String], b: &[String]| a.iter().filter(|x| b.contains(x)).cloned().collect();
         // Who allows a key allows the members of the object that it names.
         let objects = |a: &Self, b: &Self| -> Vec<String> {
-            let known = |object: &&String| b.query_objects.contains(object) || b.query.contains(object);
+            let known =
+                |object: &&String| b.query_objects.contains(object) || b.query.contains(object);
             a.query_objects.iter().filter(known).cloned().collect()
         };
         let mut query_objects = objects(self, other);

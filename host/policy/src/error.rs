@@ -4,7 +4,8 @@ macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $status:literal;)+) => {
         /// The stable codes that callers meet, the same at every door.
         ///
-        /// Unknown and forbidden share a code wherever telling them apart would name what belongs to somebody else.
+        /// Unknown and forbidden share a code wherever telling them apart would name what belongs
+        /// to somebody else.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -61,7 +62,8 @@ codes! {
     CredentialReflected = "credential_reflected", 502;
     /// A limit was reached; the message names its key.
     LimitExceeded = "limit_exceeded", 413;
-    /// The tenant has used what it may for now; the message names the key, and says when to try again.
+    /// The tenant has used what it may for now; the message names the key, and says when to try
+    /// again.
     RateLimitExceeded = "rate_limit_exceeded", 429;
     /// The call took longer than its time.
     Timeout = "timeout", 504;
@@ -95,7 +97,8 @@ impl std::fmt::Display for ErrorCode {
     }
 }
 
-/// An error as a caller sees it: a code, one sentence, and the key or flag to change where there is one.
+/// An error as a caller sees it: a code, one sentence, and the key or flag to change where there is
+/// one.
 ///
 /// It carries no secret and no other tenant's name; whoever makes one answers for that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]

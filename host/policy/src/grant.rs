@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use crate::{CheckedConnection, ConnectionName, Endpoint, Limits, Manifest, PluginName, PrincipalRule};
+use crate::{
+    CheckedConnection, ConnectionName, Endpoint, Limits, Manifest, PluginName, PrincipalRule,
+};
 
 /// Why a plugin cannot get what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +50,8 @@ pub struct ConnectionGrant {
     pub principal: PrincipalRule,
     /// Which endpoints.
     pub endpoints: Vec<Endpoint>,
-    /// The base URL a standard HTTP client in the guest uses; the operator's own where the manifest has none.
+    /// The base URL a standard HTTP client in the guest uses; the operator's own where the manifest
+    /// has none.
     pub guest_base: url::Url,
 }
 
@@ -67,8 +70,9 @@ impl Grant {
     /// Manifest ∩ operator.
     ///
     /// # Errors
-    /// The first thing asked for that the operator does not have or does not allow. Nothing is dropped in silence: a
-    /// plugin that gets less than it asks for would fail in the middle of a call.
+    /// The first thing asked for that the operator does not have or does not allow. Nothing is
+    /// dropped in silence: a plugin that gets less than it asks for would fail in the middle of a
+    /// call.
     pub fn resolve(
         manifest: &Manifest,
         connections: &BTreeMap<ConnectionName, CheckedConnection>,
@@ -105,7 +109,10 @@ impl Grant {
                 };
                 endpoints.push(endpoint);
             }
-            let guest_base = request.base.clone().unwrap_or_else(|| connection.base.clone());
+            let guest_base = request
+                .base
+                .clone()
+                .unwrap_or_else(|| connection.base.clone());
             granted.insert(
                 name,
                 ConnectionGrant {
@@ -130,8 +137,8 @@ mod tests {
 
     use super::{Grant, GrantError};
     use crate::{
-        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Endpoint, Limits,
-        Manifest, PrincipalRule,
+        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Endpoint,
+        Limits, Manifest, PrincipalRule,
     };
 
     fn connection(
@@ -171,7 +178,10 @@ mod tests {
     #[test]
     fn a_connection_that_the_operator_does_not_have_is_named() {
         let error = Grant::resolve(&manifest(), &BTreeMap::new(), &Limits::default()).unwrap_err();
-        assert!(error.to_string().contains("--connection billing=URL"), "{error}");
+        assert!(
+            error.to_string().contains("--connection billing=URL"),
+            "{error}"
+        );
     }
 
     #[test]

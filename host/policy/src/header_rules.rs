@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Names that a guest never sets, whatever was granted: what proves an identity, what frames a message, what a proxy
-/// trusts, and what would make a request another one than was matched.
+/// Names that a guest never sets, whatever was granted: what proves an identity, what frames a
+/// message, what a proxy trusts, and what would make a request another one than was matched.
 const PROTECTED: &[&str] = &[
     "accept-encoding",
     "authorization",
@@ -42,10 +42,12 @@ const PROTECTED: &[&str] = &[
 /// Beginnings of such names.
 const PROTECTED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-", MCP_PREFIX, "sec-"];
 
-/// The beginning of the fields by which an MCP server knows a session and what is asked: an adapter's, no plugin's.
+/// The beginning of the fields by which an MCP server knows a session and what is asked: an
+/// adapter's, no plugin's.
 pub const MCP_PREFIX: &str = "mcp-";
 
-/// What a guest never sees, whatever the operator lists: what proves an identity, asks for one, or frames a message.
+/// What a guest never sees, whatever the operator lists: what proves an identity, asks for one, or
+/// frames a message.
 const NEVER_SHOWN: &[&str] = &[
     "alt-svc",
     "authentication-info",
@@ -74,10 +76,14 @@ const NEVER_SHOWN: &[&str] = &[
 #[must_use]
 pub fn is_always_protected(name: &str) -> bool {
     let name = &*dashed(name);
-    PROTECTED.contains(&name) || PROTECTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    PROTECTED.contains(&name)
+        || PROTECTED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
-/// Servers that hand fields on as variables (CGI, WSGI, PHP) know `X_Real_IP` and `X-Real-IP` as one.
+/// Servers that hand fields on as variables (CGI, WSGI, PHP) know `X_Real_IP` and `X-Real-IP` as
+/// one.
 #[must_use]
 pub fn dashed(name: &str) -> Cow<'_, str> {
     match name.contains('_') {
@@ -94,7 +100,8 @@ pub fn is_never_shown(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    /// The OpenAPI adapter is built for WebAssembly and links no crate of the host, so it has a list of its own.
+    /// The OpenAPI adapter is built for WebAssembly and links no crate of the host, so it has a
+    /// list of its own.
     #[test]
     fn the_openapi_adapter_offers_no_protected_header() {
         let adapter = include_str!("../../../plugins/openapi/src/discover/parameter.rs");

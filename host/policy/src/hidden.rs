@@ -1,5 +1,6 @@
-/// Whether a character is not seen, or turns or breaks what stands around it, so that a text reads as another one than it
-/// is (T20, T31): zero-width characters and joiners, line and paragraph separators, Unicode's directional formatting (UAX
+/// Whether a character is not seen, or turns or breaks what stands around it, so that a text reads
+/// as another one than it is (T20, T31): zero-width characters and joiners, line and paragraph
+/// separators, Unicode's directional formatting (UAX
 /// #9), and tags. Control characters are not among them: whoever shows a text decides which of those it needs.
 #[must_use]
 pub const fn is_hidden(c: char) -> bool {

@@ -1,19 +1,22 @@
 //! What is allowed: rules, manifest, limits, secrets and error codes.
 //!
-//! This room decides which requests a plugin may make, by what it asked for and what the operator granted.
-//! What must never happen here: I/O of any kind (the clock apart, which [`UnixTime`] alone reads), a rule that widens another, a secret that can be printed.
+//! This room decides which requests a plugin may make, by what it asked for and what the operator
+//! granted. What must never happen here: I/O of any kind (the clock apart, which [`UnixTime`] alone
+//! reads), a rule that widens another, a secret that can be printed.
 //!
 //! # Tour
 //!
 //! - [`Secret`]: bytes that cannot be printed, serialised or cloned.
 //! - [`ErrorCode`], [`PublicError`]: the one list of codes that callers meet.
 //! - [`Limits`]: every bound of a call, with its default, its key and its reason.
-//! - [`TenantLimits`], [`TenantMeter`]: what a tenant may use in a minute and at once, and what it has used.
+//! - [`TenantLimits`], [`TenantMeter`]: what a tenant may use in a minute and at once, and what it
+//!   has used.
 //! - [`WorkBudget`]: the steps, nesting and time that a piece of host work may take.
 //! - [`ConnectionName`], [`PluginName`], [`ToolName`]: grammars of names.
 //! - [`PathTemplate`], [`Endpoint`]: what a request must match, before and after its URL is built.
 //! - [`Operation`]: the one kind of request that a tool of an adapter makes.
-//! - [`Connection`]: one outside system as the operator defined it; [`CheckedConnection`]: one whose parts agree.
+//! - [`Connection`]: one outside system as the operator defined it; [`CheckedConnection`]: one
+//!   whose parts agree.
 //! - [`OperationRule`]: operations of which the operator says something, such as that they reflect.
 //! - [`OperationMode`]: how much tools may do.
 //! - [`is_hidden`]: characters that make a text read as another.
@@ -71,7 +74,9 @@ pub use secret::Secret;
 pub use secret_parts::{SecretPart, secrets_of_parts};
 pub use secret_text::{MIN_SECRET_BYTES, SecretTextError, read_secret};
 pub use slashes::Slashes;
-pub use tenant_budget::{CallPermit, OverBudget, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter};
+pub use tenant_budget::{
+    CallPermit, OverBudget, TenantLimit, TenantLimits, TenantLimitsPatch, TenantMeter,
+};
 pub use unix_time::UnixTime;
 pub use url_rules::{base_prefix, check_canonical_path};
 pub use url_templates::UrlTemplates;

@@ -7,8 +7,8 @@ const MIB: u64 = 1 << 20;
 
 macro_rules! limits {
     ($($(#[doc = $doc:literal])+ $field:ident: $unit:literal = $default:expr, max $max:expr;)+) => {
-        /// Every bound of a call. All of them are on by default; a plugin may ask for less, an operator may set any
-        /// value up to the ceiling.
+        /// Every bound of a call. All of them are on by default; a plugin may ask for less, an
+        /// operator may set any value up to the ceiling.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
         pub struct Limits {
             $($(#[doc = $doc])+ pub $field: u64,)+
@@ -63,7 +63,8 @@ macro_rules! limits {
                 match limit { $(Limit::$field => self.$field,)+ }
             }
 
-            /// The operator's word: each named bound is set. Zero or more than the ceiling is refused with the key.
+            /// The operator's word: each named bound is set. Zero or more than the ceiling is
+            /// refused with the key.
             ///
             /// # Errors
             /// The first key whose value is out of range.

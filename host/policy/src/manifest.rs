@@ -3,10 +3,12 @@ use crate::{ConnectionName, Endpoint, LimitsPatch, PluginName, PrincipalRule};
 /// A manifest larger than this is refused before it is read.
 pub(crate) const MAX_MANIFEST: usize = 1 << 20;
 
-/// The name of the custom section that carries the manifest, in the component or in its core module.
+/// The name of the custom section that carries the manifest, in the component or in its core
+/// module.
 const SECTION: &str = "toolhost:manifest";
 
-/// What a plugin asks for. It decides nothing: the operator's configuration and yes make a [`crate::Grant`] of it.
+/// What a plugin asks for. It decides nothing: the operator's configuration and yes make a
+/// [`crate::Grant`] of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The plugin's name.
@@ -41,8 +43,8 @@ impl Manifest {
     /// Reads TOML.
     ///
     /// # Errors
-    /// Larger than 1 MiB, not UTF-8, not TOML, an unknown key (with line and nearest valid key), or a value that does
-    /// not fit its grammar.
+    /// Larger than 1 MiB, not UTF-8, not TOML, an unknown key (with line and nearest valid key), or
+    /// a value that does not fit its grammar.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         crate::manifest_toml::parse(bytes)
     }
@@ -50,7 +52,9 @@ impl Manifest {
     /// The request for a connection.
     #[must_use]
     pub fn connection(&self, name: &ConnectionName) -> Option<&ConnectionRequest> {
-        self.connections.iter().find(|request| request.name == *name)
+        self.connections
+            .iter()
+            .find(|request| request.name == *name)
     }
 }
 

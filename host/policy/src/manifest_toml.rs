@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use crate::manifest::MAX_MANIFEST;
 use crate::{
-    ConnectionName, ConnectionRequest, Endpoint, LimitsPatch, Manifest, ManifestError, Method, PathTemplate,
-    PluginName, PrincipalRule,
+    ConnectionName, ConnectionRequest, Endpoint, LimitsPatch, Manifest, ManifestError, Method,
+    PathTemplate, PluginName, PrincipalRule,
 };
 
 #[derive(Deserialize)]
@@ -76,28 +76,38 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         return Err(ManifestError::TooLarge(bytes.len()));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::NotText)?;
-    let file: ManifestFile = toml::from_str(text).map_err(|error| ManifestError::Toml(error.to_string()))?;
+    let file: ManifestFile =
+        toml::from_str(text).map_err(|error| ManifestError::Toml(error.to_string()))?;
     let mut connections: Vec<ConnectionRequest> = Vec::with_capacity(file.connection.len());
     for (index, connection) in file.connection.into_iter().enumerate() {
         let refuse = |why: String| ManifestError::Value {
             key: format!("connection[{index}].allow"),
             why,
         };
-        if connections.iter().any(|known| known.name == connection.name) {
-            return Err(refuse(format!("connection {} stands twice", connection.name)));
+        if connections
+            .iter()
+            .any(|known| known.name == connection.name)
+        {
+            return Err(refuse(format!(
+                "connection {} stands twice",
+                connection.name
+            )));
         }
         for (at, endpoint) in connection.allow.iter().enumerate() {
-            let same = |known: &&Endpoint| known.method == endpoint.method && known.path == endpoint.path;
+            let same =
+                |known: &&Endpoint| known.method == endpoint.method && known.path == endpoint.path;
             if connection.allow.iter().take(at).any(|known| same(&known)) {
                 return Err(refuse(format!("{endpoint} stands twice")));
             }
         }
         let base = match connection.base {
             None => None,
-            Some(text) => Some(url::Url::parse(&text).map_err(|error| ManifestError::Value {
-                key: format!("connection[{index}].base"),
-                why: error.to_string(),
-            })?),
+            Some(text) => Some(
+                url::Url::parse(&text).map_err(|error| ManifestError::Value {
+                    key: format!("connection[{index}].base"),
+                    why: error.to_string(),
+                })?,
+            ),
         };
         connections.push(ConnectionRequest {
             name: connection.name,
@@ -152,7 +162,9 @@ mod tests {
             panic!()
         };
         assert!(
-            message.contains("line 10") && message.contains("querry") && message.contains("`query`"),
+            message.contains("line 10")
+                && message.contains("querry")
+                && message.contains("`query`"),
             "{message}"
         );
     }

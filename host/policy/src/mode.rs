@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-/// How much tools may do, from the least to the most. What a plugin says of a tool decides which tools are offered; what
-/// is let out of the host is decided by the requests themselves, so that a plugin that lies gains nothing (N22).
+/// How much tools may do, from the least to the most. What a plugin says of a tool decides which
+/// tools are offered; what is let out of the host is decided by the requests themselves, so that a
+/// plugin that lies gains nothing (N22).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationMode {
@@ -49,8 +50,8 @@ impl OperationMode {
         }
     }
 
-    /// Whether a request of this method may leave, whatever its tool says of itself. Safe methods change nothing (RFC 9110
-    /// section 9.2.1); `DELETE` is the one whose meaning is to remove.
+    /// Whether a request of this method may leave, whatever its tool says of itself. Safe methods
+    /// change nothing (RFC 9110 section 9.2.1); `DELETE` is the one whose meaning is to remove.
     #[must_use]
     pub fn lets_method(self, method: &str) -> bool {
         match self {
@@ -79,7 +80,8 @@ mod tests {
 
     #[test]
     fn each_mode_lets_less_than_the_next() {
-        for (read_only, destructive) in [(true, false), (false, false), (false, true), (true, true)] {
+        for (read_only, destructive) in [(true, false), (false, false), (false, true), (true, true)]
+        {
             let lets = OperationMode::ALL.map(|mode| mode.lets_tool(read_only, destructive));
             assert!(
                 lets.is_sorted(),

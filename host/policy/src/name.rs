@@ -80,8 +80,8 @@ name! {
     b'a'..=b'z', b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'
 }
 name! {
-    /// The name of a tool, within what the APIs of models accept: `^[a-zA-Z0-9_-]{1,64}$`. MCP itself allows a dot, but one
-    /// name with a dot makes an API refuse the whole list.
+    /// The name of a tool, within what the APIs of models accept: `^[a-zA-Z0-9_-]{1,64}$`. MCP
+    /// itself allows a dot, but one name with a dot makes an API refuse the whole list.
     ToolName, "tool name", "1 to 64 of A-Z, a-z, 0-9, - and _, no - first", 64,
     b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_', b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'
 }

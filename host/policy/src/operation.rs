@@ -20,8 +20,8 @@ pub enum OperationError {
     Names(&'static str),
 }
 
-/// The one kind of request that an adapter's tool makes, pinned when the tool was discovered (`wit/adapter.wit`, record
-/// `operation`).
+/// The one kind of request that an adapter's tool makes, pinned when the tool was discovered
+/// (`wit/adapter.wit`, record `operation`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// The method.
@@ -57,8 +57,8 @@ impl Operation {
     /// Reads what an adapter said.
     ///
     /// # Errors
-    /// A method that cannot be granted, a path that is no template, names that could not match or that mean more than
-    /// they say (`cookie` among the headers).
+    /// A method that cannot be granted, a path that is no template, names that could not match or
+    /// that mean more than they say (`cookie` among the headers).
     pub fn parse(parts: OperationParts<'_>) -> Result<Self, OperationError> {
         let method = Method::parse(parts.method)
             .ok_or_else(|| OperationError::Method(parts.method.chars().take(20).collect()))?;
@@ -66,11 +66,13 @@ impl Operation {
         let header = |name: &str| {
             // Cookies have a list of their own: as a header any cookie could be set.
             name != "cookie"
-                && http::HeaderName::from_bytes(name.as_bytes()).is_ok_and(|header| header.as_str() == name)
+                && http::HeaderName::from_bytes(name.as_bytes())
+                    .is_ok_and(|header| header.as_str() == name)
         };
         let object = |name: &str| !name.is_empty() && !name.contains(['[', ']']);
         let cookie = |name: &str| {
-            let token = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'=' | b';' | b',' | b'"');
+            let token =
+                |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'=' | b';' | b',' | b'"');
             !name.is_empty() && name.bytes().all(token)
         };
         let media_type = |name: &str| name.contains('/') && name.bytes().all(is_media_type);
@@ -121,15 +123,16 @@ fn names(
     Ok(given.to_vec())
 }
 
-/// Whether a query name is a member of an object of this name: `NAME[key]` or `NAME[key][key]`, no key with a bracket in
-/// it.
+/// Whether a query name is a member of an object of this name: `NAME[key]` or `NAME[key][key]`, no
+/// key with a bracket in it.
 #[must_use]
 pub fn is_member_of(object: &str, name: &str) -> bool {
     let Some(mut rest) = name.strip_prefix(object).filter(|rest| !rest.is_empty()) else {
         return false;
     };
     while !rest.is_empty() {
-        let Some((key, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        let Some((key, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        else {
             return false;
         };
         if key.contains('[') {

@@ -2,7 +2,8 @@ use serde::Deserialize;
 
 use crate::{Method, PathTemplate};
 
-/// Operations of an outside system of which the operator says something: a method and a path below the connection's base.
+/// Operations of an outside system of which the operator says something: a method and a path below
+/// the connection's base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationRule {
     /// The method.
@@ -12,7 +13,8 @@ pub struct OperationRule {
 }
 
 impl OperationRule {
-    /// Whether a request with this method and final path below the connection's base is one of them.
+    /// Whether a request with this method and final path below the connection's base is one of
+    /// them.
     #[must_use]
     pub fn covers(&self, method: Method, path: &str) -> bool {
         self.method == method && self.path.matches(path)

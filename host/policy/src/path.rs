@@ -12,7 +12,8 @@ const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// What may stand literally in a template: the `pchar` of RFC 3986 without `%`, so that a literal has one spelling.
+/// What may stand literally in a template: the `pchar` of RFC 3986 without `%`, so that a literal
+/// has one spelling.
 const fn is_literal(byte: u8) -> bool {
     matches!(byte,
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'('
@@ -25,11 +26,12 @@ const MAX_TEMPLATE: usize = 1_024;
 /// A value longer than this is not an identifier; servers refuse longer request lines anyway.
 const MAX_VALUE: usize = 1_024;
 
-/// How many times a value is decoded when looking for separators: a proxy and a server each decode once, with one
-/// to spare.
+/// How many times a value is decoded when looking for separators: a proxy and a server each decode
+/// once, with one to spare.
 const DECODINGS: usize = 3;
 
-/// Two dots are no longer than this in any encoding that is undone: `%25252E` each, and once more for the path.
+/// Two dots are no longer than this in any encoding that is undone: `%25252E` each, and once more
+/// for the path.
 const MAX_DOTS: usize = 32;
 
 /// Why a path template, or a value for it, is refused.
@@ -57,14 +59,15 @@ enum PathPiece {
 
 /// A path with places for values, such as `/v1/invoices/{id}`.
 ///
-/// A value fills (part of) one segment and cannot leave it: it is percent-encoded, and an empty one, `.`, `..` or one
-/// that holds a separator in any encoding is refused (T45). A value that may hold a `/` is declared: [`Slashes`].
+/// A value fills (part of) one segment and cannot leave it: it is percent-encoded, and an empty
+/// one, `.`, `..` or one that holds a separator in any encoding is refused (T45). A value that may
+/// hold a `/` is declared: [`Slashes`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PathTemplate {
     text: String,
     segments: Vec<Vec<PathPiece>>,
-    /// The parameters whose values may hold a `/`. Each is the only one of its segment, and at most one is of several
-    /// segments, so that a path is split among them in one way.
+    /// The parameters whose values may hold a `/`. Each is the only one of its segment, and at most
+    /// one is of several segments, so that a path is split among them in one way.
     slashes: BTreeMap<String, Slashes>,
 }
 
@@ -72,8 +75,9 @@ impl PathTemplate {
     /// Reads a template.
     ///
     /// # Errors
-    /// It does not begin with `/`, has an empty, `.` or `..` segment (a last `/` is allowed), a character that needs
-    /// encoding, a brace without its pair, two parameters side by side, or a name twice.
+    /// It does not begin with `/`, has an empty, `.` or `..` segment (a last `/` is allowed), a
+    /// character that needs encoding, a brace without its pair, two parameters side by side, or a
+    /// name twice.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let refuse = |why| PathError::Template(text.chars().take(80).collect(), why);
         if text.len() > MAX_TEMPLATE {
@@ -100,25 +104,32 @@ impl PathTemplate {
             segments,
             slashes: BTreeMap::new(),
         };
-        let declare = |template: Self, name: &String| template.with_slashes(name, Slashes::Segments);
+        let declare =
+            |template: Self, name: &String| template.with_slashes(name, Slashes::Segments);
         several.iter().try_fold(template, declare)
     }
 
     /// The same template where the value of a parameter may hold a `/`.
     ///
     /// # Errors
-    /// It has no such parameter, another one stands in the same segment, or another one is of several segments.
+    /// It has no such parameter, another one stands in the same segment, or another one is of
+    /// several segments.
     pub fn with_slashes(mut self, name: &str, slashes: Slashes) -> Result<Self, PathError> {
         let refuse = |why| PathError::Template(self.text.chars().take(80).collect(), why);
-        let is_it = |piece: &PathPiece| matches!(piece, PathPiece::Parameter(known) if known == name);
-        let segment = self.segments.iter().find(|segment| segment.iter().any(is_it));
+        let is_it =
+            |piece: &PathPiece| matches!(piece, PathPiece::Parameter(known) if known == name);
+        let segment = self
+            .segments
+            .iter()
+            .find(|segment| segment.iter().any(is_it));
         let segment = segment.ok_or_else(|| PathError::Unknown(name.chars().take(80).collect()))?;
         if split_around_parameter(segment).is_none() {
             return Err(refuse(
                 "has another parameter in the segment of one whose value may hold a /",
             ));
         }
-        let is_another = |(other, rule): (&String, &Slashes)| other != name && *rule == Slashes::Segments;
+        let is_another =
+            |(other, rule): (&String, &Slashes)| other != name && *rule == Slashes::Segments;
         if slashes == Slashes::Segments && self.slashes.iter().any(is_another) {
             return Err(refuse("has two parameters of several segments"));
         }
@@ -129,11 +140,13 @@ impl PathTemplate {
     /// Whether the value of a parameter may hold a `/` that is sent as `%2F`.
     #[must_use]
     pub fn has_encoded_slashes(&self) -> bool {
-        self.slashes.values().any(|slashes| *slashes == Slashes::Encoded)
+        self.slashes
+            .values()
+            .any(|slashes| *slashes == Slashes::Encoded)
     }
 
-    /// The connection's base itself, and nothing below it: an empty text, which no manifest can hold. Operations of
-    /// adapters have it where the operator set the adapter on one address.
+    /// The connection's base itself, and nothing below it: an empty text, which no manifest can
+    /// hold. Operations of adapters have it where the operator set the adapter on one address.
     #[must_use]
     pub const fn base() -> Self {
         Self {
@@ -157,10 +170,13 @@ impl PathTemplate {
 
     /// The names of its parameters, in order.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().flatten().filter_map(|piece| match piece {
-            PathPiece::Parameter(name) => Some(name.as_str()),
-            PathPiece::Literal(_) => None,
-        })
+        self.segments
+            .iter()
+            .flatten()
+            .filter_map(|piece| match piece {
+                PathPiece::Parameter(name) => Some(name.as_str()),
+                PathPiece::Literal(_) => None,
+            })
     }
 
     /// Fills in the values and returns an absolute, encoded path.
@@ -201,7 +217,8 @@ impl PathTemplate {
                 }
             }
         }
-        // Harmless values and literals can make a harmful segment together: `{a}.` with `.`, or `{a}2f` with `%`.
+        // Harmless values and literals can make a harmful segment together: `{a}.` with `.`, or
+        // `{a}2f` with `%`.
         if !self.matches(&path) {
             return Err(PathError::Value(
                 self.text.clone(),
@@ -211,14 +228,15 @@ impl PathTemplate {
         Ok(path)
     }
 
-    /// Whether an encoded path is one that this template can make. Used on the final URL, after everything that could
-    /// have changed it. It takes time in proportion to the path's length.
+    /// Whether an encoded path is one that this template can make. Used on the final URL, after
+    /// everything that could have changed it. It takes time in proportion to the path's length.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         self.captures(path).is_some()
     }
 
-    /// The parameters of a path that [`PathTemplate::matches`], with their encoded values: each takes as little as it can.
+    /// The parameters of a path that [`PathTemplate::matches`], with their encoded values: each
+    /// takes as little as it can.
     #[must_use]
     pub fn captures<'t, 'p>(&'t self, path: &'p str) -> Option<Vec<(&'t str, &'p str)>> {
         let mut captures = Vec::new();
@@ -229,15 +247,17 @@ impl PathTemplate {
         // What is more than the template has, one parameter of several segments takes.
         let more = path.split('/').count().checked_sub(self.segments.len() + 1);
         for pieces in &self.segments {
-            let with_slashes = split_around_parameter(pieces)
-                .and_then(|(before, name, after)| Some((before, name, after, *self.slashes.get(name)?)));
+            let with_slashes = split_around_parameter(pieces).and_then(|(before, name, after)| {
+                Some((before, name, after, *self.slashes.get(name)?))
+            });
             let count = match with_slashes {
                 Some((.., Slashes::Segments)) => more? + 1,
                 _ => 1,
             };
             let (segment, after) = split_segments(rest?, count);
             rest = after;
-            // The whole of it stays in its place too, since an escape can begin in one piece and end in the next.
+            // The whole of it stays in its place too, since an escape can begin in one piece and
+            // end in the next.
             let decoded = percent_decode_str(segment).decode_utf8().ok()?;
             let stays_whole = match with_slashes {
                 Some(_) => slashes::check(&decoded),
@@ -276,7 +296,9 @@ fn parse_segment(
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('{') {
             let (name, after) = after.split_once('}').ok_or("has a { without its }")?;
-            let (name, is_several) = name.strip_prefix('+').map_or((name, false), |name| (name, true));
+            let (name, is_several) = name
+                .strip_prefix('+')
+                .map_or((name, false), |name| (name, true));
             if is_several {
                 several.push(name.to_owned());
             }
@@ -319,7 +341,8 @@ fn split_segments(text: &str, count: usize) -> (&str, Option<&str>) {
     }
 }
 
-/// A segment's only parameter, and the texts before and after it; `None` where it has none or several.
+/// A segment's only parameter, and the texts before and after it; `None` where it has none or
+/// several.
 fn split_around_parameter(segment: &[PathPiece]) -> Option<(&str, &str, &str)> {
     match segment {
         [PathPiece::Parameter(name)] => Some(("", name, "")),
@@ -360,7 +383,9 @@ fn check_segment(value: &str) -> Result<(), &'static str> {
         if decoded.chars().any(char::is_control) {
             return Err("the value holds a control character");
         }
-        let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        let next = percent_decode_str(&decoded)
+            .decode_utf8_lossy()
+            .into_owned();
         if next == decoded {
             return Ok(());
         }
@@ -369,9 +394,10 @@ fn check_segment(value: &str) -> Result<(), &'static str> {
     Err("the value is percent-encoded more than three times")
 }
 
-/// Splits a segment among its pieces, from left to right and without ever going back: a parameter ends where the literal
-/// behind it first stands. Where there is a way to split it at all, that is one: what a parameter leaves, the next can take,
-/// since every value that ends where an acceptable one ends, and begins before it, holds it.
+/// Splits a segment among its pieces, from left to right and without ever going back: a parameter
+/// ends where the literal behind it first stands. Where there is a way to split it at all, that is
+/// one: what a parameter leaves, the next can take, since every value that ends where an acceptable
+/// one ends, and begins before it, holds it.
 fn capture<'t, 'p>(
     pieces: &'t [PathPiece],
     segment: &'p str,
@@ -416,7 +442,8 @@ fn split_at_literal<'p>(text: &'p str, literal: &str) -> Option<(&'p str, &'p st
     loop {
         let at = from + text.get(from..)?.find(literal)?;
         let (value, after) = (text.get(..at)?, text.get(at + literal.len()..)?);
-        // Not within a percent-encoded byte; and one or two dots, in any encoding, are no value, but three of them are.
+        // Not within a percent-encoded byte; and one or two dots, in any encoding, are no value,
+        // but three of them are.
         let is_within = value.ends_with('%') || value.as_bytes().iter().rev().nth(1) == Some(&b'%');
         let is_dots = value.len() <= MAX_DOTS && !is_encoded_value(value);
         if !is_within && !is_dots {
@@ -426,8 +453,8 @@ fn split_at_literal<'p>(text: &'p str, literal: &str) -> Option<(&'p str, &'p st
     }
 }
 
-/// Whether the text is what [`PathTemplate::build`] makes of some value that stays in its place. Its length says nothing: of
-/// two values one may be counted to the other.
+/// Whether the text is what [`PathTemplate::build`] makes of some value that stays in its place.
+/// Its length says nothing: of two values one may be counted to the other.
 fn is_encoded_value(text: &str) -> bool {
     let Ok(value) = percent_decode_str(text).decode_utf8() else {
         return false;
@@ -440,12 +467,17 @@ mod tests {
     use super::{PathError, PathTemplate};
 
     fn build(template: &str, value: &str) -> Result<String, PathError> {
-        PathTemplate::parse(template).unwrap().build([("id", value)])
+        PathTemplate::parse(template)
+            .unwrap()
+            .build([("id", value)])
     }
 
     #[test]
     fn a_value_is_encoded_into_its_segment() {
-        assert_eq!(build("/v1/invoices/{id}", "in_7").unwrap(), "/v1/invoices/in_7");
+        assert_eq!(
+            build("/v1/invoices/{id}", "in_7").unwrap(),
+            "/v1/invoices/in_7"
+        );
         assert_eq!(
             build("/v1/{id}.json", "a b?c#d;e&f@g").unwrap(),
             "/v1/a%20b%3Fc%23d%3Be%26f%40g.json"
@@ -523,7 +555,9 @@ mod tests {
     #[test]
     fn what_two_values_make_together_is_matched_or_refused() {
         let build = |template: &str, a: &str, b: &str| {
-            PathTemplate::parse(template).unwrap().build([("a", a), ("b", b)])
+            PathTemplate::parse(template)
+                .unwrap()
+                .build([("a", a), ("b", b)])
         };
         // Eight `%` and `33334` are decoded four times, and three times without the 4.
         let deep = "x{EMM9WM}M4WM%%%%%%%%3333";
@@ -580,7 +614,9 @@ mod tests {
     fn a_segment_may_mix_text_and_parameters() {
         let template = PathTemplate::parse("/compare/{base}...{head}").unwrap();
         assert_eq!(
-            template.build([("base", "main"), ("head", "v1.2")]).unwrap(),
+            template
+                .build([("base", "main"), ("head", "v1.2")])
+                .unwrap(),
             "/compare/main...v1.2"
         );
         assert!(template.matches("/compare/main...v1.2"));
@@ -592,9 +628,21 @@ mod tests {
         let captured = |template: &str, path: &str| -> Option<Vec<String>> {
             let template = PathTemplate::parse(template).unwrap();
             let captures = template.captures(path)?;
-            Some(captures.into_iter().map(|(_, value)| value.to_owned()).collect())
+            Some(
+                captures
+                    .into_iter()
+                    .map(|(_, value)| value.to_owned())
+                    .collect(),
+            )
         };
-        let some = |values: &[&str]| Some(values.iter().map(|&value| value.to_owned()).collect::<Vec<_>>());
+        let some = |values: &[&str]| {
+            Some(
+                values
+                    .iter()
+                    .map(|&value| value.to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
         for (template, path, expected) in [
             ("/{a}-{b}-{c}", "/-5.2--3-7", some(&["-5.2", "-3", "7"])),
             ("/{a}-{b}", "/a-b-c", some(&["a", "b-c"])),
@@ -615,12 +663,15 @@ mod tests {
 
     #[test]
     fn separators_without_end_are_matched_in_one_walk() {
-        // The work of a walk is bounded by the searches it makes: one for each separator that it passes. Trying each way to
-        // split these is the 5th power of 6,000, and is not over before the test is given up.
+        // The work of a walk is bounded by the searches it makes: one for each separator that it
+        // passes. Trying each way to split these is the 5th power of 6,000, and is not over before
+        // the test is given up.
         let template = PathTemplate::parse("/tiles/{a}-{b}-{c}-{d}-{e}-{f}").unwrap();
         let dashes = "-".repeat(1_000);
         let names = ["a", "b", "c", "d", "e", "f"];
-        let built = template.build(names.map(|name| (name, dashes.as_str()))).unwrap();
+        let built = template
+            .build(names.map(|name| (name, dashes.as_str())))
+            .unwrap();
         assert!(template.matches(&built));
         assert!(!template.matches(&format!("{built}%")));
         assert!(!template.matches(&format!("/tiles/{}", ".".repeat(60_000))));
@@ -632,8 +683,8 @@ mod tests {
     #[test]
     fn a_bad_template_is_refused() {
         for text in [
-            "", "v1", "/a//b", "/../b", "/a/.", "/{a", "/a}", "/{a}{b}", "/{a}/{a}", "/a b", "/a%20b", "/{}",
-            "/a?b",
+            "", "v1", "/a//b", "/../b", "/a/.", "/{a", "/a}", "/{a}{b}", "/{a}/{a}", "/a b",
+            "/a%20b", "/{}", "/a?b",
         ] {
             assert!(PathTemplate::parse(text).is_err(), "{text:?}");
         }

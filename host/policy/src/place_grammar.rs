@@ -11,8 +11,8 @@ pub(crate) fn is_part_of_label(value: &str) -> bool {
     !value.is_empty() && value.len() <= MAX_LABEL && value.bytes().all(fits)
 }
 
-/// A label as hosts have it. `--` in the third and fourth place is for names in another script (RFC 5890 section 2.3.1),
-/// which nobody can tell apart by eye.
+/// A label as hosts have it. `--` in the third and fourth place is for names in another script (RFC
+/// 5890 section 2.3.1), which nobody can tell apart by eye.
 pub(crate) fn is_label(label: &str) -> bool {
     is_part_of_label(label)
         && !label.starts_with('-')

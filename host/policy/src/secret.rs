@@ -4,8 +4,9 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Bytes that open something: a credential, a key, a sealed state's key.
 ///
-/// There is no `Display`, `Serialize`, `Clone` or `PartialEq`; `Debug` prints a constant; the memory is zeroed on
-/// drop. [`Secret::expose`] is the one way to read it, and a test lists its call sites.
+/// There is no `Display`, `Serialize`, `Clone` or `PartialEq`; `Debug` prints a constant; the
+/// memory is zeroed on drop. [`Secret::expose`] is the one way to read it, and a test lists its
+/// call sites.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Secret(Box<[u8]>);
 

@@ -11,8 +11,9 @@ pub struct SecretPart {
     pub auth: AuthPlacement,
 }
 
-/// The secrets of a credential with several, in the order of `parts`. Such a credential is a JSON object of texts, one for
-/// each part and no other: a secret that goes nowhere could not be told from one that was forgotten.
+/// The secrets of a credential with several, in the order of `parts`. Such a credential is a JSON
+/// object of texts, one for each part and no other: a secret that goes nowhere could not be told
+/// from one that was forgotten.
 #[must_use]
 pub fn secrets_of_parts(parts: &[SecretPart], whole: &[u8]) -> Option<Vec<Secret>> {
     let mut given: BTreeMap<String, String> = serde_json::from_slice(whole).ok()?;

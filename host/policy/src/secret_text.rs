@@ -1,17 +1,20 @@
 use crate::Secret;
 
-/// The shortest secret that is accepted. Answers are scrubbed of the secret and of its parts; a shorter one would be
-/// found in innocent text, or not be searched for at all.
+/// The shortest secret that is accepted. Answers are scrubbed of the secret and of its parts; a
+/// shorter one would be found in innocent text, or not be searched for at all.
 pub const MIN_SECRET_BYTES: usize = 12;
 
-/// Why a text is not taken as a secret. Each is one sentence for the operator, and none repeats a byte of the text.
+/// Why a text is not taken as a secret. Each is one sentence for the operator, and none repeats a
+/// byte of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SecretTextError {
     /// Nothing, or a line end alone.
     #[error("it is empty")]
     Empty,
     /// Under [`MIN_SECRET_BYTES`].
-    #[error("it is shorter than 12 bytes, too short to be found again in an answer that repeats it")]
+    #[error(
+        "it is shorter than 12 bytes, too short to be found again in an answer that repeats it"
+    )]
     Short,
     /// Not text.
     #[error("it is not UTF-8 text")]
@@ -19,8 +22,8 @@ pub enum SecretTextError {
     /// A line end, a tab, NUL, an escape. One line end at the very end is taken off first.
     #[error("it has a control character or a second line")]
     Control,
-    /// White space or a byte order mark at an end. Header fields lose it on the way, and the scrubber would look for
-    /// something else than what was sent.
+    /// White space or a byte order mark at an end. Header fields lose it on the way, and the
+    /// scrubber would look for something else than what was sent.
     #[error("it begins or ends with white space or a byte order mark")]
     Padded,
 }
@@ -39,7 +42,8 @@ impl SecretTextError {
     }
 }
 
-/// Reads a secret from the bytes of a file, a variable or an answer: takes off one line end and checks what is left.
+/// Reads a secret from the bytes of a file, a variable or an answer: takes off one line end and
+/// checks what is left.
 ///
 /// # Errors
 /// The bytes cannot be sent or found again.

@@ -1,11 +1,13 @@
 use percent_encoding::{AsciiSet, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-/// How many times a value is decoded when looking for what would leave its place, as for any other parameter.
+/// How many times a value is decoded when looking for what would leave its place, as for any other
+/// parameter.
 const DECODINGS: usize = 3;
 
-/// What becomes of a `/` in the value of a path parameter that may have some: it names something below the parameter's place,
-/// such as a file in a repository or `projects/p/locations/l`. Without a rule a value with a `/` is refused.
+/// What becomes of a `/` in the value of a path parameter that may have some: it names something
+/// below the parameter's place, such as a file in a repository or `projects/p/locations/l`. Without
+/// a rule a value with a `/` is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Slashes {
@@ -23,7 +25,8 @@ impl Slashes {
         }
     }
 
-    /// The value as it stands in a path: each part between two slashes is encoded as the value of any parameter is.
+    /// The value as it stands in a path: each part between two slashes is encoded as the value of
+    /// any parameter is.
     pub(crate) fn encode(self, value: &str, set: &'static AsciiSet) -> String {
         let parts: Vec<String> = value
             .split('/')
@@ -32,7 +35,8 @@ impl Slashes {
         parts.join(self.separator())
     }
 
-    /// Whether a text is what [`Self::encode`] makes of some acceptable value. It takes time in proportion to the text.
+    /// Whether a text is what [`Self::encode`] makes of some acceptable value. It takes time in
+    /// proportion to the text.
     pub(crate) fn is_encoded(self, text: &str, set: &'static AsciiSet) -> bool {
         let Ok(value) = percent_decode_str(text).decode_utf8() else {
             return false;
@@ -41,8 +45,8 @@ impl Slashes {
     }
 }
 
-/// A value with slashes never leaves its place: no part between two slashes is empty, `.` or `..`, in whatever encoding a
-/// proxy or a server would still undo (T45).
+/// A value with slashes never leaves its place: no part between two slashes is empty, `.` or `..`,
+/// in whatever encoding a proxy or a server would still undo (T45).
 pub(crate) fn check(value: &str) -> Result<(), &'static str> {
     let mut decoded = value.to_owned();
     for _ in 0..=DECODINGS {
@@ -60,7 +64,9 @@ pub(crate) fn check(value: &str) -> Result<(), &'static str> {
                 return Err("the value holds a . or .. segment");
             }
         }
-        let next = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+        let next = percent_decode_str(&decoded)
+            .decode_utf8_lossy()
+            .into_owned();
         if next == decoded {
             return Ok(());
         }
@@ -141,7 +147,10 @@ mod tests {
     #[test]
     fn an_encoded_slash_stays_in_one_segment() {
         let plain = PathTemplate::parse("/projects/{path}/issues/{id}").unwrap();
-        assert!(build(&plain, "group/project").is_err(), "nobody said that it may");
+        assert!(
+            build(&plain, "group/project").is_err(),
+            "nobody said that it may"
+        );
         let template = plain.with_slashes("path", Slashes::Encoded).unwrap();
         assert_eq!(template.as_str(), "/projects/{path}/issues/{id}");
         let built = build(&template, "group/sub/project").unwrap();
@@ -177,8 +186,18 @@ mod tests {
             assert!(PathTemplate::parse(text).is_err(), "{text}");
         }
         let template = PathTemplate::parse("/{a}/{b}-{c}").unwrap();
-        assert!(template.clone().with_slashes("x", Slashes::Segments).is_err());
-        assert!(template.clone().with_slashes("b", Slashes::Encoded).is_err());
+        assert!(
+            template
+                .clone()
+                .with_slashes("x", Slashes::Segments)
+                .is_err()
+        );
+        assert!(
+            template
+                .clone()
+                .with_slashes("b", Slashes::Encoded)
+                .is_err()
+        );
         let one = template.with_slashes("a", Slashes::Segments).unwrap();
         let two = PathTemplate::parse("/{+a}/{b}").unwrap();
         assert!(one.matches("/x/y/z-w") && two.with_slashes("b", Slashes::Segments).is_err());
@@ -198,7 +217,12 @@ mod tests {
         let captured = template.captures("/v1/p/a%20b/o:cancel/x-y/g%2Fh").unwrap();
         assert_eq!(
             captured,
-            [("path", "p/a%20b/o"), ("b", "x"), ("c", "y"), ("id", "g%2Fh")]
+            [
+                ("path", "p/a%20b/o"),
+                ("b", "x"),
+                ("c", "y"),
+                ("id", "g%2Fh")
+            ]
         );
         assert_eq!(template.captures("/v1/x-y/g"), None);
     }

@@ -1,13 +1,14 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A clock before 2026-01-01, in Unix seconds, is broken: this program is younger. A machine without a battery begins at
-/// 1970 or at the day its firmware was made.
+/// A clock before 2026-01-01, in Unix seconds, is broken: this program is younger. A machine
+/// without a battery begins at 1970 or at the day its firmware was made.
 const EARLIEST: u64 = 1_767_225_600;
 
 /// A moment in whole Unix seconds, read from the machine's clock in this one place.
 ///
-/// A broken clock reads as [`UnixTime::BROKEN`], the end of time: whatever has an expiry has expired, and nothing that is
-/// made then is ever valid. Work that removes what is old asks [`UnixTime::is_broken`] first.
+/// A broken clock reads as [`UnixTime::BROKEN`], the end of time: whatever has an expiry has
+/// expired, and nothing that is made then is ever valid. Work that removes what is old asks
+/// [`UnixTime::is_broken`] first.
 ///
 /// ```
 /// use toolhost_policy::UnixTime;
@@ -30,7 +31,9 @@ impl UnixTime {
     /// A reading of a clock.
     #[must_use]
     pub fn from_system_time(moment: SystemTime) -> Self {
-        let since = moment.duration_since(UNIX_EPOCH).map(|since| since.as_secs());
+        let since = moment
+            .duration_since(UNIX_EPOCH)
+            .map(|since| since.as_secs());
         since.map_or(Self::BROKEN, Self::from_secs)
     }
 

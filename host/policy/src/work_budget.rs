@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Steps between two looks at the clock. A step is some ten nanoseconds, so a deadline is missed by well under a millisecond.
+/// Steps between two looks at the clock. A step is some ten nanoseconds, so a deadline is missed by
+/// well under a millisecond.
 const STEPS_A_LOOK: u64 = 4_096;
 
-/// What one piece of host work may take: steps, nesting and time. A step is what the work says it is: one value compared, one
-/// byte searched. Work that charges each thing it does before it does it is bounded however its input was made, and on
-/// every machine alike.
+/// What one piece of host work may take: steps, nesting and time. A step is what the work says it
+/// is: one value compared, one byte searched. Work that charges each thing it does before it does
+/// it is bounded however its input was made, and on every machine alike.
 #[derive(Debug, Clone)]
 pub struct WorkBudget {
     steps: u64,
@@ -78,7 +79,8 @@ impl WorkBudget {
         }
     }
 
-    /// The same for work on so many bytes that takes about a nanosecond for each: a copy, a comparison, a search.
+    /// The same for work on so many bytes that takes about a nanosecond for each: a copy, a
+    /// comparison, a search.
     ///
     /// # Errors
     /// As [`WorkBudget::charge`].
@@ -107,7 +109,9 @@ impl WorkBudget {
     fn check_limits(&mut self) -> Result<(), WorkLimit> {
         self.until_look = STEPS_A_LOOK;
         let is_dropped = self.is_dropped.as_ref();
-        let is_over = self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        let is_over = self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
             || is_dropped.is_some_and(|is_dropped| is_dropped.load(Ordering::Relaxed));
         if is_over {
             self.steps = 0;

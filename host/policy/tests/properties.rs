@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use toolhost_policy::{HeaderTemplate, Manifest, PathTemplate};
 
 proptest! {
-    /// Whatever value is accepted stays in its segment, is matched again by its own template, and decodes to itself.
+    /// Whatever value is accepted stays in its segment, is matched again by its own template, and
+    /// decodes to itself.
     #[test]
     fn an_accepted_value_stays_in_its_segment(value in ".{0,40}|[./\\\\%2eEfF5cC]{1,12}") {
         let template = PathTemplate::parse("/v1/invoices/{id}/lines").unwrap();

@@ -16,8 +16,8 @@ use crate::guests::{Pace, SpinFlag};
 use crate::state::HostState;
 use crate::{CallContext, GuestOutcome, PluginDigest, SandboxError, imports};
 
-/// A component that turns a described system into tools. It was admitted and compiled, and grants nothing: each call
-/// brings what was granted.
+/// A component that turns a described system into tools. It was admitted and compiled, and grants
+/// nothing: each call brings what was granted.
 #[derive(Clone)]
 pub struct AdapterComponent {
     pub(crate) loaded: LoadedComponent,
@@ -72,12 +72,12 @@ impl AdapterComponent {
         self.loaded.manifest.as_ref()
     }
 
-    /// What a document describes; `chosen` are the operations that the operator named, sorted, where they are a list. The adapter
-    /// reaches nothing meanwhile.
+    /// What a document describes; `chosen` are the operations that the operator named, sorted,
+    /// where they are a list. The adapter reaches nothing meanwhile.
     ///
     /// # Errors
-    /// The document is too large, or the adapter did not come to an end within the bounds of a discovery. What it says
-    /// itself against the document is the inner error.
+    /// The document is too large, or the adapter did not come to an end within the bounds of a
+    /// discovery. What it says itself against the document is the inner error.
     pub async fn discover(
         &self,
         content: Vec<u8>,
@@ -113,7 +113,10 @@ impl AdapterComponent {
     ///
     /// # Errors
     /// As [`AdapterComponent::discover`].
-    pub async fn ask(&self, context: CallContext) -> Result<Result<Discovery, Failure>, SandboxError> {
+    pub async fn ask(
+        &self,
+        context: CallContext,
+    ) -> Result<Result<Discovery, Failure>, SandboxError> {
         self.run_discovery(None, Some(context)).await
     }
 
@@ -125,7 +128,8 @@ impl AdapterComponent {
         let sandbox = &self.loaded.sandbox;
         let (made, permit) = sandbox.discovering.acquire_engine().await?;
         let limits = discovery_engine::limits(&sandbox.settings.limits);
-        let ready = LinkedComponent::of_artefact(&made.engine, &made.linker, &limits, &self.artefact)?;
+        let ready =
+            LinkedComponent::of_artefact(&made.engine, &made.linker, &limits, &self.artefact)?;
         let indices = GuestIndices::new(ready.pre()).map_err(|_| SandboxError::Internal)?;
         let call = context.as_ref().map_or(0, |context| context.call);
         let name = match &context {
@@ -136,7 +140,8 @@ impl AdapterComponent {
         let (spun, turns) = (SpinFlag::default(), Arc::new(Semaphore::new(1)));
         let inside = spun.clone();
         let discover = DiscoverExport(indices, document);
-        // A pace of its own: it is not to be run on a door's thread, however short the calls have been.
+        // A pace of its own: it is not to be run on a door's thread, however short the calls have
+        // been.
         let pace = Pace::default();
         let ran = sandbox.guests.run(&pace, spun, turns, async move {
             let run = ready.run(name, call, &limits, scope, inside, discover);
@@ -151,8 +156,9 @@ impl AdapterComponent {
         ended.map_err(of_discovery)
     }
 
-    /// Calls the tool that `descriptor` came with, in a fresh instance, within the bounds of `context`. A call that does not
-    /// come to an end is told to the system behind the caller's back, where it has left a note.
+    /// Calls the tool that `descriptor` came with, in a fresh instance, within the bounds of
+    /// `context`. A call that does not come to an end is told to the system behind the caller's
+    /// back, where it has left a note.
     ///
     /// # Errors
     /// As [`crate::PluginComponent::invoke`].
@@ -190,7 +196,11 @@ struct DiscoverExport(GuestIndices, Option<Document>);
 impl Export for DiscoverExport {
     type Answer = Result<Discovery, Failure>;
 
-    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+    async fn call(
+        self,
+        instance: &Instance,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<Self::Answer> {
         let adapter = self.0.load(&mut *store, instance)?;
         adapter.call_discover(store, self.1.as_ref()).await
     }
@@ -201,7 +211,11 @@ struct AdapterInvokeExport(GuestIndices, Arc<[u8]>, Invocation);
 impl Export for AdapterInvokeExport {
     type Answer = Result<Outcome, Failure>;
 
-    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+    async fn call(
+        self,
+        instance: &Instance,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<Self::Answer> {
         let adapter = self.0.load(&mut *store, instance)?;
         adapter.call_invoke(store, &self.1, &self.2).await
     }

@@ -23,7 +23,8 @@ pub(crate) const PREVIEW1: &str = "wasi_snapshot_preview1";
 pub(crate) const ADAPT: &str = "wasm-tools component embed wit FILE -w tool, then \
      wasm-tools component new --adapt wasi_snapshot_preview1.reactor.wasm";
 
-/// How the imports of core modules begin that are written for another host: no type of the contract makes plugins of them.
+/// How the imports of core modules begin that are written for another host: no type of the contract
+/// makes plugins of them.
 const OTHER_HOSTS: [(&str, &str); 5] = [
     ("extism:", "Extism"),
     ("__wbindgen_", "JavaScript (wasm-bindgen)"),
@@ -45,7 +46,8 @@ const COMPONENT_TYPE: &str = "component-type";
 /// Looks at a file before anything is compiled.
 ///
 /// # Errors
-/// Too large, native code, no WebAssembly, a core module without component types, two manifests or a bad one.
+/// Too large, native code, no WebAssembly, a core module without component types, two manifests or
+/// a bad one.
 pub(crate) fn admit(bytes: &[u8], limits: &Limits) -> Result<AdmittedFile, SandboxError> {
     if bytes.len() as u64 > limits.component_bytes {
         return Err(SandboxError::Limit {
@@ -92,7 +94,8 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<FileKind, SandboxError> {
             Ok(_) => {}
         }
     }
-    let of_another = |(start, _): &&(&str, &str)| imports_of(bytes, |module| module.starts_with(start));
+    let of_another =
+        |(start, _): &&(&str, &str)| imports_of(bytes, |module| module.starts_with(start));
     if let Some((_, host)) = OTHER_HOSTS.iter().find(of_another) {
         return refuse(&format!(
             "the file is a core module for {host}, whose functions it imports; build it against the contract (wit), as a component (for \
@@ -111,19 +114,22 @@ pub(crate) fn kind(bytes: &[u8]) -> Result<FileKind, SandboxError> {
     ))
 }
 
-/// Whether a core module is written for WASI preview 1, which a component has only through an adapter.
+/// Whether a core module is written for WASI preview 1, which a component has only through an
+/// adapter.
 pub(crate) fn imports_preview1(module: &[u8]) -> bool {
     imports_of(module, |module| module == PREVIEW1)
 }
 
 /// Whether a core module imports from a module of such a name.
 fn imports_of(module: &[u8], is_it: impl Fn(&str) -> bool) -> bool {
-    Parser::new(0).parse_all(module).any(|payload| match payload {
-        Ok(Payload::ImportSection(section)) => section
-            .into_imports()
-            .any(|import| import.is_ok_and(|import| is_it(import.module))),
-        _ => false,
-    })
+    Parser::new(0)
+        .parse_all(module)
+        .any(|payload| match payload {
+            Ok(Payload::ImportSection(section)) => section
+                .into_imports()
+                .any(|import| import.is_ok_and(|import| is_it(import.module))),
+            _ => false,
+        })
 }
 
 #[cfg(test)]
@@ -161,7 +167,9 @@ mod tests {
             ("wasi_unstable", "before preview 1"),
         ] {
             let text = format!("(module (import \"{module}\" \"f\" (func)))");
-            let error = kind(&wat::parse_str(text).unwrap()).unwrap_err().to_string();
+            let error = kind(&wat::parse_str(text).unwrap())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(host) && !error.contains("embed"), "{error}");
         }
     }

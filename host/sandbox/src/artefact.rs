@@ -24,9 +24,9 @@ const KINDS: [&str; 2] = ["cwasm", "tools"];
 
 /// Compiled artefacts on disk.
 ///
-/// An artefact is native code: whoever can write one into this directory runs it in the host. So the directory is
-/// 0700 and owned by the host's user, each file is authenticated with a key that only this directory has, and a file
-/// that does not verify is not loaded (T35).
+/// An artefact is native code: whoever can write one into this directory runs it in the host. So
+/// the directory is 0700 and owned by the host's user, each file is authenticated with a key that
+/// only this directory has, and a file that does not verify is not loaded (T35).
 #[derive(Debug)]
 pub(crate) struct ArtefactCache {
     directory: PathBuf,
@@ -39,7 +39,9 @@ impl ArtefactCache {
     /// # Errors
     /// It cannot be made or written, belongs to somebody else, or others can reach it.
     pub(crate) fn open(directory: &Path) -> Result<Self, SandboxError> {
-        let fail = |error: std::io::Error| SandboxError::Cache(format!("{}: {error}", directory.display()));
+        let fail = |error: std::io::Error| {
+            SandboxError::Cache(format!("{}: {error}", directory.display()))
+        };
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -90,7 +92,8 @@ impl ArtefactCache {
         Some(bytes.split_off(TAG))
     }
 
-    /// Keeps an artefact. Failing to is no failure of the call that made it: it is compiled again next time.
+    /// Keeps an artefact. Failing to is no failure of the call that made it: it is compiled again
+    /// next time.
     pub(crate) fn put(&self, name: &str, artefact: &[u8]) {
         let tag = self.mac(name, artefact).finalize().into_bytes();
         let partial = self.directory.join(format!(".{name}.{}", unique()));
@@ -140,7 +143,8 @@ impl ArtefactCache {
             clippy::expect_used,
             reason = "HMAC takes a key of any length (RFC 2104 section 2)"
         )]
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.expose()).expect("a key of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.key.expose()).expect("a key of any length");
         mac.update(&(name.len() as u64).to_be_bytes());
         mac.update(name.as_bytes());
         mac.update(artefact);
@@ -151,7 +155,11 @@ impl ArtefactCache {
 /// Of this process and of this moment: two caches of one process may have one directory.
 fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 fn read_or_make_key(path: &Path) -> std::io::Result<Secret> {
@@ -173,8 +181,9 @@ fn read_or_make_key(path: &Path) -> std::io::Result<Secret> {
                     "the file key can be read by others; chmod 600 it",
                 ));
             }
-            file.read_exact(&mut key)
-                .map_err(|_| std::io::Error::other("the file key is damaged; remove it and the artefacts"))?;
+            file.read_exact(&mut key).map_err(|_| {
+                std::io::Error::other("the file key is damaged; remove it and the artefacts")
+            })?;
         }
         Err(error) => return Err(error),
     }

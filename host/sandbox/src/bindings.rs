@@ -1,7 +1,7 @@
 //! What `bindgen!` makes of `wit/`. No logic here.
 //!
-//! One world for both kinds of components, so that what they share has one type. A component is asked for the interface that
-//! makes it one of the two.
+//! One world for both kinds of components, so that what they share has one type. A component is
+//! asked for the interface that makes it one of the two.
 
 #![allow(
     missing_docs,
@@ -55,7 +55,8 @@ pub mod contract {
         Argument, Discovered, Discovery, Document, Operation, Skipped,
     };
     pub use super::exports::toolhost::plugin::tools::{
-        Answer, Cache, Content, Effects, InputRequest, InputRequired, Invocation, Outcome, Output, Tool,
+        Answer, Cache, Content, Effects, InputRequest, InputRequired, Invocation, Outcome, Output,
+        Tool,
     };
     pub use super::toolhost::plugin::types::Failure;
 }

@@ -17,7 +17,8 @@ use crate::{PluginComponent, SandboxError};
 
 /// Where a guest's progress goes.
 pub trait ProgressSink: Send + Sync {
-    /// `done` of `total`, where the total is known. Called on the guests' runtime; it must not block.
+    /// `done` of `total`, where the total is known. Called on the guests' runtime; it must not
+    /// block.
     fn report(&self, done: f64, total: Option<f64>, message: Option<String>);
 }
 
@@ -73,7 +74,8 @@ impl PluginComponent {
     /// Asks the plugin for its tools. It runs as any call does, and reaches nothing.
     ///
     /// # Errors
-    /// As [`PluginComponent::invoke`]; a failure that the plugin itself returns is [`SandboxError::NotAdmitted`].
+    /// As [`PluginComponent::invoke`]; a failure that the plugin itself returns is
+    /// [`SandboxError::NotAdmitted`].
     pub async fn describe(&self) -> Result<Vec<Tool>, SandboxError> {
         let limits = Arc::new(self.host_limits().clone());
         let describe = DescribeExport(self.tools.clone());
@@ -90,7 +92,8 @@ impl PluginComponent {
     /// Calls a tool in a fresh instance, within the bounds of `context`.
     ///
     /// # Errors
-    /// The call did not come to an end: busy, a limit, a timeout, a trap. Dropping the future ends the call.
+    /// The call did not come to an end: busy, a limit, a timeout, a trap. Dropping the future ends
+    /// the call.
     pub async fn invoke(
         &self,
         context: CallContext,
@@ -114,13 +117,18 @@ impl LoadedComponent {
     where
         E: Export<Answer = Result<Outcome, Failure>>,
     {
-        let (limits, call, plugin) = (Arc::clone(&context.limits), context.call, context.plugin.clone());
+        let (limits, call, plugin) = (
+            Arc::clone(&context.limits),
+            context.call,
+            context.plugin.clone(),
+        );
         let egress = Arc::clone(&context.egress);
         let scope = self.scope(context);
         let result_bytes = limits.result_bytes;
         let outcome = self.run(plugin, call, limits, Some(scope), export).await?;
-        // It has come to an end of its own, so there is nothing to be told of it. But who waits for an answer hears of the
-        // deadline a moment before the call is dropped for it, and may still return: then the system works on all the same.
+        // It has come to an end of its own, so there is nothing to be told of it. But who waits for
+        // an answer hears of the deadline a moment before the call is dropped for it, and may still
+        // return: then the system works on all the same.
         let bytes = size_of_outcome(&outcome);
         let answered = GuestOutcome { outcome, bytes };
         if !answered.is_late() {
@@ -160,13 +168,16 @@ impl LoadedComponent {
         let spun = SpinFlag::default();
         let inside = spun.clone();
         let turns = slot.turns();
-        let ran = self.sandbox.guests.run(&self.pace, spun, turns, async move {
-            let wall = limits.wall();
-            let run = ready.run(plugin, call, &limits, scope, inside, export);
-            let result = tokio::time::timeout(wall, run_metered(meter, run)).await;
-            drop(slot);
-            result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
-        });
+        let ran = self
+            .sandbox
+            .guests
+            .run(&self.pace, spun, turns, async move {
+                let wall = limits.wall();
+                let run = ready.run(plugin, call, &limits, scope, inside, export);
+                let result = tokio::time::timeout(wall, run_metered(meter, run)).await;
+                drop(slot);
+                result.unwrap_or(Err(SandboxError::Timeout(limits.wall_ms)))
+            });
         ran.await.unwrap_or_else(|error| {
             tracing::error!(call, %error, "a call failed");
             Err(SandboxError::Internal)
@@ -179,7 +190,11 @@ struct DescribeExport(GuestIndices);
 impl Export for DescribeExport {
     type Answer = Result<Vec<Tool>, Failure>;
 
-    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+    async fn call(
+        self,
+        instance: &Instance,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<Self::Answer> {
         let tools = self.0.load(&mut *store, instance)?;
         tools.call_describe(store).await
     }
@@ -190,7 +205,11 @@ struct ToolInvokeExport(GuestIndices, Invocation);
 impl Export for ToolInvokeExport {
     type Answer = Result<Outcome, Failure>;
 
-    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+    async fn call(
+        self,
+        instance: &Instance,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<Self::Answer> {
         let tools = self.0.load(&mut *store, instance)?;
         tools.call_invoke(store, &self.1).await
     }
@@ -226,13 +245,19 @@ fn size_of_outcome(outcome: &Result<Outcome, Failure>) -> u64 {
                 .requests
                 .iter()
                 .map(|request| {
-                    request.id.len() + request.kind.len() + request.parameters.len() + pairs(&request.meta)
+                    request.id.len()
+                        + request.kind.len()
+                        + request.parameters.len()
+                        + pairs(&request.meta)
                 })
                 .sum();
             requests + asked.state.len() + pairs(&asked.meta)
         }
         Err(failure) => {
-            failure.code.len() + failure.message.len() + text(&failure.detail) + pairs(&failure.meta)
+            failure.code.len()
+                + failure.message.len()
+                + text(&failure.detail)
+                + pairs(&failure.meta)
         }
     };
     size as u64

@@ -1,7 +1,7 @@
 //! What a system is told of a call that was dropped before it ended.
 //!
-//! Nobody waits for it, so it is small and short: one instance a dropped call, a few at once, seconds. A tenant has its share of
-//! the places, as it has of the slots.
+//! Nobody waits for it, so it is small and short: one instance a dropped call, a few at once,
+//! seconds. A tenant has its share of the places, as it has of the slots.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,8 @@ use crate::slots::Slots;
 use crate::state::HostState;
 use crate::{AdapterComponent, CallContext, GuestOutcome, Sandbox, SandboxError};
 
-/// From the drop to the end of the telling. A system that takes longer to hear that nobody waits has ended by itself.
+/// From the drop to the end of the telling. A system that takes longer to hear that nobody waits
+/// has ended by itself.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// CPU of a telling, in milliseconds: it writes one request.
@@ -27,12 +28,12 @@ const CPU_MS: u64 = 200;
 /// Requests of a telling, with one to spare.
 const HTTP_CALLS: u64 = 2;
 
-/// Tellings at once, for all tenants, shared as slots are: a caller that drops calls by the hundred must not become a flood at
-/// the upstream.
+/// Tellings at once, for all tenants, shared as slots are: a caller that drops calls by the hundred
+/// must not become a flood at the upstream.
 const AT_ONCE: u32 = 16;
 
-/// Tellings that wait for their turn or have it, shared likewise. Each keeps a note of at most 4 KiB for two seconds; of calls
-/// that are dropped faster than this the rest is only counted.
+/// Tellings that wait for their turn or have it, shared likewise. Each keeps a note of at most 4
+/// KiB for two seconds; of calls that are dropped faster than this the rest is only counted.
 const WAITING: u32 = 512;
 
 /// How long a telling waits for a slot before it looks again.
@@ -61,8 +62,8 @@ impl CancellationSlots {
 }
 
 impl Sandbox {
-    /// Waits until no call runs and the systems behind dropped ones were told of them, for at most as long as a telling may
-    /// take: before the process ends.
+    /// Waits until no call runs and the systems behind dropped ones were told of them, for at most
+    /// as long as a telling may take: before the process ends.
     pub async fn wait_until_drained(&self) {
         let slots = self.inner.settings.slots as usize;
         let idle = async {
@@ -95,7 +96,8 @@ impl CancelReason {
     }
 }
 
-/// Tells the system when it is dropped, if the call has left a note by then. A call that was answered has left none.
+/// Tells the system when it is dropped, if the call has left a note by then. A call that was
+/// answered has left none.
 pub(crate) struct CancelOnDrop {
     adapter: AdapterComponent,
     descriptor: Arc<[u8]>,
@@ -108,7 +110,11 @@ pub(crate) struct CancelOnDrop {
 }
 
 impl AdapterComponent {
-    pub(crate) fn cancel_on_drop(&self, context: &CallContext, descriptor: Arc<[u8]>) -> CancelOnDrop {
+    pub(crate) fn cancel_on_drop(
+        &self,
+        context: &CallContext,
+        descriptor: Arc<[u8]>,
+    ) -> CancelOnDrop {
         CancelOnDrop {
             adapter: self.clone(),
             descriptor,
@@ -121,7 +127,10 @@ impl AdapterComponent {
     }
 
     /// Tells, and tries again while no slot is free: that of the dropped call is about to be.
-    async fn send_cancellation(&self, call: &DroppedCall) -> Result<Result<(), Failure>, SandboxError> {
+    async fn send_cancellation(
+        &self,
+        call: &DroppedCall,
+    ) -> Result<Result<(), Failure>, SandboxError> {
         let tenant = call.egress.binding().tenant();
         let _place = loop {
             match self.loaded.sandbox.tellings.telling.take(Some(tenant)) {
@@ -140,7 +149,11 @@ impl AdapterComponent {
                 progress: None,
                 log: None,
             };
-            let (id, plugin, limits) = (context.call, context.plugin.clone(), Arc::clone(&context.limits));
+            let (id, plugin, limits) = (
+                context.call,
+                context.plugin.clone(),
+                Arc::clone(&context.limits),
+            );
             let cancel = CancelExport(
                 self.indices.clone(),
                 Arc::clone(&call.descriptor),
@@ -243,7 +256,11 @@ struct CancelExport(GuestIndices, Arc<[u8]>, Vec<u8>);
 impl Export for CancelExport {
     type Answer = Result<(), Failure>;
 
-    async fn call(self, instance: &Instance, store: &mut Store<HostState>) -> wasmtime::Result<Self::Answer> {
+    async fn call(
+        self,
+        instance: &Instance,
+        store: &mut Store<HostState>,
+    ) -> wasmtime::Result<Self::Answer> {
         let adapter = self.0.load(&mut *store, instance)?;
         adapter.call_cancel(store, &self.1, &self.2).await
     }

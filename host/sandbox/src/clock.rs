@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-/// Guests see whole milliseconds: enough for dates and timeouts, too coarse to time a cache or a credential (T18).
+/// Guests see whole milliseconds: enough for dates and timeouts, too coarse to time a cache or a
+/// credential (T18).
 const GRAIN: Duration = Duration::from_millis(1);
 
 fn coarse(time: Duration) -> Duration {
@@ -25,11 +26,13 @@ impl HostWallClock for CoarseWallClock {
     }
 }
 
-/// What the monotonic clock reads when a call begins: a day. Programs take a machine to have been up for a while: Go ends
-/// itself when it reads zero ("nanotime returning zero"), and `Instant::now() - Duration` of Rust panics below zero.
+/// What the monotonic clock reads when a call begins: a day. Programs take a machine to have been
+/// up for a while: Go ends itself when it reads zero ("nanotime returning zero"), and
+/// `Instant::now() - Duration` of Rust panics below zero.
 const START: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Counts from [`START`] at the beginning of the call, so that two calls cannot compare their clocks.
+/// Counts from [`START`] at the beginning of the call, so that two calls cannot compare their
+/// clocks.
 pub(crate) struct CoarseMonotonicClock(pub(crate) std::time::Instant);
 
 impl HostMonotonicClock for CoarseMonotonicClock {

@@ -9,7 +9,8 @@ use wasmtime::Engine;
 use crate::admission::{ADAPT, FileKind, PREVIEW1, imports_preview1, kind};
 use crate::{SandboxError, features};
 
-/// Wall clock of one compilation: a 25 MB Python guest needs 10 s of CPU, and up to 90 s on a loaded machine.
+/// Wall clock of one compilation: a 25 MB Python guest needs 10 s of CPU, and up to 90 s on a
+/// loaded machine.
 const COMPILE_WALL: Duration = Duration::from_secs(180);
 
 /// The largest artefact a compiler may return.
@@ -18,13 +19,16 @@ const MAX_ARTEFACT: u64 = 512 << 20;
 /// How much of a compiler's complaint is passed on.
 const MAX_COMPLAINT: u64 = 4 << 10;
 
-/// Where components are compiled. A hostile component can make a compiler slow or hungry, and wasmtime does not count
-/// that as a vulnerability: untrusted ones belong into a process of their own.
+/// Where components are compiled. A hostile component can make a compiler slow or hungry, and
+/// wasmtime does not count that as a vulnerability: untrusted ones belong into a process of their
+/// own.
 #[derive(Debug, Clone)]
 pub enum Compiler {
-    /// In this process, without limits: for components that were built from source here, as in tests and benches.
+    /// In this process, without limits: for components that were built from source here, as in
+    /// tests and benches.
     InProcess,
-    /// In a child process with its own memory, CPU and wall clock. It must call [`crate::compile_worker_main`].
+    /// In a child process with its own memory, CPU and wall clock. It must call
+    /// [`crate::compile_worker_main`].
     Worker {
         /// The program, usually this one.
         program: PathBuf,
@@ -34,11 +38,16 @@ pub enum Compiler {
 }
 
 impl Compiler {
-    pub(crate) async fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, SandboxError> {
+    pub(crate) async fn compile(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, SandboxError> {
         match self {
             Self::InProcess => {
                 let (engine, bytes) = (engine.clone(), bytes.to_vec());
-                let compiled = tokio::task::spawn_blocking(move || precompile(&engine, &bytes)).await;
+                let compiled =
+                    tokio::task::spawn_blocking(move || precompile(&engine, &bytes)).await;
                 compiled.map_err(|_| SandboxError::Compile("the compiler panicked".into()))?
             }
             Self::Worker { program, arguments } => {
@@ -59,7 +68,8 @@ pub(crate) fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Sandb
     let component = encoded.as_deref().unwrap_or(bytes);
     engine.precompile_component(component).map_err(|error| {
         SandboxError::Compile(
-            features::missing_features(component).unwrap_or_else(|| one_line(&format!("{error:#}"))),
+            features::missing_features(component)
+                .unwrap_or_else(|| one_line(&format!("{error:#}"))),
         )
     })
 }
@@ -85,8 +95,13 @@ pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, SandboxError> {
         })
 }
 
-async fn compile_in(mut command: tokio::process::Command, bytes: &[u8]) -> Result<Vec<u8>, SandboxError> {
-    let fail = |error: std::io::Error| SandboxError::Compile(format!("the compiler cannot be run: {error}"));
+async fn compile_in(
+    mut command: tokio::process::Command,
+    bytes: &[u8],
+) -> Result<Vec<u8>, SandboxError> {
+    let fail = |error: std::io::Error| {
+        SandboxError::Compile(format!("the compiler cannot be run: {error}"))
+    };
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -128,10 +143,12 @@ async fn compile_in(mut command: tokio::process::Command, bytes: &[u8]) -> Resul
         return Ok(artefact);
     }
     let said = one_line(&String::from_utf8_lossy(&complaint));
-    Err(SandboxError::Compile(match (status.code(), said.is_empty()) {
-        (Some(_), false) => said,
-        _ => format!("the compiler ran out of its memory or CPU ({status})"),
-    }))
+    Err(SandboxError::Compile(
+        match (status.code(), said.is_empty()) {
+            (Some(_), false) => said,
+            _ => format!("the compiler ran out of its memory or CPU ({status})"),
+        },
+    ))
 }
 
 /// Errors of a compiler are long and many-lined; a person gets the first part on one line.

@@ -24,7 +24,8 @@ pub(crate) trait Export: Send + 'static {
     ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
 }
 
-/// A component that was compiled, with its imports resolved for one engine. Each call is an instance of its own.
+/// A component that was compiled, with its imports resolved for one engine. Each call is an
+/// instance of its own.
 #[derive(Clone)]
 pub(crate) struct LinkedComponent {
     engine: Engine,
@@ -45,9 +46,12 @@ impl LinkedComponent {
         let component = deserialize(engine, limits, artefact)?;
         check_imports(engine, &component)?;
         let pre = linker.instantiate_pre(&component).map_err(|error| {
-            SandboxError::NotAdmitted(one_line(&format!("an import does not fit this host: {error:#}")))
+            SandboxError::NotAdmitted(one_line(&format!(
+                "an import does not fit this host: {error:#}"
+            )))
         })?;
-        // The cost of the memory image belongs to loading, not to the first call. Without one, calls only get slower.
+        // The cost of the memory image belongs to loading, not to the first call. Without one,
+        // calls only get slower.
         if let Err(error) = component.initialize_copy_on_write_image() {
             tracing::debug!(%error, "no copy-on-write image");
         }
@@ -61,8 +65,8 @@ impl LinkedComponent {
         &self.pre
     }
 
-    /// Calls an export in a fresh instance, within the bounds of memory, CPU and what crosses to the host. Not of time:
-    /// that is for whoever waits.
+    /// Calls an export in a fresh instance, within the bounds of memory, CPU and what crosses to
+    /// the host. Not of time: that is for whoever waits.
     pub(crate) async fn run<E: Export>(
         &self,
         plugin: PluginName,
@@ -87,7 +91,8 @@ impl LinkedComponent {
     }
 }
 
-/// A component of which nothing is known yet but what it needs: what a plugin and an adapter have in common.
+/// A component of which nothing is known yet but what it needs: what a plugin and an adapter have
+/// in common.
 #[derive(Clone)]
 pub(crate) struct LoadedComponent {
     pub(crate) sandbox: Arc<SandboxInner>,
@@ -145,10 +150,15 @@ fn hostcall_bytes(limits: &Limits) -> usize {
     unsafe_code,
     reason = "an artefact is native code; both callers hold one that this host compiled and authenticated, read into memory once so that it cannot change"
 )]
-fn deserialize(engine: &Engine, limits: &Limits, artefact: &[u8]) -> Result<Component, SandboxError> {
-    // SAFETY: `Component::deserialize` asks that the bytes come from `precompile_component` of the same wasmtime. They
-    // come from our own compiler over a pipe, or from `ArtefactCache::get`, which verifies an HMAC under a key that
-    // only the host's user can read. wasmtime itself refuses other versions and settings.
+fn deserialize(
+    engine: &Engine,
+    limits: &Limits,
+    artefact: &[u8],
+) -> Result<Component, SandboxError> {
+    // SAFETY: `Component::deserialize` asks that the bytes come from `precompile_component` of the
+    // same wasmtime. They come from our own compiler over a pipe, or from `ArtefactCache::get`,
+    // which verifies an HMAC under a key that only the host's user can read. wasmtime itself
+    // refuses other versions and settings.
     unsafe { Component::deserialize(engine, artefact) }.map_err(|error| {
         let refusal = format!("{error:#}");
         pool::too_large(&refusal, limits).unwrap_or_else(|| {
@@ -162,7 +172,9 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), SandboxEr
     let unknown: Vec<String> = component
         .component_type()
         .imports(engine)
-        .filter(|(name, item)| !matches!(item.ty, ComponentItem::Type(_)) && !imports::is_offered(name))
+        .filter(|(name, item)| {
+            !matches!(item.ty, ComponentItem::Type(_)) && !imports::is_offered(name)
+        })
         .map(|(name, _)| name.chars().take(120).collect())
         .collect();
     if unknown.is_empty() {

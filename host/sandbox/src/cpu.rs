@@ -7,7 +7,8 @@ use toolhost_policy::Limit;
 use crate::guests::SpinFlag;
 use crate::limiter::LimitHit;
 
-/// How often the epoch moves. A spinning guest gives its thread back this often; shorter costs wake-ups for nothing.
+/// How often the epoch moves. A spinning guest gives its thread back this often; shorter costs
+/// wake-ups for nothing.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// The CPU of one call, counted in epoch ticks that found it running.
@@ -28,10 +29,11 @@ impl CpuBudget {
         }
     }
 
-    /// Called when the guest is found running at a new epoch: let it go on, yield to others, or end it.
+    /// Called when the guest is found running at a new epoch: let it go on, yield to others, or end
+    /// it.
     ///
-    /// The first epoch may come a microsecond after the guest began and says nothing about it; the second shows that it
-    /// has used a whole tick.
+    /// The first epoch may come a microsecond after the guest began and says nothing about it; the
+    /// second shows that it has used a whole tick.
     pub(crate) fn tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
         let Some(left) = self.ticks_left.checked_sub(1) else {
             return Err(wasmtime::Error::from(LimitHit(Limit::cpu_ms)));
@@ -48,12 +50,14 @@ impl CpuBudget {
 /// Moves the engine's epoch until the engine is gone. One thread an engine, never one a call.
 pub(crate) fn spawn_ticker(engine: &wasmtime::Engine) -> std::io::Result<()> {
     let weak = engine.weak();
-    std::thread::Builder::new().name("epoch".into()).spawn(move || {
-        while let Some(engine) = weak.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("epoch".into())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })?;
     Ok(())
 }

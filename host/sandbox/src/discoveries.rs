@@ -7,8 +7,8 @@ use crate::contract::Discovery;
 const LAYOUT: u32 = 1;
 
 impl AdapterComponent {
-    /// What this adapter once found in the document of this digest, where that is kept: it is not looked at again, since the
-    /// same document gives the same answer.
+    /// What this adapter once found in the document of this digest, where that is kept: it is not
+    /// looked at again, since the same document gives the same answer.
     ///
     /// What is kept is authenticated like compiled artefacts; anything else is not read.
     #[must_use]
@@ -25,7 +25,9 @@ impl AdapterComponent {
     fn read_cached(&self, what: &str) -> Option<Discovery> {
         let bytes = self.loaded.sandbox.cache.as_ref()?.get(&self.file(what))?;
         postcard::from_bytes(&bytes)
-            .inspect_err(|error| tracing::warn!(%error, "what an adapter once found cannot be read"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "what an adapter once found cannot be read"),
+            )
             .ok()
     }
 

@@ -16,21 +16,26 @@ use crate::discovery_engine::DiscoveryEngine;
 use crate::guests::Guests;
 use crate::slots::Slots;
 use crate::state::HostState;
-use crate::{AdapterComponent, Compiler, PluginComponent, SandboxError, cpu, features, imports, pool};
+use crate::{
+    AdapterComponent, Compiler, PluginComponent, SandboxError, cpu, features, imports, pool,
+};
 
-/// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its own.
+/// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its
+/// own.
 const WASM_STACK: usize = 512 << 10;
 
-/// Stack of a guest and of the host functions it calls; the difference is the host's, whose overflow would abort the
-/// process.
+/// Stack of a guest and of the host functions it calls; the difference is the host's, whose
+/// overflow would abort the process.
 const ASYNC_STACK: usize = 1 << 20;
 
 /// How a [`Sandbox`] is set up.
 #[derive(Debug, Clone)]
 pub struct SandboxSettings {
-    /// Calls at once. Each has at most [`Limits::memory_bytes`]; when all are taken, a call is refused as busy.
+    /// Calls at once. Each has at most [`Limits::memory_bytes`]; when all are taken, a call is
+    /// refused as busy.
     pub slots: u32,
-    /// The bounds of a call before a grant tightens them. Memory, tables and instances set the size of a slot.
+    /// The bounds of a call before a grant tightens them. Memory, tables and instances set the size
+    /// of a slot.
     pub limits: Limits,
     /// Where compiled artefacts are kept; `None` compiles at every start.
     pub cache: Option<PathBuf>,
@@ -82,8 +87,8 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Sets up the engine, with a pool of slots where the machine has the address space, and one instance at a time
-    /// on demand where it has not.
+    /// Sets up the engine, with a pool of slots where the machine has the address space, and one
+    /// instance at a time on demand where it has not.
     ///
     /// # Errors
     /// The engine or a thread cannot be made, or the cache directory cannot be used.
@@ -93,7 +98,11 @@ impl Sandbox {
         kv: Arc<PluginKv>,
     ) -> Result<Self, SandboxError> {
         let fail = |error: String| SandboxError::Engine(error);
-        let cache = settings.cache.as_deref().map(ArtefactCache::open).transpose()?;
+        let cache = settings
+            .cache
+            .as_deref()
+            .map(ArtefactCache::open)
+            .transpose()?;
         let (engine, pooling) = match Engine::new(&pool::config(settings.slots, &settings.limits)) {
             Ok(engine) => (engine, true),
             Err(error) => {
@@ -148,8 +157,8 @@ impl Sandbox {
     /// Admits and compiles a component, or takes the artefact that was compiled before.
     ///
     /// # Errors
-    /// [`SandboxError::NotAdmitted`], [`SandboxError::Precompiled`], [`SandboxError::Compile`] or a limit; the text
-    /// says what to change.
+    /// [`SandboxError::NotAdmitted`], [`SandboxError::Precompiled`], [`SandboxError::Compile`] or a
+    /// limit; the text says what to change.
     pub async fn load(&self, bytes: &[u8]) -> Result<PluginComponent, SandboxError> {
         PluginComponent::new(self.load_component(bytes).await?.0)
     }
@@ -164,10 +173,17 @@ impl Sandbox {
     }
 
     /// A component's code, and the artefact that it came from.
-    async fn load_component(&self, bytes: &[u8]) -> Result<(LoadedComponent, Vec<u8>), SandboxError> {
+    async fn load_component(
+        &self,
+        bytes: &[u8],
+    ) -> Result<(LoadedComponent, Vec<u8>), SandboxError> {
         let inner = &self.inner;
         let admitted = admit(bytes, &inner.settings.limits)?;
-        let name = format!("{}-{:016x}.cwasm", admitted.digest, settings_hash(&inner.engine));
+        let name = format!(
+            "{}-{:016x}.cwasm",
+            admitted.digest,
+            settings_hash(&inner.engine)
+        );
         if let Some(artefact) = inner.cache.as_ref().and_then(|cache| cache.get(&name)) {
             match LoadedComponent::of_artefact(Arc::clone(inner), &artefact, &admitted) {
                 Err(SandboxError::Compile(why)) => {
@@ -179,7 +195,11 @@ impl Sandbox {
                 loaded => return loaded.map(|loaded| (loaded, artefact)),
             }
         }
-        let artefact = inner.settings.compiler.compile(&inner.engine, bytes).await?;
+        let artefact = inner
+            .settings
+            .compiler
+            .compile(&inner.engine, bytes)
+            .await?;
         let loaded = LoadedComponent::of_artefact(Arc::clone(inner), &artefact, &admitted)?;
         if let Some(cache) = &inner.cache {
             cache.put(&name, &artefact);
@@ -208,7 +228,8 @@ pub(crate) fn compile_config() -> Config {
         .relaxed_simd_deterministic(true)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(ASYNC_STACK)
-        // A stack that another tenant's call has used holds nothing of it (GHSA-6wgr-89rj-399p was of that class).
+        // A stack that another tenant's call has used holds nothing of it (GHSA-6wgr-89rj-399p was
+        // of that class).
         .async_stack_zeroing(true);
     config
 }

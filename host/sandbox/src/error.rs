@@ -7,7 +7,8 @@ pub enum SandboxError {
     /// The file is no WebAssembly, or not of a kind this host runs.
     #[error("{0}")]
     NotAdmitted(String),
-    /// The file is native code that some engine compiled. Loading it would be running it outside the sandbox.
+    /// The file is native code that some engine compiled. Loading it would be running it outside
+    /// the sandbox.
     #[error(
         "the file is a precompiled artefact, which this host never loads; give it the component (.wasm) instead"
     )]
@@ -60,7 +61,9 @@ impl From<&SandboxError> for PublicError {
             SandboxError::Busy | SandboxError::Share => ErrorCode::Busy,
             SandboxError::Limit { .. } => ErrorCode::LimitExceeded,
             SandboxError::Timeout(_) => ErrorCode::Timeout,
-            SandboxError::Internal | SandboxError::Engine(_) | SandboxError::Cache(_) => ErrorCode::Internal,
+            SandboxError::Internal | SandboxError::Engine(_) | SandboxError::Cache(_) => {
+                ErrorCode::Internal
+            }
             SandboxError::NotAdmitted(_)
             | SandboxError::Precompiled
             | SandboxError::Compile(_)

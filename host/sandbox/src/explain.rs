@@ -13,7 +13,8 @@ use crate::state::HostState;
 /// Bytes of wasmtime's own word for a broken contract: an index, a type, a length.
 const MAX_WHY: usize = 200;
 
-/// What a caller hears of wasmtime's error. A limit that was hit explains a trap better than the trap.
+/// What a caller hears of wasmtime's error. A limit that was hit explains a trap better than the
+/// trap.
 pub(crate) fn explain(
     error: &wasmtime::Error,
     store: &Store<HostState>,
@@ -50,9 +51,13 @@ pub(crate) fn explain(
         tracing::error!(call, error = %short, "the pool is smaller than its slots");
         return SandboxError::Internal;
     }
-    // What the guest wrote last is its author's own message: a panic's text, an exception and where it came from. While a
-    // plugin describes itself there is only an operator, who reads the log.
-    let mut log = store.data().log.lock().unwrap_or_else(PoisonError::into_inner);
+    // What the guest wrote last is its author's own message: a panic's text, an exception and where
+    // it came from. While a plugin describes itself there is only an operator, who reads the log.
+    let mut log = store
+        .data()
+        .log
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     let last = log
         .last_lines()
         .filter(|_| store.data().scope.is_some())

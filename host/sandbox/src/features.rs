@@ -3,15 +3,18 @@
 use wasmparser::Validator;
 use wasmtime::WasmFeatures;
 
-/// Features that no toolchain of ours needs and most advisories of 2026 were about, by the name that an author knows.
-/// Threads have no security support at all.
+/// Features that no toolchain of ours needs and most advisories of 2026 were about, by the name
+/// that an author knows. Threads have no security support at all.
 const LEFT_OFF: [(&str, WasmFeatures); 7] = [
     (
         "threads",
         WasmFeatures::THREADS.union(WasmFeatures::SHARED_EVERYTHING_THREADS),
     ),
     ("garbage collection", WasmFeatures::GC),
-    ("typed function references", WasmFeatures::FUNCTION_REFERENCES),
+    (
+        "typed function references",
+        WasmFeatures::FUNCTION_REFERENCES,
+    ),
     (
         "exception handling",
         WasmFeatures::EXCEPTIONS.union(WasmFeatures::LEGACY_EXCEPTIONS),
@@ -28,11 +31,16 @@ pub(crate) fn left_off() -> WasmFeatures {
         .fold(WasmFeatures::empty(), |all, (_, feature)| all | *feature)
 }
 
-/// Says which features a file needs that are off here; `None` where it needs none of them, or is not valid for another
-/// reason. It validates the file once, and some times more where features are missing.
+/// Says which features a file needs that are off here; `None` where it needs none of them, or is
+/// not valid for another reason. It validates the file once, and some times more where features are
+/// missing.
 pub(crate) fn missing_features(bytes: &[u8]) -> Option<String> {
     let all = WasmFeatures::all();
-    let is_valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
+    let is_valid = |features| {
+        Validator::new_with_features(features)
+            .validate_all(bytes)
+            .is_ok()
+    };
     if is_valid(all - left_off()) || !is_valid(all) {
         return None;
     }
@@ -62,7 +70,10 @@ mod tests {
                 "garbage collection",
             ),
             ("(component (core module (tag)))", "exception handling"),
-            ("(component (core module (memory i64 1)))", "64-bit memories"),
+            (
+                "(component (core module (memory i64 1)))",
+                "64-bit memories",
+            ),
             ("(component (core module (memory 1 1 shared)))", "threads"),
             (
                 "(component (core func (canon task.cancel)))",
@@ -73,7 +84,10 @@ mod tests {
             let said = missing_features(&wat::parse_str(text).unwrap()).unwrap_or_default();
             assert!(said.contains(name), "{text}: {said:?}");
         }
-        for fine in ["(component)", "(module (memory 1) (table 1 funcref) (func))"] {
+        for fine in [
+            "(component)",
+            "(module (memory 1) (table 1 funcref) (func))",
+        ] {
             assert_eq!(missing_features(&wat::parse_str(fine).unwrap()), None);
         }
         assert_eq!(

@@ -12,25 +12,27 @@ use crate::run_in_turns::run_in_turns;
 /// Threads of the guests' runtime where the machine does not say how many cores it has.
 const FALLBACK_THREADS: usize = 2;
 
-/// After how many turns a guests' thread looks for calls that have just come, and for answers that calls wait for. The
-/// runtime's own number, 61, is made for tasks of microseconds: of turns of a whole tick each it is most of a second.
+/// After how many turns a guests' thread looks for calls that have just come, and for answers that
+/// calls wait for. The runtime's own number, 61, is made for tasks of microseconds: of turns of a
+/// whole tick each it is most of a second.
 const LOOKS: u32 = 2;
 
-/// A plugin is run on its caller's thread after this many calls in a row that were not found spinning, and after one that did
-/// not it has to earn that again.
+/// A plugin is run on its caller's thread after this many calls in a row that were not found
+/// spinning, and after one that did not it has to earn that again.
 const PROVEN: u32 = 16;
 
-/// After a guest was found spinning on a door's thread, all calls go to the guests' threads for so long, in milliseconds.
-/// A door's thread loses at most two ticks (20 ms) of this time, so plugins that take turns at it cannot hold up a health
-/// check.
+/// After a guest was found spinning on a door's thread, all calls go to the guests' threads for so
+/// long, in milliseconds. A door's thread loses at most two ticks (20 ms) of this time, so plugins
+/// that take turns at it cannot hold up a health check.
 const BRAKE_MS: u64 = 100;
 
 /// Where guests run.
 ///
-/// A guest that spins must not hold up the doors, so guests have a runtime of their own: with one for both, 64 spinning
-/// guests delay a health check by 150 ms, with two by nothing. But most calls need some 20 us of CPU, and waking a
-/// thread of another runtime and being woken by it costs twice that. So a plugin whose calls have been short begins on
-/// its caller's thread, and moves to the guests' threads once the epoch has found it spinning.
+/// A guest that spins must not hold up the doors, so guests have a runtime of their own: with one
+/// for both, 64 spinning guests delay a health check by 150 ms, with two by nothing. But most calls
+/// need some 20 us of CPU, and waking a thread of another runtime and being woken by it costs twice
+/// that. So a plugin whose calls have been short begins on its caller's thread, and moves to the
+/// guests' threads once the epoch has found it spinning.
 pub(crate) struct Guests {
     runtime: Option<tokio::runtime::Runtime>,
     threads: usize,
@@ -96,7 +98,9 @@ pub(crate) struct GuestTaskError(String);
 
 impl Guests {
     pub(crate) fn start(threads: Option<usize>) -> std::io::Result<Self> {
-        let cores = || std::thread::available_parallelism().map_or(FALLBACK_THREADS, std::num::NonZero::get);
+        let cores = || {
+            std::thread::available_parallelism().map_or(FALLBACK_THREADS, std::num::NonZero::get)
+        };
         let threads = threads.unwrap_or_else(cores).max(1);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
@@ -118,7 +122,8 @@ impl Guests {
         self.threads
     }
 
-    /// Runs a call to its end, on the guests' threads in the `turns` of its tenant. Dropping the future ends the call.
+    /// Runs a call to its end, on the guests' threads in the `turns` of its tenant. Dropping the
+    /// future ends the call.
     pub(crate) async fn run<F>(
         &self,
         pace: &Pace,
@@ -140,11 +145,11 @@ impl Guests {
             self.engage_brake();
         }
         let gone = || GuestTaskError("the guests' runtime is gone".into());
-        let task = self
-            .runtime
-            .as_ref()
-            .ok_or_else(gone)?
-            .spawn(run_in_turns(turns, spun.clone(), call));
+        let task =
+            self.runtime
+                .as_ref()
+                .ok_or_else(gone)?
+                .spawn(run_in_turns(turns, spun.clone(), call));
         let output = AbortOnDrop(task)
             .await
             .map_err(|error| GuestTaskError(error.to_string()))?;
@@ -161,13 +166,14 @@ impl Guests {
 
     /// Not where a single thread does everything: a guest would hold up all of it.
     fn may_run_here(&self) -> bool {
-        let several =
-            tokio::runtime::Handle::try_current().is_ok_and(|here| here.metrics().num_workers() > 1);
+        let several = tokio::runtime::Handle::try_current()
+            .is_ok_and(|here| here.metrics().num_workers() > 1);
         several && self.now() >= self.brake_until.load(Ordering::Relaxed)
     }
 
     fn engage_brake(&self) {
-        self.brake_until.store(self.now() + BRAKE_MS, Ordering::Relaxed);
+        self.brake_until
+            .store(self.now() + BRAKE_MS, Ordering::Relaxed);
     }
 
     fn now(&self) -> u64 {
@@ -184,8 +190,9 @@ impl Drop for Guests {
     }
 }
 
-/// Polls a call on this thread until it ends, or until it is found spinning: then there is no output, and it goes on
-/// elsewhere. A guest that waits for its upstream waits here and takes nobody's time.
+/// Polls a call on this thread until it ends, or until it is found spinning: then there is no
+/// output, and it goes on elsewhere. A guest that waits for its upstream waits here and takes
+/// nobody's time.
 async fn run_on_this_thread<F: Future>(
     mut call: Pin<&mut F>,
     spun: &SpinFlag,
@@ -301,7 +308,9 @@ mod tests {
 
     #[test]
     fn a_single_thread_runs_no_guest() {
-        let alone = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let alone = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         alone.block_on(async {
             let (guests, pace) = (Guests::start(Some(1)).unwrap(), Pace::default());
             for _ in 0..=PROVEN {
@@ -321,7 +330,8 @@ mod tests {
                     }
                 }
                 let call = async { panic!("a host function") };
-                let ended: Result<(), _> = guests.run(&pace, SpinFlag::default(), turns(), call).await;
+                let ended: Result<(), _> =
+                    guests.run(&pace, SpinFlag::default(), turns(), call).await;
                 assert!(ended.is_err());
             }
         });

@@ -87,7 +87,8 @@ pub fn inspect(bytes: &[u8], limits: &toolhost_policy::Limits) -> PluginInspecti
     match &manifest {
         Err(error) => obstacles.push(error.to_string()),
         Ok(None) if found.is_ok() => {
-            obstacles.push("it carries no manifest; put one in with host build --manifest".to_owned());
+            obstacles
+                .push("it carries no manifest; put one in with host build --manifest".to_owned());
         }
         Ok(_) => {}
     }

@@ -1,15 +1,19 @@
 //! Running a guest: compile, pool, instantiate, limits; one file a WIT import.
 //!
-//! This room decides what a component may use of this machine. What must never happen here: an instance that serves two
-//! calls; a limit that is known and not enforced; native code from a file that this host did not write; a guest's print
-//! on the host's own output; a tenant, a credential or a token in a guest's memory.
+//! This room decides what a component may use of this machine. What must never happen here: an
+//! instance that serves two calls; a limit that is known and not enforced; native code from a file
+//! that this host did not write; a guest's print on the host's own output; a tenant, a credential
+//! or a token in a guest's memory.
 //!
 //! # Tour
 //!
-//! - [`Sandbox`]: the engine, the runtime of the guests; [`SandboxSettings`]. `pool`: its slots, each large enough for any component that loads.
+//! - [`Sandbox`]: the engine, the runtime of the guests; [`SandboxSettings`]. `pool`: its slots,
+//!   each large enough for any component that loads.
 //! - `slots` and `run_in_turns`: a fair share of both for each tenant.
-//! - [`PluginComponent`]: a component that was admitted and compiled; [`PluginComponent::describe`], [`PluginComponent::invoke`].
-//! - [`AdapterComponent`]: a component that turns a described system into tools; [`AdapterComponent::discover`], [`AdapterComponent::invoke`].
+//! - [`PluginComponent`]: a component that was admitted and compiled;
+//!   [`PluginComponent::describe`], [`PluginComponent::invoke`].
+//! - [`AdapterComponent`]: a component that turns a described system into tools;
+//!   [`AdapterComponent::discover`], [`AdapterComponent::invoke`].
 //! - [`PluginInspection`]: what a file is, and whether this host would run it.
 //! - [`contract`]: the types of `wit/`, as the host meets them.
 //! - [`SandboxError`]: why something did not run.

@@ -8,8 +8,8 @@ use crate::pool;
 #[error("limit {0}")]
 pub(crate) struct LimitHit(pub(crate) Limit);
 
-/// Memory, tables and instances of one call. Growth over the limit fails inside the guest as it would on a small
-/// machine, and is remembered: most guests abort then, and the caller is told why.
+/// Memory, tables and instances of one call. Growth over the limit fails inside the guest as it
+/// would on a small machine, and is remembered: most guests abort then, and the caller is told why.
 #[derive(Debug)]
 pub(crate) struct CallLimiter {
     memory_bytes: usize,
@@ -46,8 +46,11 @@ impl ResourceLimiter for CallLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // All memories of the call together: a composed component must not get the limit once for each part.
-        let after = self.memory_used.saturating_add(desired.saturating_sub(current));
+        // All memories of the call together: a composed component must not get the limit once for
+        // each part.
+        let after = self
+            .memory_used
+            .saturating_add(desired.saturating_sub(current));
         if after > self.memory_bytes {
             self.hit = Some(Limit::memory_bytes);
             return Ok(false);
@@ -63,7 +66,9 @@ impl ResourceLimiter for CallLimiter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         // All tables together, as with memories.
-        let after = self.elements_used.saturating_add(desired.saturating_sub(current));
+        let after = self
+            .elements_used
+            .saturating_add(desired.saturating_sub(current));
         if after > self.table_elements {
             self.hit = Some(Limit::table_elements);
             return Ok(false);

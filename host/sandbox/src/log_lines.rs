@@ -8,18 +8,21 @@ use toolhost_egress::{Egress, EgressCall};
 use toolhost_policy::{Limits, PluginName, is_hidden};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
-/// Who hears of a call's log lines beside the host's log: an author who calls a tool from a terminal.
+/// Who hears of a call's log lines beside the host's log: an author who calls a tool from a
+/// terminal.
 pub trait GuestLog: Send + Sync {
-    /// One line without its end: cut, and free of what could steer a terminal. `level` is the guest's own word, or `info`
-    /// for its standard output and `warn` for its standard error. Called on the guests' runtime; it must not block.
+    /// One line without its end: cut, and free of what could steer a terminal. `level` is the
+    /// guest's own word, or `info` for its standard output and `warn` for its standard error.
+    /// Called on the guests' runtime; it must not block.
     fn line(&self, level: &str, text: &str);
 }
 
-/// Lines of warnings and errors that are remembered of a call, for the case that it traps: of an exception the last ones say
-/// what happened, and those before them where.
+/// Lines of warnings and errors that are remembered of a call, for the case that it traps: of an
+/// exception the last ones say what happened, and those before them where.
 const LAST_LINES: usize = 16;
 
-/// Of these, the bytes that stand in the message of a call that trapped. It reaches the caller, so it is short.
+/// Of these, the bytes that stand in the message of a call that trapped. It reaches the caller, so
+/// it is short.
 const LAST_BYTES: usize = 500;
 
 /// The most that waits for a line's end; longer lines are cut by the log anyway.
@@ -28,9 +31,9 @@ const MAX_PENDING: usize = 64 << 10;
 /// Rust writes this under each panic; it says nothing of the call.
 const RUST_HINT: &str = "note: run with `RUST_BACKTRACE";
 
-/// What a call logs: through the `log` import and through its output streams. Lines are counted, cut, cleaned, and go
-/// to the host's log under the target `guest`; never to the host's own output (on stdio a guest's print would
-/// otherwise be read as protocol).
+/// What a call logs: through the `log` import and through its output streams. Lines are counted,
+/// cut, cleaned, and go to the host's log under the target `guest`; never to the host's own output
+/// (on stdio a guest's print would otherwise be read as protocol).
 pub(crate) struct CallLog {
     plugin: PluginName,
     call: u64,
@@ -102,7 +105,10 @@ impl CallLog {
             .as_ref()
             .and_then(|(egress, call)| egress.search_output(call, line.as_bytes()));
         let line = match withheld {
-            Some(hit) => format!("a line that held the credential of connection {}", hit.connection),
+            Some(hit) => format!(
+                "a line that held the credential of connection {}",
+                hit.connection
+            ),
             None => line,
         };
         if is_remembered && !line.trim().is_empty() && !line.starts_with(RUST_HINT) {
@@ -163,8 +169,8 @@ impl CallLog {
         }
     }
 
-    /// The end of what the guest wrote as warnings and errors, on one line of at most [`LAST_BYTES`] and some separators;
-    /// `None` where it wrote none.
+    /// The end of what the guest wrote as warnings and errors, on one line of at most
+    /// [`LAST_BYTES`] and some separators; `None` where it wrote none.
     pub(crate) fn last_lines(&mut self) -> Option<String> {
         self.emit(GuestStream::Out);
         self.emit(GuestStream::Error);
@@ -191,8 +197,9 @@ impl Drop for CallLog {
     }
 }
 
-/// Cuts at `max` bytes on a character's border and replaces what could change how a log reads: control characters, line
-/// and paragraph separators, and the marks that turn the direction of text or hide it (T20).
+/// Cuts at `max` bytes on a character's border and replaces what could change how a log reads:
+/// control characters, line and paragraph separators, and the marks that turn the direction of text
+/// or hide it (T20).
 pub(crate) fn clean(text: &str, max: usize) -> String {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
@@ -237,7 +244,11 @@ impl StdoutStream for LogStream {
 }
 
 impl AsyncWrite for LogStream {
-    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.write(self.stream, bytes);
         Poll::Ready(Ok(bytes.len()))

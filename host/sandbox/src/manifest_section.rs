@@ -8,15 +8,18 @@ use crate::SandboxError;
 use crate::admission::{FileKind, kind};
 use crate::compile::encode;
 
-/// Finds the manifest that a file carries, in the component itself or in the core module a toolchain wrapped in one.
+/// Finds the manifest that a file carries, in the component itself or in the core module a
+/// toolchain wrapped in one.
 ///
 /// # Errors
-/// The bytes do not parse, there are two manifests (which one was approved?), or the manifest is not acceptable.
+/// The bytes do not parse, there are two manifests (which one was approved?), or the manifest is
+/// not acceptable.
 pub(crate) fn find_manifest(bytes: &[u8]) -> Result<Option<Manifest>, SandboxError> {
     let mut found: Option<&[u8]> = None;
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload
-            .map_err(|error| SandboxError::NotAdmitted(format!("the file does not parse: {error}")))?;
+        let payload = payload.map_err(|error| {
+            SandboxError::NotAdmitted(format!("the file does not parse: {error}"))
+        })?;
         if let Payload::CustomSection(section) = payload
             && section.name() == Manifest::SECTION
             && found.replace(section.data()).is_some()
@@ -28,16 +31,18 @@ pub(crate) fn find_manifest(bytes: &[u8]) -> Result<Option<Manifest>, SandboxErr
         }
     }
     let parse = |bytes| {
-        Manifest::parse(bytes).map_err(|error: ManifestError| SandboxError::NotAdmitted(error.to_string()))
+        Manifest::parse(bytes)
+            .map_err(|error: ManifestError| SandboxError::NotAdmitted(error.to_string()))
     };
     found.map(parse).transpose()
 }
 
-/// Puts a manifest into a component, so that one file is one plugin and one digest covers both. Of a core module with
-/// component types a component is made first.
+/// Puts a manifest into a component, so that one file is one plugin and one digest covers both. Of
+/// a core module with component types a component is made first.
 ///
 /// # Errors
-/// The file does not parse, is neither of the two, has a manifest already, or the manifest is not acceptable.
+/// The file does not parse, is neither of the two, has a manifest already, or the manifest is not
+/// acceptable.
 pub fn embed_manifest(file: &[u8], manifest: &[u8]) -> Result<Vec<u8>, SandboxError> {
     Manifest::parse(manifest).map_err(|error| SandboxError::NotAdmitted(error.to_string()))?;
     let component = match kind(file)? {

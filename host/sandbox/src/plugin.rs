@@ -39,8 +39,8 @@ impl fmt::Debug for PluginDigest {
     }
 }
 
-/// A component that was admitted and compiled, with its imports resolved once. It grants nothing: each call brings
-/// what was granted.
+/// A component that was admitted and compiled, with its imports resolved once. It grants nothing:
+/// each call brings what was granted.
 #[derive(Clone)]
 pub struct PluginComponent {
     pub(crate) loaded: LoadedComponent,

@@ -1,10 +1,11 @@
 //! The pool of slots: each has all that a call of an admitted component may need.
 //!
-//! wasmtime counts core instances, memories, tables and stacks of a pool apart. Were there fewer of one than the slots
-//! may need together, a tenant whose plugins need many of it could use it up, and another would be refused while slots are
-//! free. So a slot is sized by the largest component that loads, and a larger one is refused when it is loaded. What that
-//! costs is address space: an unused memory, table or stack of the pool has no page, and a core instance is only a count
-//! (what one component's instances take together is bounded by [`INSTANCE_BYTES`]).
+//! wasmtime counts core instances, memories, tables and stacks of a pool apart. Were there fewer of
+//! one than the slots may need together, a tenant whose plugins need many of it could use it up,
+//! and another would be refused while slots are free. So a slot is sized by the largest component
+//! that loads, and a larger one is refused when it is loaded. What that costs is address space: an
+//! unused memory, table or stack of the pool has no page, and a core instance is only a count (what
+//! one component's instances take together is bounded by [`INSTANCE_BYTES`]).
 
 use toolhost_policy::{Limit, Limits};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -12,25 +13,27 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use crate::SandboxError;
 use crate::engine::compile_config;
 
-/// Linear memories of one component, all its parts together; a component of one language has one, and each reserves 4 GiB of
-/// address space for every slot.
+/// Linear memories of one component, all its parts together; a component of one language has one,
+/// and each reserves 4 GiB of address space for every slot.
 pub(crate) const MEMORIES: u32 = 4;
 
 /// Tables of one component, all its parts together; a Python guest of 39 core instances has six.
 pub(crate) const TABLES: u32 = 8;
 
-/// What the core instances of one component take in the host, without memories and tables: 1 MiB, wasmtime's own default.
+/// What the core instances of one component take in the host, without memories and tables: 1 MiB,
+/// wasmtime's own default.
 const INSTANCE_BYTES: usize = 1 << 20;
 
-/// The beginning of a guest's memory that is cleared by hand when its call ends; what lies behind it is given back to the
-/// system. A page that is given back costs a fault at the next call, and on a machine of several cores an interrupt of
-/// those that run this process: together more than clearing it. A guest with a stack of 64 KiB has its stack, its data
-/// and a small heap in this much; behind the stack of 1 MiB that Rust gives by default nothing is reached, and a larger
+/// The beginning of a guest's memory that is cleared by hand when its call ends; what lies behind
+/// it is given back to the system. A page that is given back costs a fault at the next call, and on
+/// a machine of several cores an interrupt of those that run this process: together more than
+/// clearing it. A guest with a stack of 64 KiB has its stack, its data and a small heap in this
+/// much; behind the stack of 1 MiB that Rust gives by default nothing is reached, and a larger
 /// share would only clear that stack at every call.
 const MEMORY_KEPT: usize = 128 << 10;
 
-/// The same of the stack that a guest and its host functions run on. With this much a small call faults in no page of it; a
-/// larger share saves nothing more.
+/// The same of the stack that a guest and its host functions run on. With this much a small call
+/// faults in no page of it; a larger share saves nothing more.
 const STACK_KEPT: usize = 16 << 10;
 
 /// A configuration with a pool of `slots`, each for one call within `limits`.
@@ -64,9 +67,11 @@ pub(crate) fn config(slots: u32, limits: &Limits) -> Config {
     config
 }
 
-/// Why no slot fits a component, from wasmtime's refusal to load it; `None` where it was refused for something else.
+/// Why no slot fits a component, from wasmtime's refusal to load it; `None` where it was refused
+/// for something else.
 ///
-/// wasmtime has no type for these refusals. The test of this module pins their texts; one that it does not know stays as it is.
+/// wasmtime has no type for these refusals. The test of this module pins their texts; one that it
+/// does not know stays as it is.
 pub(crate) fn too_large(refusal: &str, limits: &Limits) -> Option<SandboxError> {
     let of_limit = |limit: Limit| (limits.get(limit), format!("[limits] {}", limit.key()));
     let fixed = |most: u64| {
@@ -112,7 +117,9 @@ pub(crate) fn too_large(refusal: &str, limits: &Limits) -> Option<SandboxError> 
     ];
     refusals.iter().find_map(|(before, after, unit, bound)| {
         let (_, rest) = refusal.split_once(before)?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let (needed, rest) = rest.split_at_checked(digits)?;
         if needed.is_empty() || !rest.starts_with(after) {
             return None;
@@ -138,7 +145,10 @@ mod tests {
             ..Limits::default()
         };
         let engine = Engine::new(&config(1, &limits)).unwrap();
-        let component = Component::new(&engine, wat::parse_str(format!("(component {parts})")).unwrap());
+        let component = Component::new(
+            &engine,
+            wat::parse_str(format!("(component {parts})")).unwrap(),
+        );
         let refusal = format!("{:#}", component.err().unwrap());
         too_large(&refusal, &limits).expect(&refusal).to_string()
     }
@@ -207,8 +217,11 @@ mod tests {
         );
         parts += "(core module $e)";
         parts += &"(core instance (instantiate $e))".repeat(limits.instances as usize - 2);
-        let component =
-            Component::new(&engine, wat::parse_str(format!("(component {parts})")).unwrap()).unwrap();
+        let component = Component::new(
+            &engine,
+            wat::parse_str(format!("(component {parts})")).unwrap(),
+        )
+        .unwrap();
         let linker = wasmtime::component::Linker::<()>::new(&engine);
         for _ in 0..3 {
             let mut store = wasmtime::Store::new(&engine, ());

@@ -8,14 +8,20 @@ use toolhost_policy::TenantMeter;
 
 use crate::guests::SpinFlag;
 
-/// Polls a call only while it holds one of its tenant's turns, of which there are as many as threads.
+/// Polls a call only while it holds one of its tenant's turns, of which there are as many as
+/// threads.
 ///
-/// The runtime gives its threads to one task after the other, whoever they belong to: of 56 spinning calls of one tenant
-/// and one of another, the other's would have every 57th tick. A call that could go on keeps its turn while it is in the
-/// runtime's queue, and gives it to the next of its tenant after each tick; the others of its tenant are in no queue but
-/// that for a turn. So a tenant waits for the other tenants and not for all their calls. A call that waits for its
+/// The runtime gives its threads to one task after the other, whoever they belong to: of 56
+/// spinning calls of one tenant and one of another, the other's would have every 57th tick. A call
+/// that could go on keeps its turn while it is in the runtime's queue, and gives it to the next of
+/// its tenant after each tick; the others of its tenant are in no queue but that for a turn. So a
+/// tenant waits for the other tenants and not for all their calls. A call that waits for its
 /// upstream holds no turn.
-pub(crate) async fn run_in_turns<F: Future>(turns: Arc<Semaphore>, spun: SpinFlag, call: F) -> F::Output {
+pub(crate) async fn run_in_turns<F: Future>(
+    turns: Arc<Semaphore>,
+    spun: SpinFlag,
+    call: F,
+) -> F::Output {
     let mut call = pin!(call);
     let acquire = || Box::pin(Arc::clone(&turns).acquire_owned());
     let (mut waiting, mut held): (_, Option<OwnedSemaphorePermit>) = (None, None);
@@ -28,8 +34,8 @@ pub(crate) async fn run_in_turns<F: Future>(turns: Arc<Semaphore>, spun: SpinFla
             let Ok(turn) = turn else { return Poll::Pending };
             held = Some(turn);
             if !is_new {
-                // A task that another one woke is run at once, before all that were ready earlier. It goes to the end of
-                // them, with its turn.
+                // A task that another one woke is run at once, before all that were ready earlier.
+                // It goes to the end of them, with its turn.
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -78,7 +84,8 @@ mod tests {
     use super::{run_in_turns, run_metered};
     use crate::guests::SpinFlag;
 
-    /// Gives its thread back as a guest does at each tick, so many times or until it is told to end.
+    /// Gives its thread back as a guest does at each tick, so many times or until it is told to
+    /// end.
     async fn spin(spun: SpinFlag, rounds: usize, polls: Arc<AtomicUsize>, end: Arc<AtomicBool>) {
         let mut left = rounds;
         std::future::poll_fn(|context| {
@@ -94,19 +101,29 @@ mod tests {
         .await;
     }
 
-    async fn spin_in(turns: &Arc<Semaphore>, rounds: usize, polls: &Arc<AtomicUsize>, end: &Arc<AtomicBool>) {
+    async fn spin_in(
+        turns: &Arc<Semaphore>,
+        rounds: usize,
+        polls: &Arc<AtomicUsize>,
+        end: &Arc<AtomicBool>,
+    ) {
         let spun = SpinFlag::default();
         let call = spin(spun.clone(), rounds, Arc::clone(polls), Arc::clone(end));
         run_in_turns(Arc::clone(turns), spun, call).await;
     }
 
-    /// How often the calls of one tenant were polled while the one call of another was polled so many times.
+    /// How often the calls of one tenant were polled while the one call of another was polled so
+    /// many times.
     async fn others(calls: usize, rounds: usize) -> usize {
         let (greedy, modest) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
-        let (polls, end) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (polls, end) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let tasks: Vec<_> = (0..calls)
             .map(|_| {
-                let (greedy, polls, end) = (Arc::clone(&greedy), Arc::clone(&polls), Arc::clone(&end));
+                let (greedy, polls, end) =
+                    (Arc::clone(&greedy), Arc::clone(&polls), Arc::clone(&end));
                 tokio::spawn(async move { spin_in(&greedy, usize::MAX, &polls, &end).await })
             })
             .collect();
@@ -134,7 +151,10 @@ mod tests {
         let during = others(56, rounds).await;
         // One for one, and what the other's first turn had to wait for.
         assert!(during <= 2 * rounds + 100, "{during} turns for {rounds}");
-        assert!(during >= rounds / 4, "{during}: and it is not starved itself");
+        assert!(
+            during >= rounds / 4,
+            "{during}: and it is not starved itself"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

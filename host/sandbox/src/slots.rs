@@ -6,18 +6,19 @@ use toolhost_identity::TenantId;
 
 use crate::SandboxError;
 
-/// One slot of so many is kept for tenants that hold none, so that a newcomer gets in however many calls the others have.
+/// One slot of so many is kept for tenants that hold none, so that a newcomer gets in however many
+/// calls the others have.
 const RESERVE: u32 = 8;
 
 /// With fewer slots than this nothing is kept back: it would be a large part of them.
 const RESERVE_FROM: u32 = 4;
 
-/// From three quarters of the slots on a tenant gets more only up to its equal share. Below that there is room for
-/// everybody, and a share that nobody else asks for would be wasted.
+/// From three quarters of the slots on a tenant gets more only up to its equal share. Below that
+/// there is room for everybody, and a share that nobody else asks for would be wasted.
 const CONTENDED: (u32, u32) = (3, 4);
 
-/// The slots, and who holds them. Each answer is given at once: what is not free is refused and never waited for. Its cost
-/// does not depend on how many tenants there are.
+/// The slots, and who holds them. Each answer is given at once: what is not free is refused and
+/// never waited for. Its cost does not depend on how many tenants there are.
 #[derive(Debug)]
 pub(crate) struct Slots {
     total: u32,
@@ -57,7 +58,8 @@ impl Slots {
         }
     }
 
-    /// A slot for a call of this tenant, or for the host itself (`None`), which asks a plugin for its tools.
+    /// A slot for a call of this tenant, or for the host itself (`None`), which asks a plugin for
+    /// its tools.
     ///
     /// # Errors
     /// [`SandboxError::Busy`]: the host has none. [`SandboxError::Share`]: the tenant has its share.
@@ -94,19 +96,21 @@ impl Slots {
         })
     }
 
-    /// Whether a tenant that holds `own` of `all` taken slots gets one more. It is not asked of one that holds none.
+    /// Whether a tenant that holds `own` of `all` taken slots gets one more. It is not asked of one
+    /// that holds none.
     fn admits(&self, own: u32, all: u32, tenants: usize) -> Result<(), SandboxError> {
         let share = self.fair_share(tenants);
         if all >= self.total - self.reserve() {
-            // Which of the two it is: those that hold less than their share wait for those that hold more.
+            // Which of the two it is: those that hold less than their share wait for those that
+            // hold more.
             return Err(if own >= share {
                 SandboxError::Share
             } else {
                 SandboxError::Busy
             });
         }
-        let contended =
-            u64::from(all) * u64::from(CONTENDED.1) >= u64::from(self.total) * u64::from(CONTENDED.0);
+        let contended = u64::from(all) * u64::from(CONTENDED.1)
+            >= u64::from(self.total) * u64::from(CONTENDED.0);
         if tenants > 1 && contended && own >= share {
             return Err(SandboxError::Share);
         }
@@ -115,7 +119,9 @@ impl Slots {
 
     fn fair_share(&self, tenants: usize) -> u32 {
         let tenants = u32::try_from(tenants).unwrap_or(u32::MAX).max(1);
-        (self.total / tenants).min(self.total - self.reserve()).max(1)
+        (self.total / tenants)
+            .min(self.total - self.reserve())
+            .max(1)
     }
 
     fn reserve(&self) -> u32 {

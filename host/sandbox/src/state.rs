@@ -43,12 +43,13 @@ pub(crate) struct CallScope {
     pub(crate) upstream_calls_left: u64,
 }
 
-/// How often an adapter may ask for what it keeps of its upstream: each is a question to the provider of credentials.
-/// Twice for each of a call's requests, and as often again where other calls are first.
+/// How often an adapter may ask for what it keeps of its upstream: each is a question to the
+/// provider of credentials. Twice for each of a call's requests, and as often again where other
+/// calls are first.
 const UPSTREAM_CALLS: u64 = 1_000;
 
-/// Requests that a guest may ask for beyond its budget before the call ends: enough to meet the refusal and handle it,
-/// too few to fill the audit record with refusals.
+/// Requests that a guest may ask for beyond its budget before the call ends: enough to meet the
+/// refusal and handle it, too few to fill the audit record with refusals.
 const REFUSALS: u64 = 100;
 
 impl CallScope {

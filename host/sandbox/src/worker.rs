@@ -7,16 +7,18 @@ use toolhost_policy::Limit;
 use crate::compile::precompile;
 use crate::engine::compile_config;
 
-/// Address space of the compiler: the largest component that is admitted by default needs about 1.5 GiB.
+/// Address space of the compiler: the largest component that is admitted by default needs about 1.5
+/// GiB.
 const MEMORY: u64 = 4 << 30;
 
 /// CPU of the compiler, over all its threads.
 const CPU_SECONDS: u64 = 120;
 
-/// The main function of a compiler process: a component on standard input, an artefact on standard output, a complaint
-/// of one line on standard error.
+/// The main function of a compiler process: a component on standard input, an artefact on standard
+/// output, a complaint of one line on standard error.
 ///
-/// It limits itself before it reads the first byte, and has no environment, no files and no secrets to lose.
+/// It limits itself before it reads the first byte, and has no environment, no files and no secrets
+/// to lose.
 #[must_use]
 pub fn compile_worker_main() -> ExitCode {
     match run_worker() {

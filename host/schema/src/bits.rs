@@ -1,4 +1,5 @@
-/// Which children of one value were evaluated: members of an object by their place in it, or items of an array.
+/// Which children of one value were evaluated: members of an object by their place in it, or items
+/// of an array.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct EvaluatedChildren {
     is_all: bool,

@@ -1,5 +1,6 @@
-//! From the text of a schema to its nodes. Each subschema becomes one node, however often it is referred to, so a schema takes
-//! as much memory as it has bytes; and a list of what is still to be read stands in for the stack.
+//! From the text of a schema to its nodes. Each subschema becomes one node, however often it is
+//! referred to, so a schema takes as much memory as it has bytes; and a list of what is still to be
+//! read stands in for the stack.
 
 use std::collections::{HashMap, VecDeque};
 

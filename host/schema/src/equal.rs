@@ -1,5 +1,5 @@
-//! Equality of JSON values as JSON Schema has it: numbers by their value, members in any order. Every value looked at is
-//! charged for.
+//! Equality of JSON values as JSON Schema has it: numbers by their value, members in any order.
+//! Every value looked at is charged for.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -43,7 +43,11 @@ pub(crate) fn is_equal(a: &Value, b: &Value, budget: &mut WorkBudget) -> Result<
 }
 
 /// A hash that equal values share, keyed so that nobody outside can make others share it.
-pub(crate) fn hash(value: &Value, keys: &RandomState, budget: &mut WorkBudget) -> Result<u64, WorkLimit> {
+pub(crate) fn hash(
+    value: &Value,
+    keys: &RandomState,
+    budget: &mut WorkBudget,
+) -> Result<u64, WorkLimit> {
     budget.charge(1)?;
     let mut hasher = keys.build_hasher();
     match value {
@@ -80,7 +84,8 @@ pub(crate) fn hash(value: &Value, keys: &RandomState, budget: &mut WorkBudget) -
 /// Steps of one more value among those that were seen: a place for it, and the memory.
 const A_PLACE: u64 = 16;
 
-/// Whether no value stands twice. It takes as many steps as the values have parts, and not their square.
+/// Whether no value stands twice. It takes as many steps as the values have parts, and not their
+/// square.
 pub(crate) fn all_differ(items: &[Value], budget: &mut WorkBudget) -> Result<bool, WorkLimit> {
     let keys = RandomState::new();
     let mut seen: HashMap<u64, Vec<&Value>> = HashMap::new();
@@ -128,7 +133,11 @@ impl EnumValues {
                 by_hash.entry(hash).or_default().push(value.clone());
             }
         }
-        Self { keys, by_hash, shown }
+        Self {
+            keys,
+            by_hash,
+            shown,
+        }
     }
 
     pub(crate) fn display(&self) -> &str {

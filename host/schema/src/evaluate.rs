@@ -1,9 +1,10 @@
 //! Whether a value fits a node. One walk says it, and which children were evaluated.
 //!
-//! Its bound holds by construction. A schema without references is a tree, and the walk comes to each of its nodes at most once
-//! for one value. With references it comes to a node on several ways; the verdict of a node that a reference leads to
-//! is remembered for each value. So it takes at most as many steps as the schema has nodes times those the value has, whatever
-//! doubles itself; and the budget cuts what is still too much.
+//! Its bound holds by construction. A schema without references is a tree, and the walk comes to
+//! each of its nodes at most once for one value. With references it comes to a node on several
+//! ways; the verdict of a node that a reference leads to is remembered for each value. So it takes
+//! at most as many steps as the schema has nodes times those the value has, whatever doubles
+//! itself; and the budget cuts what is still too much.
 
 use std::collections::HashMap;
 
@@ -60,7 +61,8 @@ impl<'v> Instance<'v> {
 }
 
 enum NodeVerdict {
-    /// It is being found, inside of so many others: whoever asks again goes in a circle, which says nothing against the value.
+    /// It is being found, inside of so many others: whoever asks again goes in a circle, which says
+    /// nothing against the value.
     Open(usize),
     Found(bool, EvaluatedChildren),
 }
@@ -96,7 +98,12 @@ impl<'s, 'b> Evaluation<'s, 'b> {
     }
 
     /// Whether a value fits. What is noted in `out` counts only where it does.
-    pub(crate) fn fits(&mut self, id: NodeId, instance: Instance<'_>, out: ChildrenOut<'_>) -> FitResult {
+    pub(crate) fn fits(
+        &mut self,
+        id: NodeId,
+        instance: Instance<'_>,
+        out: ChildrenOut<'_>,
+    ) -> FitResult {
         self.budget.charge(1)?;
         let Some(node) = self.nodes.get(id) else {
             return Ok(false);
@@ -145,7 +152,8 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         let mut own = EvaluatedChildren::default();
         let fits = self.node(node, instance, out.as_ref().map(|_| &mut own))?;
         let assumed = std::mem::replace(&mut self.assumed, assumed_before);
-        // What rests on an outer verdict that is not found yet holds for this once alone: that one may still be "no".
+        // What rests on an outer verdict that is not found yet holds for this once alone: that one
+        // may still be "no".
         let rests_on_outer = assumed < depth;
         if rests_on_outer {
             self.assumed = self.assumed.min(assumed);
@@ -167,7 +175,12 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         Ok(fits)
     }
 
-    fn node(&mut self, node: &'s Node, instance: Instance<'_>, mut out: ChildrenOut<'_>) -> FitResult {
+    fn node(
+        &mut self,
+        node: &'s Node,
+        instance: Instance<'_>,
+        mut out: ChildrenOut<'_>,
+    ) -> FitResult {
         if !node.collects {
             for keyword in &node.keywords {
                 if !self.keyword(keyword, instance, out.as_deref_mut())? {
@@ -283,7 +296,9 @@ impl<'s, 'b> Evaluation<'s, 'b> {
                 };
                 for (name, node) in dependent {
                     self.budget.charge(1)?;
-                    if members.contains_key(name) && !self.fits(*node, instance, out.as_deref_mut())? {
+                    if members.contains_key(name)
+                        && !self.fits(*node, instance, out.as_deref_mut())?
+                    {
                         return Ok(false);
                     }
                 }
@@ -294,7 +309,12 @@ impl<'s, 'b> Evaluation<'s, 'b> {
     }
 
     /// As [`Evaluation::fits`]; of a value that does not fit nothing is noted.
-    fn fits_isolated(&mut self, id: NodeId, instance: Instance<'_>, out: ChildrenOut<'_>) -> FitResult {
+    fn fits_isolated(
+        &mut self,
+        id: NodeId,
+        instance: Instance<'_>,
+        out: ChildrenOut<'_>,
+    ) -> FitResult {
         let Some(out) = out else {
             return self.fits(id, instance, None);
         };
@@ -346,7 +366,12 @@ impl<'s, 'b> Evaluation<'s, 'b> {
         Ok(true)
     }
 
-    fn items(&mut self, keyword: &'s Keyword, items: &[Value], mut out: ChildrenOut<'_>) -> FitResult {
+    fn items(
+        &mut self,
+        keyword: &'s Keyword,
+        items: &[Value],
+        mut out: ChildrenOut<'_>,
+    ) -> FitResult {
         match keyword {
             Keyword::Items { prefix, rest } => {
                 for (at, item) in items.iter().enumerate() {

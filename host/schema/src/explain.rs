@@ -1,5 +1,6 @@
-//! Where a value does not fit, and why: the first misfit, found by going down from the whole, one keyword at a time. It takes
-//! from the same budget, and its texts have at most [`MAX_PLACE`] and a few hundred bytes, however long the names and texts are.
+//! Where a value does not fit, and why: the first misfit, found by going down from the whole, one
+//! keyword at a time. It takes from the same budget, and its texts have at most [`MAX_PLACE`] and a
+//! few hundred bytes, however long the names and texts are.
 
 use serde_json::Value;
 use toolhost_policy::WorkLimit;
@@ -13,7 +14,8 @@ use crate::message::{MAX_NAME, unexpected_message};
 /// A JSON pointer ends here; what is deeper is found by looking.
 const MAX_PLACE: usize = 400;
 
-/// How many subschemas of one value are followed; schemas that refer to each other in a circle have no first cause.
+/// How many subschemas of one value are followed; schemas that refer to each other in a circle have
+/// no first cause.
 const MAX_IN_PLACE: usize = 256;
 
 /// How far a reference is followed to a tag.
@@ -26,8 +28,8 @@ pub struct Misfit {
     pub message: String,
     /// A JSON pointer; empty: the whole.
     pub place: String,
-    /// Whether the pointer leads to that very value: names in it are cut, and what could act on a terminal is left out, so that it
-    /// may lead to another one.
+    /// Whether the pointer leads to that very value: names in it are cut, and what could act on a
+    /// terminal is left out, so that it may lead to another one.
     pub is_exact: bool,
 }
 
@@ -77,7 +79,11 @@ impl<'s> Evaluation<'s, '_> {
         }
     }
 
-    fn cause<'v>(&mut self, id: NodeId, instance: Instance<'v>) -> Result<Option<Cause<'v>>, WorkLimit> {
+    fn cause<'v>(
+        &mut self,
+        id: NodeId,
+        instance: Instance<'v>,
+    ) -> Result<Option<Cause<'v>>, WorkLimit> {
         self.budget.charge(1)?;
         let Some(node) = self.nodes.get(id) else {
             return Ok(None);
@@ -120,7 +126,11 @@ impl<'s> Evaluation<'s, '_> {
                         break;
                     };
                     if !self.fits(*node, Instance::Value(item), None)? {
-                        return Ok(Cause::Below(*node, PathStep::Item(at), Instance::Value(item)));
+                        return Ok(Cause::Below(
+                            *node,
+                            PathStep::Item(at),
+                            Instance::Value(item),
+                        ));
                     }
                 }
                 Ok(unclear_cause())
@@ -159,7 +169,9 @@ impl<'s> Evaluation<'s, '_> {
                 }
                 Ok(unclear_cause())
             }
-            Keyword::If { then, otherwise, .. } => {
+            Keyword::If {
+                then, otherwise, ..
+            } => {
                 for node in [then, otherwise].into_iter().flatten() {
                     if !self.fits(*node, instance, None)? {
                         return Ok(Cause::Within(*node));
@@ -226,12 +238,15 @@ impl<'s> Evaluation<'s, '_> {
     ) -> Cause<'v> {
         let keywords = self.nodes.get(node).map(|node| node.keywords.as_slice());
         match keywords {
-            Some([Keyword::Never]) => Cause::Here(unexpected_message(&format!("Unevaluated {what}"), name)),
+            Some([Keyword::Never]) => {
+                Cause::Here(unexpected_message(&format!("Unevaluated {what}"), name))
+            }
             _ => Cause::Below(node, step, Instance::Value(child)),
         }
     }
 
-    /// The alternative that the value was meant to be, where its tags tell; else that it is none of them.
+    /// The alternative that the value was meant to be, where its tags tell; else that it is none of
+    /// them.
     fn of_alternatives<'v>(
         &mut self,
         nodes: &'s [NodeId],
@@ -242,7 +257,8 @@ impl<'s> Evaluation<'s, '_> {
         let mut is_tied = false;
         for node in nodes {
             if is_exclusive && self.fits(*node, instance, None)? {
-                let message = "value fits more than one of the alternatives, of which it may fit one";
+                let message =
+                    "value fits more than one of the alternatives, of which it may fit one";
                 return Ok(Cause::Here(message.to_owned()));
             }
             let Some(tags) = self.tags(*node, instance)? else {
@@ -268,8 +284,8 @@ impl<'s> Evaluation<'s, '_> {
         }
     }
 
-    /// How many tags of an alternative, members with one or a few fixed values, the value has; `None` where one differs or
-    /// the value is of another type.
+    /// How many tags of an alternative, members with one or a few fixed values, the value has;
+    /// `None` where one differs or the value is of another type.
     fn tags(&mut self, id: NodeId, instance: Instance<'_>) -> Result<Option<usize>, WorkLimit> {
         let mut count = 0;
         let mut waiting = vec![(id, 0)];
@@ -282,10 +298,12 @@ impl<'s> Evaluation<'s, '_> {
                 match keyword {
                     Keyword::Never => return Ok(None),
                     Keyword::Type(types) if !is_of(*types, instance) => return Ok(None),
-                    Keyword::Const(_) | Keyword::Enum(_) => match self.keyword(keyword, instance, None)? {
-                        true => count += 1,
-                        false => return Ok(None),
-                    },
+                    Keyword::Const(_) | Keyword::Enum(_) => {
+                        match self.keyword(keyword, instance, None)? {
+                            true => count += 1,
+                            false => return Ok(None),
+                        }
+                    }
                     Keyword::Ref(target) if hops < MAX_HOPS => waiting.push((*target, hops + 1)),
                     Keyword::AllOf(nodes) if hops < MAX_HOPS => {
                         waiting.extend(nodes.iter().map(|node| (*node, hops + 1)));
@@ -337,7 +355,11 @@ fn push_step(place: &mut String, step: &PathStep<'_>) -> bool {
     }
     match step {
         PathStep::Member(name) => {
-            let shown: String = name.chars().take(MAX_NAME).filter(|c| !c.is_control()).collect();
+            let shown: String = name
+                .chars()
+                .take(MAX_NAME)
+                .filter(|c| !c.is_control())
+                .collect();
             place.push('/');
             place.push_str(&shown.replace('~', "~0").replace('/', "~1"));
             shown == *name

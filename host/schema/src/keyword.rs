@@ -11,9 +11,11 @@ pub(crate) type NodeId = usize;
 /// One subschema.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
-    /// In the order in which they are checked: what is cheap first, and what asks which children were evaluated last.
+    /// In the order in which they are checked: what is cheap first, and what asks which children
+    /// were evaluated last.
     pub(crate) keywords: Vec<Keyword>,
-    /// A reference leads here, so that one value can come here on several ways: its verdict is remembered.
+    /// A reference leads here, so that one value can come here on several ways: its verdict is
+    /// remembered.
     pub(crate) is_referenced: bool,
     /// It asks which children were evaluated.
     pub(crate) collects: bool,
@@ -68,7 +70,8 @@ pub(crate) enum Keyword {
     UnevaluatedProperties(NodeId),
 }
 
-/// `properties`, `patternProperties` and `additionalProperties`, which are one walk over the members.
+/// `properties`, `patternProperties` and `additionalProperties`, which are one walk over the
+/// members.
 #[derive(Debug, Default)]
 pub(crate) struct Properties {
     pub(crate) named: BTreeMap<String, NodeId>,

@@ -15,7 +15,8 @@ impl Evaluation<'_, '_> {
     /// Whether a value is as a keyword demands that leads to no other subschema.
     pub(crate) fn fits_leaf(&mut self, keyword: &Keyword, instance: Instance<'_>) -> FitResult {
         let number = || instance.value().and_then(Value::as_number);
-        let count = |is: Option<usize>, fits: &dyn Fn(u64) -> bool| is.is_none_or(|is| fits(is as u64));
+        let count =
+            |is: Option<usize>, fits: &dyn Fn(u64) -> bool| is.is_none_or(|is| fits(is as u64));
         Ok(match keyword {
             Keyword::Never => false,
             Keyword::Type(types) => is_of(*types, instance),
@@ -27,8 +28,12 @@ impl Evaluation<'_, '_> {
                 Instance::Value(value) => choices.has(value, self.budget)?,
                 Instance::Name(name) => choices.has(&Value::from(name), self.budget)?,
             },
-            Keyword::Minimum(bound) => number().is_none_or(|own| number::compare(own, bound).is_ge()),
-            Keyword::Maximum(bound) => number().is_none_or(|own| number::compare(own, bound).is_le()),
+            Keyword::Minimum(bound) => {
+                number().is_none_or(|own| number::compare(own, bound).is_ge())
+            }
+            Keyword::Maximum(bound) => {
+                number().is_none_or(|own| number::compare(own, bound).is_le())
+            }
             Keyword::ExclusiveMinimum(bound) => {
                 number().is_none_or(|own| number::compare(own, bound).is_gt())
             }
@@ -50,8 +55,12 @@ impl Evaluation<'_, '_> {
             },
             Keyword::MinItems(least) => count(instance.items().map(Vec::len), &|is| is >= *least),
             Keyword::MaxItems(most) => count(instance.items().map(Vec::len), &|is| is <= *most),
-            Keyword::MinProperties(least) => count(instance.members().map(Map::len), &|is| is >= *least),
-            Keyword::MaxProperties(most) => count(instance.members().map(Map::len), &|is| is <= *most),
+            Keyword::MinProperties(least) => {
+                count(instance.members().map(Map::len), &|is| is >= *least)
+            }
+            Keyword::MaxProperties(most) => {
+                count(instance.members().map(Map::len), &|is| is <= *most)
+            }
             Keyword::UniqueItems => match instance.items() {
                 Some(items) => all_differ(items, self.budget)?,
                 None => true,

@@ -1,17 +1,20 @@
 //! Whether a JSON value fits a JSON Schema.
 //!
-//! This room decides whether arguments and results fit the schemas that plugins, documents and outside systems wrote (JSON
-//! Schema 2020-12, the vocabularies of core, applicators, unevaluated and validation; `format` is an annotation).
-//! What must never happen here: a check whose time, memory or stack its schema or its value chooses; a value that passes
-//! because a bound was reached; a message that repeats a value or grows with it; I/O of any kind.
+//! This room decides whether arguments and results fit the schemas that plugins, documents and
+//! outside systems wrote (JSON Schema 2020-12, the vocabularies of core, applicators, unevaluated
+//! and validation; `format` is an annotation). What must never happen here: a check whose time,
+//! memory or stack its schema or its value chooses; a value that passes because a bound was
+//! reached; a message that repeats a value or grows with it; I/O of any kind.
 //!
-//! Both sides of a check are hostile. Validators that are made for convenience take exponential time: they evaluate a
-//! recursive schema's alternatives anew on each way to them, and collect errors within errors. This one remembers, and counts:
-//! see `evaluate` for the bound, and `pattern` for what a regular expression may cost.
+//! Both sides of a check are hostile. Validators that are made for convenience take exponential
+//! time: they evaluate a recursive schema's alternatives anew on each way to them, and collect
+//! errors within errors. This one remembers, and counts: see `evaluate` for the bound, and
+//! `pattern` for what a regular expression may cost.
 //!
 //! # Tour
 //!
-//! - [`CompiledSchema`]: a schema, ready to check; [`Patterns`]: what becomes of a pattern that no linear engine takes.
+//! - [`CompiledSchema`]: a schema, ready to check; [`Patterns`]: what becomes of a pattern that no
+//!   linear engine takes.
 //! - [`Misfit`]: the first place where a value does not fit, and why.
 //! - [`SchemaError`], [`PatternError`]: why a schema cannot be used.
 
@@ -46,10 +49,12 @@ pub struct CompiledSchema {
 }
 
 impl CompiledSchema {
-    /// Reads a schema. It takes about as much memory as the schema has bytes, and at most 8 MiB for its patterns.
+    /// Reads a schema. It takes about as much memory as the schema has bytes, and at most 8 MiB for
+    /// its patterns.
     ///
     /// # Errors
-    /// A keyword has a value that it cannot have, a reference leads out of the schema, or a bound is passed.
+    /// A keyword has a value that it cannot have, a reference leads out of the schema, or a bound
+    /// is passed.
     pub fn new(schema: &Value, patterns: Patterns) -> Result<Self, SchemaError> {
         compile::compile(schema, patterns).map(|nodes| Self { nodes })
     }
@@ -58,7 +63,11 @@ impl CompiledSchema {
     ///
     /// # Errors
     /// The check needs more than the budget has: nothing is known of the value.
-    pub fn check(&self, value: &Value, budget: &mut WorkBudget) -> Result<Result<(), Misfit>, WorkLimit> {
+    pub fn check(
+        &self,
+        value: &Value,
+        budget: &mut WorkBudget,
+    ) -> Result<Result<(), Misfit>, WorkLimit> {
         let mut evaluation = Evaluation::new(&self.nodes, budget);
         let root = Instance::Value(value);
         Ok(match evaluation.fits(0, root, None)? {

@@ -14,7 +14,11 @@ const MAX_EXPECTED: usize = 200;
 
 impl Evaluation<'_, '_> {
     /// What a keyword demands that a value is not.
-    pub(crate) fn of_leaf(&mut self, keyword: &Keyword, instance: Instance<'_>) -> Result<String, WorkLimit> {
+    pub(crate) fn of_leaf(
+        &mut self,
+        keyword: &Keyword,
+        instance: Instance<'_>,
+    ) -> Result<String, WorkLimit> {
         let members = instance.members();
         Ok(match keyword {
             Keyword::Type(types) => {
@@ -25,7 +29,10 @@ impl Evaluation<'_, '_> {
                 }
             }
             Keyword::Const(expected) => {
-                format!("{} was expected", truncate(&expected.to_string(), MAX_EXPECTED))
+                format!(
+                    "{} was expected",
+                    truncate(&expected.to_string(), MAX_EXPECTED)
+                )
             }
             Keyword::Enum(choices) => format!("value is not one of {}", choices.display()),
             Keyword::Minimum(bound) => format!("value is less than the minimum of {bound}"),
@@ -46,7 +53,9 @@ impl Evaluation<'_, '_> {
             Keyword::MaxProperties(most) => format!("value has more than {most} properties"),
             Keyword::UniqueItems => "value has non-unique elements".to_owned(),
             Keyword::Contains { min, max, .. } => match max {
-                None => format!("value has less than {min} items of the kind that it has to contain"),
+                None => {
+                    format!("value has less than {min} items of the kind that it has to contain")
+                }
                 Some(max) => {
                     format!(
                         "value has less than {min} or more than {max} items of the kind that it has to contain"

@@ -1,4 +1,5 @@
-//! Numbers as JSON Schema sees them: by their mathematical value, so `1` is `1.0`. All of it takes constant time.
+//! Numbers as JSON Schema sees them: by their mathematical value, so `1` is `1.0`. All of it takes
+//! constant time.
 
 use std::cmp::Ordering;
 
@@ -44,7 +45,9 @@ pub(crate) fn is_integer(number: &Number) -> bool {
 pub(crate) fn compare(a: &Number, b: &Number) -> Ordering {
     match (exact(a), exact(b)) {
         (ExactNumber::Integer(a), ExactNumber::Integer(b)) => a.cmp(&b),
-        (ExactNumber::Float(a), ExactNumber::Float(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+        (ExactNumber::Float(a), ExactNumber::Float(b)) => {
+            a.partial_cmp(&b).unwrap_or(Ordering::Equal)
+        }
         (ExactNumber::Integer(a), ExactNumber::Float(b)) => integer_to_float(a, b),
         (ExactNumber::Float(a), ExactNumber::Integer(b)) => integer_to_float(b, a).reverse(),
     }
@@ -68,10 +71,12 @@ fn integer_to_float(integer: i128, float: f64) -> Ordering {
     }
 }
 
-/// Whether one number is a multiple of another, by their decimal digits: `0.0075` is one of `0.0001`, which their floats do
-/// not say.
+/// Whether one number is a multiple of another, by their decimal digits: `0.0075` is one of
+/// `0.0001`, which their floats do not say.
 pub(crate) fn is_multiple(number: &Number, of: &Number) -> bool {
-    let (Some((value, value_exponent)), Some((unit, unit_exponent))) = (decimal(number), decimal(of)) else {
+    let (Some((value, value_exponent)), Some((unit, unit_exponent))) =
+        (decimal(number), decimal(of))
+    else {
         return false;
     };
     if value == 0 {
@@ -163,9 +168,17 @@ mod tests {
             ("-1e300", "0", Ordering::Less),
         ] {
             assert_eq!(compare(&number(a), &number(b)), expected, "{a} {b}");
-            assert_eq!(compare(&number(b), &number(a)), expected.reverse(), "{b} {a}");
+            assert_eq!(
+                compare(&number(b), &number(a)),
+                expected.reverse(),
+                "{b} {a}"
+            );
         }
-        assert!(is_integer(&number("1.0")) && is_integer(&number("1e300")) && !is_integer(&number("1.5")));
+        assert!(
+            is_integer(&number("1.0"))
+                && is_integer(&number("1e300"))
+                && !is_integer(&number("1.5"))
+        );
     }
 
     #[test]

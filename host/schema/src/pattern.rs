@@ -1,5 +1,5 @@
-//! Regular expressions: ECMAScript's syntax as far as a linear engine can take it, with what a search may cost known before it
-//! begins.
+//! Regular expressions: ECMAScript's syntax as far as a linear engine can take it, with what a
+//! search may cost known before it begins.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,15 +15,16 @@ use toolhost_policy::{WorkBudget, WorkLimit};
 /// The memory of one pattern's automaton, in bytes. `\p{L}{1,30}` takes about this much.
 const MAX_AUTOMATON: usize = 1 << 20;
 
-/// A pattern longer than this is not written by a person. Before its automaton is measured it is read, and a class such as `\p{L}`
-/// of five bytes is ten thousand then.
+/// A pattern longer than this is not written by a person. Before its automaton is measured it is
+/// read, and a class such as `\p{L}` of five bytes is ten thousand then.
 const MAX_PATTERN: usize = 8 << 10;
 
-/// The memory of a search's states, in bytes; what does not fit is made again, until the search gives up on it. Those of
-/// `^[^\s]{1,255}$` in ASCII take 77 KB.
+/// The memory of a search's states, in bytes; what does not fit is made again, until the search
+/// gives up on it. Those of `^[^\s]{1,255}$` in ASCII take 77 KB.
 const MAX_CACHE: usize = 128 << 10;
 
-/// What a search needs beside its states for each state of the automaton, in bytes: two sparse sets of them.
+/// What a search needs beside its states for each state of the automaton, in bytes: two sparse sets
+/// of them.
 const SCRATCH_A_STATE: usize = 16;
 
 /// A cache that has grown beyond this is kept for the next search of the same check alone.
@@ -35,10 +36,12 @@ const MAX_CACHES: usize = 4 << 20;
 /// How often a search may fill its cache before it goes on without one, a state at a time.
 const MAX_CLEARS: usize = 1;
 
-/// Bytes of states that are made in a step: half a nanosecond to nine each, by what the pattern repeats.
+/// Bytes of states that are made in a step: half a nanosecond to nine each, by what the pattern
+/// repeats.
 const MADE_A_STEP: usize = 4;
 
-/// States of the pattern times bytes of the text in a step, where each is looked at: at most some five nanoseconds each.
+/// States of the pattern times bytes of the text in a step, where each is looked at: at most some
+/// five nanoseconds each.
 const LOOKS_A_STEP: u64 = 8;
 
 /// Why a pattern is none.
@@ -48,7 +51,9 @@ pub enum PatternError {
     #[error("it is no regular expression without look-around and back-references")]
     Unsupported,
     /// It is longer than 8 KiB, or its automaton passes a megabyte.
-    #[error("it is too large: longer than 8 KiB, or a repetition of a repetition or of a large class")]
+    #[error(
+        "it is too large: longer than 8 KiB, or a repetition of a repetition or of a large class"
+    )]
     TooLarge,
 }
 
@@ -67,7 +72,8 @@ impl Pattern {
         if pattern.len() > MAX_PATTERN {
             return Err(PatternError::TooLarge);
         }
-        let translated = jsonschema_regex::to_rust_regex(pattern).map_err(|()| PatternError::Unsupported)?;
+        let translated =
+            jsonschema_regex::to_rust_regex(pattern).map_err(|()| PatternError::Unsupported)?;
         let nfa = automaton(&translated)?;
         let states = nfa.states().len() as u64;
         let dfa = DFA::builder()
@@ -96,8 +102,9 @@ impl Pattern {
         self.memory
     }
 
-    /// Whether the text has a match: a step for 16 bytes, and one for each four bytes of the states that the search has to make.
-    /// Where those are too many to be remembered, one for each eight states of the pattern and byte of the text.
+    /// Whether the text has a match: a step for 16 bytes, and one for each four bytes of the states
+    /// that the search has to make. Where those are too many to be remembered, one for each eight
+    /// states of the pattern and byte of the text.
     pub(crate) fn is_match(
         &self,
         text: &str,
@@ -127,7 +134,9 @@ impl Pattern {
         if let Ok(found) = found {
             return Ok(found.is_some());
         }
-        let looks = (text.len() as u64).saturating_add(1).saturating_mul(self.states);
+        let looks = (text.len() as u64)
+            .saturating_add(1)
+            .saturating_mul(self.states);
         budget.charge(looks / LOOKS_A_STEP)?;
         Ok(self.vm.is_match(&mut self.vm.create_cache(), text))
     }
@@ -147,7 +156,8 @@ fn scratch(states: u64) -> usize {
         .saturating_mul(SCRATCH_A_STATE)
 }
 
-/// The states that the searches of one check have made, for the patterns whose states are too many to be kept between checks.
+/// The states that the searches of one check have made, for the patterns whose states are too many
+/// to be kept between checks.
 #[derive(Default)]
 pub(crate) struct SearchCaches {
     /// By the address of the pattern.
@@ -166,7 +176,8 @@ impl SearchCaches {
         let memory = self.memory.saturating_add(cache.memory_usage());
         if memory <= MAX_CACHES {
             self.memory = memory;
-            self.caches.insert(std::ptr::from_ref(pattern).addr(), cache);
+            self.caches
+                .insert(std::ptr::from_ref(pattern).addr(), cache);
         }
     }
 }
@@ -180,7 +191,8 @@ impl fmt::Debug for Pattern {
 }
 
 fn automaton(pattern: &str) -> Result<NFA, PatternError> {
-    let hir = syntax::parse_with(pattern, &syntax::Config::new()).map_err(|_| PatternError::Unsupported)?;
+    let hir = syntax::parse_with(pattern, &syntax::Config::new())
+        .map_err(|_| PatternError::Unsupported)?;
     thompson::Compiler::new()
         .configure(
             thompson::Config::new()
@@ -271,8 +283,13 @@ mod tests {
             .map(|n| Pattern::new(&format!("^[^\\s]{{1,255}}{n}$")).unwrap())
             .collect();
         for pattern in &patterns {
-            assert_eq!(pattern.is_match(&text, &mut caches, &mut budget()), Ok(false));
+            assert_eq!(
+                pattern.is_match(&text, &mut caches, &mut budget()),
+                Ok(false)
+            );
         }
-        assert!(caches.memory <= MAX_CACHES && caches.caches.len() > 10 && caches.caches.len() < 60);
+        assert!(
+            caches.memory <= MAX_CACHES && caches.caches.len() > 10 && caches.caches.len() < 60
+        );
     }
 }

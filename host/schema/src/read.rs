@@ -17,8 +17,8 @@ pub(crate) struct KeywordReader<'c, 's> {
     keywords: Vec<Keyword>,
 }
 
-/// What a pattern that was too large counts towards the memory of all, in bytes. It has none, but the time until that was known:
-/// so many of them in one schema as take a second are one too many.
+/// What a pattern that was too large counts towards the memory of all, in bytes. It has none, but
+/// the time until that was known: so many of them in one schema as take a second are one too many.
 const DROPPED_PATTERN: usize = 128 << 10;
 
 /// What leads to other subschemas of the same value.
@@ -36,7 +36,10 @@ const IN_PLACE: [&str; 7] = [
 type KeywordOf<T> = (&'static str, fn(T) -> Keyword);
 
 impl<'c, 's> KeywordReader<'c, 's> {
-    pub(crate) fn new(compiler: &'c mut SchemaCompiler<'s>, members: &'s Map<String, Value>) -> Self {
+    pub(crate) fn new(
+        compiler: &'c mut SchemaCompiler<'s>,
+        members: &'s Map<String, Value>,
+    ) -> Self {
         Self {
             compiler,
             members,
@@ -83,7 +86,10 @@ impl<'c, 's> KeywordReader<'c, 's> {
                 _ => false,
             };
             if !is_type {
-                return Err(keyword_error("type", "a name of a JSON type, or a list of them"));
+                return Err(keyword_error(
+                    "type",
+                    "a name of a JSON type, or a list of them",
+                ));
             }
             self.keywords.push(Keyword::Type(types));
         }
@@ -91,7 +97,9 @@ impl<'c, 's> KeywordReader<'c, 's> {
             self.keywords.push(Keyword::Const(value.clone()));
         }
         if let Some(value) = self.members.get("enum") {
-            let values = value.as_array().ok_or_else(|| keyword_error("enum", "a list"))?;
+            let values = value
+                .as_array()
+                .ok_or_else(|| keyword_error("enum", "a list"))?;
             self.keywords.push(Keyword::Enum(EnumValues::new(values)));
         }
         Ok(())
@@ -141,7 +149,9 @@ impl<'c, 's> KeywordReader<'c, 's> {
             }
         }
         if let Some(value) = self.members.get("pattern") {
-            let text = value.as_str().ok_or_else(|| keyword_error("pattern", "a text"))?;
+            let text = value
+                .as_str()
+                .ok_or_else(|| keyword_error("pattern", "a text"))?;
             if let Some(pattern) = self.pattern(text)? {
                 let cut = quote(text);
                 self.keywords.push(Keyword::Pattern(Box::new(pattern), cut));
@@ -163,7 +173,9 @@ impl<'c, 's> KeywordReader<'c, 's> {
             return Ok(None);
         };
         match number::exact(value.as_number().ok_or_else(wrong)?) {
-            ExactNumber::Integer(size) if size >= 0 => Ok(Some(u64::try_from(size).unwrap_or(u64::MAX))),
+            ExactNumber::Integer(size) if size >= 0 => {
+                Ok(Some(u64::try_from(size).unwrap_or(u64::MAX)))
+            }
             ExactNumber::Float(size) if size > 1e38 => Ok(Some(u64::MAX)),
             _ => Err(wrong()),
         }
@@ -207,7 +219,10 @@ impl<'c, 's> KeywordReader<'c, 's> {
 
     fn members(&mut self) -> Result<(), SchemaError> {
         let mut properties = Properties {
-            named: self.map("properties")?.into_iter().collect::<BTreeMap<_, _>>(),
+            named: self
+                .map("properties")?
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
             ..Properties::default()
         };
         for (text, node) in self.map("patternProperties")? {
@@ -255,7 +270,9 @@ impl<'c, 's> KeywordReader<'c, 's> {
     fn read_in_place(&mut self) -> Result<(), SchemaError> {
         for key in ["$ref", "$dynamicRef"] {
             if let Some(value) = self.members.get(key) {
-                let reference = value.as_str().ok_or_else(|| keyword_error("$ref", "a text"))?;
+                let reference = value
+                    .as_str()
+                    .ok_or_else(|| keyword_error("$ref", "a text"))?;
                 let target = self.compiler.target(reference)?;
                 self.keywords.push(Keyword::Ref(target));
             }
@@ -303,7 +320,9 @@ impl<'c, 's> KeywordReader<'c, 's> {
     fn read_subschema(&mut self, key: &'static str) -> Result<Option<NodeId>, SchemaError> {
         match self.members.get(key) {
             None => Ok(None),
-            Some(schema @ (Value::Object(_) | Value::Bool(_))) => self.compiler.node(schema).map(Some),
+            Some(schema @ (Value::Object(_) | Value::Bool(_))) => {
+                self.compiler.node(schema).map(Some)
+            }
             Some(_) => Err(keyword_error(key, "a schema")),
         }
     }
@@ -333,7 +352,9 @@ impl<'c, 's> KeywordReader<'c, 's> {
 
 fn texts(value: &Value) -> Option<Vec<String>> {
     let names = value.as_array()?.iter();
-    names.map(|name| name.as_str().map(ToOwned::to_owned)).collect()
+    names
+        .map(|name| name.as_str().map(ToOwned::to_owned))
+        .collect()
 }
 
 fn keyword_error(keyword: &'static str, expected: &'static str) -> SchemaError {

@@ -1,5 +1,6 @@
-//! What roles, seals and conditions cost beside a plain transaction on the same server: `cargo bench -p toolhost-store --bench
-//! postgres`. The server is a private one that writes to the disk before it answers.
+//! What roles, seals and conditions cost beside a plain transaction on the same server:
+//! `cargo bench -p toolhost-store --bench postgres`. The server is a private one that writes to the
+//! disk before it answers.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +10,10 @@
     clippy::print_stdout,
     reason = "a bench"
 )]
-#![allow(dead_code, reason = "the tests' own server has more than is needed here")]
+#![allow(
+    dead_code,
+    reason = "the tests' own server has more than is needed here"
+)]
 
 #[path = "../tests/store/server.rs"]
 mod server;
@@ -30,7 +34,9 @@ fn compare(what: &str, mut plain: Vec<Duration>, mut ours: Vec<Duration>) {
     plain.sort();
     ours.sort();
     for share in [0.5, 0.99] {
-        let at = |times: &[Duration]| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
+        let at = |times: &[Duration]| {
+            times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6
+        };
         let (plain, ours) = (at(&plain), at(&ours));
         println!(
             "{what:32} p{:<3} plain {plain:9.1} µs   store {ours:9.1} µs   ratio {:5.2}",
@@ -45,10 +51,14 @@ async fn run() {
     let private = server::Private::own(directory.path(), &["fsync = on", "full_page_writes = on"]);
     let town = town::Town::on(private.server(), Layout::Schema).await;
     let store = town.host().await;
-    let tenant = TenantSpace::of_operator(TenantId::parse("acme").unwrap(), &Operator::of_this_process());
+    let tenant = TenantSpace::of_operator(
+        TenantId::parse("acme").unwrap(),
+        &Operator::of_this_process(),
+    );
     store.create(&tenant).await.unwrap();
     let acme = Space::Tenant(tenant);
-    let key = |n: usize| Key::new(Table::Kv, &[b"bench"], format!("key-{n:06}").as_bytes()).unwrap();
+    let key =
+        |n: usize| Key::new(Table::Kv, &[b"bench"], format!("key-{n:06}").as_bytes()).unwrap();
     let mut client = town.admin(&town.name).await;
     client
         .batch_execute(
@@ -87,7 +97,10 @@ async fn run() {
         let key = key(n % KEYS);
         let begin = Instant::now();
         let transaction = client.transaction().await.unwrap();
-        transaction.query_one(&get, &[&key.as_bytes()]).await.unwrap();
+        transaction
+            .query_one(&get, &[&key.as_bytes()])
+            .await
+            .unwrap();
         transaction.commit().await.unwrap();
         plain.push(begin.elapsed());
         let begin = Instant::now();

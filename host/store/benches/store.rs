@@ -1,7 +1,8 @@
-//! What the guards cost beside sled alone, in one run on one machine: `cargo bench -p toolhost-store`.
+//! What the guards cost beside sled alone, in one run on one machine:
+//! `cargo bench -p toolhost-store`.
 //!
-//! `STORE_BENCH_TENANTS` is how many tenants go through the handles (10,000); `STORE_BENCH_PART` is `reads`, `writes` or
-//! `tenants`, where one is enough.
+//! `STORE_BENCH_TENANTS` is how many tenants go through the handles (10,000); `STORE_BENCH_PART` is
+//! `reads`, `writes` or `tenants`, where one is enough.
 
 #![allow(
     clippy::unwrap_used,
@@ -89,7 +90,12 @@ fn compare(what: &str, plain: &Times, ours: &Times, share: f64, most: f64) {
 fn resident_mb() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        / 1_024
 }
 
 async fn reads(directory: &Path) {
@@ -97,16 +103,26 @@ async fn reads(directory: &Path) {
     store.create(&tenant(0)).await.unwrap();
     let plain = sled_at(&directory.join("plain"));
     for n in 0..KEYS {
-        store.put(&space(0), &key(n), vec![n as u8; 1_024]).await.unwrap();
-        plain.insert(key(n).as_bytes(), vec![n as u8; 1_024]).unwrap();
+        store
+            .put(&space(0), &key(n), vec![n as u8; 1_024])
+            .await
+            .unwrap();
+        plain
+            .insert(key(n).as_bytes(), vec![n as u8; 1_024])
+            .unwrap();
     }
     plain.flush().unwrap();
     let keys: Vec<_> = (0..KEYS).map(key).collect();
     let at = space(0);
-    // A hundred keys over again, and all of them in their order, which is more than is kept open: all of these are opened.
-    for (what, stride, most) in [("get of 1 KB", 7, 1.3), ("get of 1 KB, opened anew", 100, 4.0)] {
+    // A hundred keys over again, and all of them in their order, which is more than is kept open:
+    // all of these are opened.
+    for (what, stride, most) in [
+        ("get of 1 KB", 7, 1.3),
+        ("get of 1 KB, opened anew", 100, 4.0),
+    ] {
         let at_round = |round: usize, n: usize| &keys[(round * stride + n) % KEYS];
-        // In turns, so that what else the machine does is on both sides; of a hundred reads each, since a clock costs too.
+        // In turns, so that what else the machine does is on both sides; of a hundred reads each,
+        // since a clock costs too.
         let (mut of_plain, mut of_store) = (Vec::new(), Vec::new());
         for round in 0..READS / 100 {
             let begin = Instant::now();
@@ -160,8 +176,20 @@ async fn writes(directory: &Path) {
     }
     let (of_plain, of_store) = (Times::of(of_plain), Times::of(of_store));
     let of_batched = Times::of(of_batched);
-    compare("durable put of 1 KB, 1 writer", &of_plain, &of_store, 0.5, 1.5);
-    compare("durable put of 1 KB, 1 writer", &of_plain, &of_store, 0.99, 1.5);
+    compare(
+        "durable put of 1 KB, 1 writer",
+        &of_plain,
+        &of_store,
+        0.5,
+        1.5,
+    );
+    compare(
+        "durable put of 1 KB, 1 writer",
+        &of_plain,
+        &of_store,
+        0.99,
+        1.5,
+    );
     compare(
         "durable put of 1 KB, to sled's batch",
         &of_batched,
@@ -234,7 +262,10 @@ async fn tenants(directory: &Path) {
             store.create(&tenant(n)).await.unwrap();
         }
     }
-    println!("{count} tenants made in {:.1} s", begin.elapsed().as_secs_f64());
+    println!(
+        "{count} tenants made in {:.1} s",
+        begin.elapsed().as_secs_f64()
+    );
     {
         let store = open(&data);
         for n in 0..count {
@@ -271,7 +302,8 @@ async fn tenants(directory: &Path) {
         "resident after {count} tenants: {} MB   at most 150",
         resident_mb()
     );
-    // In turns with sled's own, with as many handles kept open and the oldest dropped; half of all the tenants apart.
+    // In turns with sled's own, with as many handles kept open and the oldest dropped; half of all
+    // the tenants apart.
     let (mut of_store, mut of_sled) = (Vec::new(), Vec::new());
     let mut kept = std::collections::VecDeque::new();
     for n in 0..count.min(4_000) {
@@ -291,8 +323,20 @@ async fn tenants(directory: &Path) {
         kept.push_back(db);
     }
     let (of_sled, of_store) = (Times::of(of_sled), Times::of(of_store));
-    compare("get of a tenant that is not open", &of_sled, &of_store, 0.5, 2.0);
-    compare("get of a tenant that is not open", &of_sled, &of_store, 0.99, 2.0);
+    compare(
+        "get of a tenant that is not open",
+        &of_sled,
+        &of_store,
+        0.5,
+        2.0,
+    );
+    compare(
+        "get of a tenant that is not open",
+        &of_sled,
+        &of_store,
+        0.99,
+        2.0,
+    );
 }
 
 fn main() {

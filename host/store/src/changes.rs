@@ -32,9 +32,9 @@ pub struct RecordChange {
 
 /// A subscription to what hosts on one store change.
 ///
-/// Told are the tables that are kept in memory ([`Table::is_announced`]), in the order in which the changes were made. A
-/// change is told after it can be read. A listener that falls behind is told that it has missed some: [`Notice::Lost`] and
-/// then [`Notice::Resumed`].
+/// Told are the tables that are kept in memory ([`Table::is_announced`]), in the order in which the
+/// changes were made. A change is told after it can be read. A listener that falls behind is told
+/// that it has missed some: [`Notice::Lost`] and then [`Notice::Resumed`].
 #[derive(Debug)]
 pub struct ChangeSubscription {
     notices: broadcast::Receiver<Notice>,
@@ -57,7 +57,8 @@ impl ChangeSubscription {
         }
     }
 
-    /// The next change, or that there is no knowing. `None`: the store is gone. A dropped future misses nothing.
+    /// The next change, or that there is no knowing. `None`: the store is gone. A dropped future
+    /// misses nothing.
     pub async fn next(&mut self) -> Option<Notice> {
         if let Some(first) = self.first.take() {
             return Some(first);
@@ -73,8 +74,9 @@ impl ChangeSubscription {
         }
     }
 
-    /// Every change that was made before this moment has been told or waits in [`ChangeSubscription::next`]. `None`: nobody listens to
-    /// the server now. It moves on several times a second; where it is older than a cache can bear, the cache asks the store.
+    /// Every change that was made before this moment has been told or waits in
+    /// [`ChangeSubscription::next`]. `None`: nobody listens to the server now. It moves on several
+    /// times a second; where it is older than a cache can bear, the cache asks the store.
     #[must_use]
     pub fn confirmed_at(&self) -> Option<Instant> {
         *self.confirmed.borrow()

@@ -3,7 +3,9 @@ use std::path::Path;
 use async_trait::async_trait;
 use toolhost_identity::TenantSpace;
 
-use crate::{PostgresStore, SledStore, Space, SpaceBackup, SpaceContents, SpaceReport, Store, StoreError};
+use crate::{
+    PostgresStore, SledStore, Space, SpaceBackup, SpaceContents, SpaceReport, Store, StoreError,
+};
 
 /// A store that outlives its process, with what an operator does to it.
 #[async_trait]
@@ -23,13 +25,15 @@ pub trait DurableStore: Store {
     /// What was found; the space is not served then.
     async fn check_space(&self, space: &Space) -> Result<SpaceContents, StoreError>;
 
-    /// Seals the records of older generations with the current one, while the space is used. How many there were.
+    /// Seals the records of older generations with the current one, while the space is used. How
+    /// many there were.
     ///
     /// # Errors
     /// As [`Store::batch`].
     async fn reseal(&self, space: &Space) -> Result<u64, StoreError>;
 
-    /// Destroys the generations of a space's key that no record needs any more. How many were retired.
+    /// Destroys the generations of a space's key that no record needs any more. How many were
+    /// retired.
     ///
     /// # Errors
     /// As [`Store::batch`].

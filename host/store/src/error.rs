@@ -1,7 +1,7 @@
 use crate::{KeyError, MAX_VALUE};
 
-/// Why the store did not do it. Nothing has changed then, except after [`StoreError::Unavailable`], which says that
-/// nobody knows.
+/// Why the store did not do it. Nothing has changed then, except after [`StoreError::Unavailable`],
+/// which says that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

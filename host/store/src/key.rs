@@ -1,6 +1,7 @@
 use sha2::{Digest, Sha256};
 
-/// The longest name of a record, in bytes: a plugin's key has at most 512, and some tables put a prefix of their own before it.
+/// The longest name of a record, in bytes: a plugin's key has at most 512, and some tables put a
+/// prefix of their own before it.
 pub const MAX_NAME: usize = 1_024;
 
 /// Bytes of the digest that stands for a group.
@@ -59,12 +60,17 @@ impl Table {
         Self::ALL.into_iter().find(|table| *table as u8 == number)
     }
 
-    /// Whether hosts that share a store tell each other of its changes, since they keep what is in it in memory.
+    /// Whether hosts that share a store tell each other of its changes, since they keep what is in
+    /// it in memory.
     #[must_use]
     pub fn is_announced(self) -> bool {
         matches!(
             self,
-            Self::Credential | Self::CredentialVersion | Self::Tenant | Self::Session | Self::Assignment
+            Self::Credential
+                | Self::CredentialVersion
+                | Self::Tenant
+                | Self::Session
+                | Self::Assignment
         )
     }
 }
@@ -79,8 +85,9 @@ pub enum KeyError {
 
 /// Where a record is inside its space: a table, a group and a name.
 ///
-/// The group's parts are hashed together with their lengths, so no part can spell another group and none of them (an
-/// issuer, a subject) stands on disk. The name stands as it is, because records are listed in its order (T42).
+/// The group's parts are hashed together with their lengths, so no part can spell another group and
+/// none of them (an issuer, a subject) stands on disk. The name stands as it is, because records
+/// are listed in its order (T42).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Vec<u8>);
 

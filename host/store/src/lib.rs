@@ -1,18 +1,22 @@
 //! What lasts: records in one space a tenant and one of the host, sealed with the space's own key.
 //!
-//! This room decides under which key a record is found, who can open it and when a write is acknowledged. What must never
-//! happen here: a key that reaches another space, whatever its bytes; a space that is named by anything but a
-//! [`Binding`](toolhost_identity::Binding) or an [`Operator`](toolhost_identity::Operator); a damaged space that is served
-//! as empty or in part; a write that is acknowledged and lost.
+//! This room decides under which key a record is found, who can open it and when a write is
+//! acknowledged. What must never happen here: a key that reaches another space, whatever its bytes;
+//! a space that is named by anything but a [`Binding`](toolhost_identity::Binding) or an
+//! [`Operator`](toolhost_identity::Operator); a damaged space that is served as empty or in part; a
+//! write that is acknowledged and lost.
 //!
 //! # Tour
 //!
 //! - [`Store`]: the trait; [`Space`], [`Key`], [`Record`], [`Change`] and [`Scan`] are its words.
-//! - [`SledStore`]: the embedded store, a sled database a space in a [`DataDir`] that no other process has; with its backup,
-//!   restoration, check and resealing. Its module says what each guard is for.
-//! - [`PostgresStore`]: the same for several hosts, in a server; [`postgres`] says what is kept apart there, and by whom.
+//! - [`SledStore`]: the embedded store, a sled database a space in a [`DataDir`] that no other
+//!   process has; with its backup, restoration, check and resealing. Its module says what each
+//!   guard is for.
+//! - [`PostgresStore`]: the same for several hosts, in a server; [`postgres`] says what is kept
+//!   apart there, and by whom.
 //! - [`DurableStore`]: either of them, with what an operator does to it.
-//! - [`migrate`]: from either of them into the other. [`ChangeSubscription`]: what other hosts change.
+//! - [`migrate`]: from either of them into the other. [`ChangeSubscription`]: what other hosts
+//!   change.
 //! - [`keys`]: the master key, and one key a space under it, outside the database.
 //! - [`MemoryStore`]: a model of it, for tests and for what need not last.
 //! - [`kv`]: what plugins keep, with quotas.
@@ -32,23 +36,27 @@
 //!
 //! # Limits of the embedded store
 //!
-//! - One process, on a local disk. Up to 10,000 tenants: an idle one takes about half a megabyte of disk, one that is
-//!   written to all the time about three.
-//! - 256 open databases ([`EmbeddedSettings::handles`]), about 240 KB of memory and four file descriptors each, and up to
-//!   256 KB of values that were read: `nofile` must be above that and the sockets together. One in use is never closed;
-//!   where all are, an open waits 5 s.
-//! - A value of at most 8,000 bytes that was read twice stays open in memory until it is written, its key goes or its
-//!   database is closed, and is not read from the disk again: damage that comes after is found by a check, or by a read
-//!   after the next open. Credentials and the audit chain's keys are never kept so.
+//! - One process, on a local disk. Up to 10,000 tenants: an idle one takes about half a megabyte of
+//!   disk, one that is written to all the time about three.
+//! - 256 open databases ([`EmbeddedSettings::handles`]), about 240 KB of memory and four file
+//!   descriptors each, and up to 256 KB of values that were read: `nofile` must be above that and
+//!   the sockets together. One in use is never closed; where all are, an open waits 5 s.
+//! - A value of at most 8,000 bytes that was read twice stays open in memory until it is written,
+//!   its key goes or its database is closed, and is not read from the disk again: damage that comes
+//!   after is found by a check, or by a read after the next open. Credentials and the audit chain's
+//!   keys are never kept so.
 //! - Names of 1,024 bytes, values of 1 MiB ([`MAX_VALUE`]), pages of 1,000 ([`MAX_PAGE`]).
-//! - A space of more than 20,000 entries is checked in the background after its open: writes, listings and absences
-//!   wait. So is the host's of more than 1,000, so that a start takes as long with many tenants; of it everything waits.
-//! - A write is seen by readers from when it is made, and outlives a loss of power from when it is acknowledged.
+//! - A space of more than 20,000 entries is checked in the background after its open: writes,
+//!   listings and absences wait. So is the host's of more than 1,000, so that a start takes as long
+//!   with many tenants; of it everything waits.
+//! - A write is seen by readers from when it is made, and outlives a loss of power from when it is
+//!   acknowledged.
 //! - A check or a backup holds up the writes of the one space whose turn it is.
 //! - A generation of a tenant's key seals at most 2^32 parts: rotate it before.
-//! - Whoever can write to the disk can put a whole older copy of a space back, with its witness. [`SledStore::revision`] is
-//!   lower then than what was seen before; the vault compares.
-//! - Names and sizes of records stand on the disk as they are; values do not. The host's space names the tenants.
+//! - Whoever can write to the disk can put a whole older copy of a space back, with its witness.
+//!   [`SledStore::revision`] is lower then than what was seen before; the vault compares.
+//! - Names and sizes of records stand on the disk as they are; values do not. The host's space
+//!   names the tenants.
 
 pub mod allocator;
 pub mod artifacts;

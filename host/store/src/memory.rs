@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use toolhost_identity::{TenantId, TenantSpace};
 
-use crate::{Change, Key, KeyedRecord, MAX_VALUE, Record, RecordPage, Scan, Space, Store, StoreError};
+use crate::{
+    Change, Key, KeyedRecord, MAX_VALUE, Record, RecordPage, Scan, Space, Store, StoreError,
+};
 
 /// A store that ends with the process: the model that the others are held against.
 #[derive(Debug)]
@@ -29,7 +31,8 @@ impl Default for MemoryStore {
 
 impl MemoryStore {
     fn spaces(&self) -> MutexGuard<'_, HashMap<Space, Records>> {
-        // Every change below is made after its last check, so a panic elsewhere leaves nothing half done.
+        // Every change below is made after its last check, so a panic elsewhere leaves nothing half
+        // done.
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,11 +116,19 @@ impl Store for MemoryStore {
     }
 
     async fn destroy(&self, space: &TenantSpace) -> Result<bool, StoreError> {
-        Ok(self.spaces().remove(&Space::Tenant(space.clone())).is_some())
+        Ok(self
+            .spaces()
+            .remove(&Space::Tenant(space.clone()))
+            .is_some())
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
-        let mut tenants: Vec<_> = self.spaces().keys().filter_map(Space::tenant).cloned().collect();
+        let mut tenants: Vec<_> = self
+            .spaces()
+            .keys()
+            .filter_map(Space::tenant)
+            .cloned()
+            .collect();
         tenants.sort();
         Ok(tenants)
     }

@@ -1,9 +1,11 @@
-//! Moves everything from one store into another: spaces, records with their versions, and the spaces' keys.
+//! Moves everything from one store into another: spaces, records with their versions, and the
+//! spaces' keys.
 //!
-//! The target is empty before, or what an earlier try has left, which is removed first. While it is filled it carries a
-//! mark, and no host opens it; the mark goes when every space was read back and is, record by record, what the source has.
-//! Credentials are sealed with the spaces' keys inside their records, so the keys move too, wrapped with the target's own
-//! master key, and the records are sealed anew.
+//! The target is empty before, or what an earlier try has left, which is removed first. While it is
+//! filled it carries a mark, and no host opens it; the mark goes when every space was read back and
+//! is, record by record, what the source has. Credentials are sealed with the spaces' keys inside
+//! their records, so the keys move too, wrapped with the target's own master key, and the records
+//! are sealed anew.
 
 use std::sync::Arc;
 
@@ -17,7 +19,8 @@ use crate::{Change, Key, KeyedRecord, Precondition, Space, Store, StoreError, Ta
 /// Records that are moved at once.
 const CHUNK: usize = 64;
 
-/// A store that all can be moved out of and into. For [`migrate`] alone: what is done here passes by every condition.
+/// A store that all can be moved out of and into. For [`migrate`] alone: what is done here passes
+/// by every condition.
 #[async_trait]
 pub trait MigrationStore: Store {
     /// Records of a space after a key, of every table, in order of their keys; at most so many.
@@ -37,11 +40,17 @@ pub trait MigrationStore: Store {
     /// As [`Store::get`].
     async fn revision_of(&self, space: &Space) -> Result<u64, StoreError>;
 
-    /// Writes records with the versions that they have, and brings the space's revision up to this one.
+    /// Writes records with the versions that they have, and brings the space's revision up to this
+    /// one.
     ///
     /// # Errors
     /// As [`Store::batch`].
-    async fn fill(&self, space: &Space, records: Vec<KeyedRecord>, revision: u64) -> Result<(), StoreError>;
+    async fn fill(
+        &self,
+        space: &Space,
+        records: Vec<KeyedRecord>,
+        revision: u64,
+    ) -> Result<(), StoreError>;
 
     /// The keys of its spaces.
     fn keyring(&self) -> &Arc<Keyring>;
@@ -64,8 +73,9 @@ pub struct MigratedSpace {
 ///
 /// # Errors
 /// [`StoreError::Exists`]: the target has something in it. [`StoreError::Unavailable`]: the source was changed meanwhile, or
-/// one of them does not answer. [`StoreError::Corrupt`]: what was read back is not what was written. The target is emptied
-/// then; where that fails it keeps its mark, and the next try empties it.
+/// one of them does not answer. [`StoreError::Corrupt`]: what was read back is not what was
+/// written. The target is emptied then; where that fails it keeps its mark, and the next try
+/// empties it.
 pub async fn migrate(
     from: &dyn MigrationStore,
     to: &dyn MigrationStore,
@@ -111,14 +121,19 @@ pub(crate) fn migration_mark_key() -> Result<Key, StoreError> {
 }
 
 async fn prepare(to: &dyn MigrationStore) -> Result<(), StoreError> {
-    if to.get(&Space::Host, &migration_mark_key()?).await?.is_some() {
+    if to
+        .get(&Space::Host, &migration_mark_key()?)
+        .await?
+        .is_some()
+    {
         empty(to).await?;
     } else if !is_empty(to).await? {
         return Err(StoreError::Exists(
             "the store to move to has something in it; name an empty one".to_owned(),
         ));
     }
-    to.put(&Space::Host, &migration_mark_key()?, vec![1]).await?;
+    to.put(&Space::Host, &migration_mark_key()?, vec![1])
+        .await?;
     Ok(())
 }
 
@@ -246,7 +261,10 @@ async fn digest(store: &dyn MigrationStore, space: &Space) -> Result<MigratedSpa
             return Ok(moved);
         };
         after = Some(last.key.clone());
-        for KeyedRecord { key, record } in found.iter().filter(|found| !is_stores_own(space, &found.key)) {
+        for KeyedRecord { key, record } in found
+            .iter()
+            .filter(|found| !is_stores_own(space, &found.key))
+        {
             for part in [key.as_bytes(), &record.version.to_be_bytes(), &record.value] {
                 digest.update((part.len() as u64).to_be_bytes());
                 digest.update(part);

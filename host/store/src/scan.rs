@@ -3,7 +3,8 @@ use crate::{Key, Record, Table};
 /// The longest page.
 pub const MAX_PAGE: usize = 1_000;
 
-/// Which records of a space: those of one group whose names begin with a prefix, in byte order of their names.
+/// Which records of a space: those of one group whose names begin with a prefix, in byte order of
+/// their names.
 #[derive(Debug, Clone)]
 pub struct Scan {
     pub(crate) start: Vec<u8>,

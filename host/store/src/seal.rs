@@ -5,12 +5,14 @@
 //! value   format 1 | generation 4 | version 8 | parts 2 | nonce 12 | ciphertext | tag 16
 //! ```
 //!
-//! The associated data is the header, the part's index, the space's name and the key. So a part that was moved to another
-//! record, another place in it, another space, or that is of another version of the record does not open.
+//! The associated data is the header, the part's index, the space's name and the key. So a part
+//! that was moved to another record, another place in it, another space, or that is of another
+//! version of the record does not open.
 
 use crate::keys::{Generation, KeyFileError, OVERHEAD, Subkey, UnsealError};
 
-/// Bytes of plaintext in a part. sled keeps a value of 8 KB in its log and one of 16 KB in a file that it never syncs.
+/// Bytes of plaintext in a part. sled keeps a value of 8 KB in its log and one of 16 KB in a file
+/// that it never syncs.
 pub(crate) const PART: usize = 8_000;
 
 /// What an entry's key begins with.
@@ -117,7 +119,8 @@ pub(crate) fn seal(
     version: u64,
     value: &[u8],
 ) -> Result<Vec<SealedEntry>, KeyFileError> {
-    let parts = u16::try_from(value.len().div_ceil(PART).max(1)).map_err(|_| KeyFileError::Crypto)?;
+    let parts =
+        u16::try_from(value.len().div_ceil(PART).max(1)).map_err(|_| KeyFileError::Crypto)?;
     let header = PartHeader {
         generation,
         version,
@@ -130,7 +133,11 @@ pub(crate) fn seal(
             rest = after;
             let mut sealed = Vec::with_capacity(PartHeader::BYTES + part.len() + 28);
             sealed.extend_from_slice(&header.encode());
-            subkey.seal_onto(&header.associated_data(index, label, key), part, &mut sealed)?;
+            subkey.seal_onto(
+                &header.associated_data(index, label, key),
+                part,
+                &mut sealed,
+            )?;
             Ok(SealedEntry {
                 key: entry_key(key, index),
                 value: sealed,
@@ -139,8 +146,8 @@ pub(crate) fn seal(
         .collect()
 }
 
-/// What an entry adds to its space's digest: a keyed function of its place, its header and its tag. The tag stands for
-/// the ciphertext, which is opened when it is read.
+/// What an entry adds to its space's digest: a keyed function of its place, its header and its tag.
+/// The tag stands for the ciphertext, which is opened when it is read.
 pub(crate) fn weight(digest: &Subkey, entry_key: &[u8], value: &[u8]) -> Option<[u8; 32]> {
     let (header, sealed) = value.split_at_checked(PartHeader::BYTES)?;
     let tag = sealed.last_chunk::<TAG>()?;
@@ -187,7 +194,10 @@ mod tests {
         );
         assert!(!opens(header, "tenant:acme", b"kez", 1), "another record");
         for other in [
-            PartHeader { version: 8, ..header },
+            PartHeader {
+                version: 8,
+                ..header
+            },
             PartHeader { parts: 2, ..header },
             PartHeader {
                 generation: Generation(2),

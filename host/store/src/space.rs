@@ -24,7 +24,8 @@ impl Space {
         }
     }
 
-    /// The bytes that name this space in associated data. No tenant's are the host's: a tenant's id has no upper case.
+    /// The bytes that name this space in associated data. No tenant's are the host's: a tenant's id
+    /// has no upper case.
     #[must_use]
     pub fn label(&self) -> String {
         match self {

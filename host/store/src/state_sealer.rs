@@ -16,8 +16,8 @@ const MAX_TEXT: usize = 96 << 10;
 /// Marks of used states that one use removes, once they are over: so that there are never many.
 const SWEPT: usize = 16;
 
-/// How long a mark stays beyond its state's end, in seconds: hosts of one server share its clock, and a clock that is put
-/// back by less than this uses nothing twice.
+/// How long a mark stays beyond its state's end, in seconds: hosts of one server share its clock,
+/// and a clock that is put back by less than this uses nothing twice.
 const MARK_MARGIN: u64 = 60;
 
 /// Bytes of what names a state in its mark: nobody finds another text with the same.
@@ -26,8 +26,8 @@ const MARK: usize = 16;
 /// Why a state is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    /// It is none of this installation's, is for another purpose, was used, is late, or is of a tenant that was removed.
-    /// Which of them is not told.
+    /// It is none of this installation's, is for another purpose, was used, is late, or is of a
+    /// tenant that was removed. Which of them is not told.
     #[error("the state is not valid here")]
     Invalid,
     /// Nobody can say.
@@ -35,7 +35,8 @@ pub enum StateError {
     Store(#[from] StoreError),
 }
 
-/// What a state is for: a word, and whatever must be the same when it comes back, in order. Compared as one.
+/// What a state is for: a word, and whatever must be the same when it comes back, in order.
+/// Compared as one.
 #[derive(Debug, Clone, Copy)]
 pub struct StatePurpose<'a> {
     /// What kind of state.
@@ -44,12 +45,14 @@ pub struct StatePurpose<'a> {
     pub parts: &'a [&'a [u8]],
 }
 
-/// Seals states that clients carry: what a call waits for, a switch that a person is asked about, a login on its way.
+/// Seals states that clients carry: what a call waits for, a switch that a person is asked about, a
+/// login on its way.
 ///
-/// The key is of the installation and not of a process: a subkey of the space's own key, which the store keeps wrapped for all
-/// its hosts. A state that one host gave is taken by every other, and after a restart; a state of a tenant's space ends with
-/// the tenant, and one of the same name that is made later does not open it. A rotation of the key leaves states valid until
-/// their generation is retired. That a state is used once is written in the store.
+/// The key is of the installation and not of a process: a subkey of the space's own key, which the
+/// store keeps wrapped for all its hosts. A state that one host gave is taken by every other, and
+/// after a restart; a state of a tenant's space ends with the tenant, and one of the same name that
+/// is made later does not open it. A rotation of the key leaves states valid until their generation
+/// is retired. That a state is used once is written in the store.
 pub struct StateSealer {
     store: Arc<dyn Store>,
     keys: SealerKeys,
@@ -96,7 +99,9 @@ impl StateSealer {
     ) -> Result<String, StoreError> {
         let now = self.store.now();
         if now.is_broken() {
-            return Err(StoreError::Unavailable("the clock is before 2026".to_owned()));
+            return Err(StoreError::Unavailable(
+                "the clock is before 2026".to_owned(),
+            ));
         }
         let (generation, subkey) = self.current(space).await?;
         let head = StateHead {
@@ -120,7 +125,11 @@ impl StateSealer {
         text: &str,
     ) -> Result<Zeroizing<Vec<u8>>, StateError> {
         let (head, state) = self.unseal(space, purpose, text).await?;
-        match self.store.get(self.marks(space), &mark_key(head, text)?).await? {
+        match self
+            .store
+            .get(self.marks(space), &mark_key(head, text)?)
+            .await?
+        {
             None => Ok(state),
             Some(_) => Err(StateError::Invalid),
         }
@@ -168,7 +177,9 @@ impl StateSealer {
         if text.len() > MAX_TEXT {
             return Err(StateError::Invalid);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| StateError::Invalid)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| StateError::Invalid)?;
         let (head, sealed) = StateHead::decode(&bytes).ok_or(StateError::Invalid)?;
         let subkey = self
             .generation_key(space, head.generation)
@@ -183,7 +194,12 @@ impl StateSealer {
     }
 
     /// Writes that a state is used, if it was not, and removes marks of states that are long over.
-    async fn mark_used(&self, space: &Space, head: StateHead, text: &str) -> Result<Vec<Change>, StoreError> {
+    async fn mark_used(
+        &self,
+        space: &Space,
+        head: StateHead,
+        text: &str,
+    ) -> Result<Vec<Change>, StoreError> {
         let mut changes = vec![Change::Put {
             key: mark_key(head, text)?,
             value: vec![],

@@ -12,21 +12,22 @@ pub const MAX_VALUE: usize = 1 << 20;
 pub struct Record {
     /// The bytes.
     pub value: Vec<u8>,
-    /// The space's revision when it was written. It grows with every change in the space, so a record that was removed
-    /// and made again has another one.
+    /// The space's revision when it was written. It grows with every change in the space, so a
+    /// record that was removed and made again has another one.
     pub version: u64,
 }
 
 /// What lasts. A change that is acknowledged survives the process, the machine and a loss of power.
 ///
-/// Every implementation passes the same suite. A future that is dropped leaves a change either made or not made, never
-/// in part.
+/// Every implementation passes the same suite. A future that is dropped leaves a change either made
+/// or not made, never in part.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// The record of a key, where there is one.
     ///
     /// # Errors
-    /// [`StoreError::UnknownSpace`], [`StoreError::Corrupt`], [`StoreError::Locked`], [`StoreError::Unavailable`].
+    /// [`StoreError::UnknownSpace`], [`StoreError::Corrupt`], [`StoreError::Locked`],
+    /// [`StoreError::Unavailable`].
     async fn get(&self, space: &Space, key: &Key) -> Result<Option<Record>, StoreError>;
 
     /// One page of records.
@@ -35,11 +36,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// As [`Store::get`].
     async fn scan(&self, space: &Space, scan: &Scan) -> Result<RecordPage, StoreError>;
 
-    /// Makes all changes or none, and returns the version that every record written has. Changes of one batch see the
-    /// state before the batch; a key stands in it at most once.
+    /// Makes all changes or none, and returns the version that every record written has. Changes of
+    /// one batch see the state before the batch; a key stands in it at most once.
     ///
     /// # Errors
-    /// As [`Store::get`], and [`StoreError::Conflict`], [`StoreError::TooLarge`], [`StoreError::Full`].
+    /// As [`Store::get`], and [`StoreError::Conflict`], [`StoreError::TooLarge`],
+    /// [`StoreError::Full`].
     async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError>;
 
     /// Writes a record, whatever was there, and returns its version.
@@ -47,7 +49,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As [`Store::batch`].
     async fn put(&self, space: &Space, key: &Key, value: Vec<u8>) -> Result<u64, StoreError> {
-        self.compare_and_set(space, key, Precondition::Any, value).await
+        self.compare_and_set(space, key, Precondition::Any, value)
+            .await
     }
 
     /// Writes a record where what is there is what was expected, and returns its version.
@@ -62,7 +65,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         value: Vec<u8>,
     ) -> Result<u64, StoreError> {
         let key = key.clone();
-        self.batch(space, vec![Change::Put { key, value, expect }]).await
+        self.batch(space, vec![Change::Put { key, value, expect }])
+            .await
     }
 
     /// Removes a record, whatever was there.
@@ -95,13 +99,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// As [`Store::get`] of the host's space.
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;
 
-    /// The time for whatever is kept here and compared by several hosts: leases, uses, expiries. Where a server keeps it, the
-    /// server's, so that hosts whose own clocks differ agree.
+    /// The time for whatever is kept here and compared by several hosts: leases, uses, expiries.
+    /// Where a server keeps it, the server's, so that hosts whose own clocks differ agree.
     fn now(&self) -> UnixTime {
         UnixTime::now()
     }
 
-    /// What other hosts on the same store change, from now on; `None` where there can be no other host.
+    /// What other hosts on the same store change, from now on; `None` where there can be no other
+    /// host.
     fn changes(&self) -> Option<ChangeSubscription> {
         None
     }

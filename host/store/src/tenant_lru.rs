@@ -3,13 +3,15 @@ use std::hash::Hash;
 
 use toolhost_identity::TenantSpace;
 
-/// The memory that an entry takes beside its value, in bytes: its key three times, and the places in which it is found.
+/// The memory that an entry takes beside its value, in bytes: its key three times, and the places
+/// in which it is found.
 const OVERHEAD: u64 = 1 << 10;
 
 /// Values in memory, bounded in bytes for each tenant and for all tenants together.
 ///
-/// A tenant that stores more drops its own least recently used entry, so that it takes no other tenant's room. Only when the
-/// bound of all is reached does the least recently used entry go, whose ever it is. Every operation takes logarithmic time.
+/// A tenant that stores more drops its own least recently used entry, so that it takes no other
+/// tenant's room. Only when the bound of all is reached does the least recently used entry go,
+/// whose ever it is. Every operation takes logarithmic time.
 ///
 /// ```
 /// use toolhost_identity::{Operator, TenantId, TenantSpace};
@@ -48,7 +50,8 @@ struct TenantEntries<K> {
 }
 
 impl<K: Hash + Eq + Clone, V> TenantLru<K, V> {
-    /// An empty one, with the bound of one tenant and of all, in bytes. Each entry takes 1 KiB beside its value.
+    /// An empty one, with the bound of one tenant and of all, in bytes. Each entry takes 1 KiB
+    /// beside its value.
     #[must_use]
     pub fn new(tenant_bytes: u64, all_bytes: u64) -> Self {
         Self {
@@ -82,8 +85,8 @@ impl<K: Hash + Eq + Clone, V> TenantLru<K, V> {
         Some(&mut entry.value)
     }
 
-    /// Stores a value of a tenant, of so many bytes, in the place of the one that the key had. A value that is larger than
-    /// the tenant's bound is not stored.
+    /// Stores a value of a tenant, of so many bytes, in the place of the one that the key had. A
+    /// value that is larger than the tenant's bound is not stored.
     pub fn insert(&mut self, space: TenantSpace, key: K, value: V, bytes: u64) {
         self.remove(&key);
         let bytes = bytes.saturating_add(OVERHEAD);
@@ -146,7 +149,8 @@ impl<K: Hash + Eq + Clone, V> TenantLru<K, V> {
         self.bytes
     }
 
-    /// First of the tenant's own entries, so that a tenant that stores much takes no other tenant's room.
+    /// First of the tenant's own entries, so that a tenant that stores much takes no other tenant's
+    /// room.
     fn make_room(&mut self, space: &TenantSpace, bytes: u64) {
         while let Some(own) = self.tenants.get(space)
             && own.bytes + bytes > self.tenant_bytes
@@ -172,7 +176,10 @@ mod tests {
     const ALL: u64 = 10 * TENANT;
 
     fn space(tenant: &str) -> TenantSpace {
-        TenantSpace::of_operator(TenantId::parse(tenant).unwrap(), &Operator::of_this_process())
+        TenantSpace::of_operator(
+            TenantId::parse(tenant).unwrap(),
+            &Operator::of_this_process(),
+        )
     }
 
     fn filled(tenants: u32, each: u32) -> TenantLru<(u32, u32), u32> {

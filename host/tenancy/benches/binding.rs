@@ -22,17 +22,31 @@ fn bench(c: &mut Criterion) {
         runtime.block_on(store.create(&space("t0"))).unwrap();
         let town = Town::new(branches(tenants), store, Arc::new(LogSink));
         let who = runtime.block_on(town.present("olga", "t0"));
-        let session = runtime.block_on(town.sessions.create(&who.principal)).unwrap();
-        runtime
-            .block_on(town.switch.session(&session, &who, SwitchTarget::Tenant("t7")))
+        let session = runtime
+            .block_on(town.sessions.create(&who.principal))
             .unwrap();
-        c.bench_function(&format!("binding/of a session among {tenants} tenants"), |b| {
-            b.to_async(&runtime)
-                .iter(|| async { town.sessions.binding(&session, &who.principal).await.unwrap() });
-        });
+        runtime
+            .block_on(
+                town.switch
+                    .session(&session, &who, SwitchTarget::Tenant("t7")),
+            )
+            .unwrap();
+        c.bench_function(
+            &format!("binding/of a session among {tenants} tenants"),
+            |b| {
+                b.to_async(&runtime).iter(|| async {
+                    town.sessions
+                        .binding(&session, &who.principal)
+                        .await
+                        .unwrap()
+                });
+            },
+        );
         c.bench_function(&format!("switch/in memory among {tenants} tenants"), |b| {
             b.to_async(&runtime).iter(|| async {
-                let switched = town.switch.session(&session, &who, SwitchTarget::Tenant("t7"));
+                let switched = town
+                    .switch
+                    .session(&session, &who, SwitchTarget::Tenant("t7"));
                 switched.await.unwrap()
             });
         });

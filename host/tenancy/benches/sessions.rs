@@ -1,7 +1,9 @@
-//! What an idle session takes of the process's memory: 10,000 tenants with ten sessions each, in the embedded store.
+//! What an idle session takes of the process's memory: 10,000 tenants with ten sessions each, in
+//! the embedded store.
 //!
-//! `TENANCY_BENCH_TENANTS` is how many tenants there are (10,000); `STORE_BENCH_DIR` where their databases are, which take
-//! about a megabyte each. Where it is does not matter to what is measured here: a memory file system will do.
+//! `TENANCY_BENCH_TENANTS` is how many tenants there are (10,000); `STORE_BENCH_DIR` where their
+//! databases are, which take about a megabyte each. Where it is does not matter to what is measured
+//! here: a memory file system will do.
 
 #![allow(
     missing_docs,
@@ -74,7 +76,9 @@ impl Memory {
         let each = |now: f64, before: f64| (now - before) / sessions as f64;
         let allocated = each(self.allocated, since.allocated);
         let resident = each(self.resident, since.resident);
-        println!("{what:58} {allocated:8.0} B allocated {resident:8.0} B resident, for each session");
+        println!(
+            "{what:58} {allocated:8.0} B allocated {resident:8.0} B resident, for each session"
+        );
         resident.max(allocated)
     }
 }
@@ -85,7 +89,10 @@ async fn measure(count: usize, directory: &std::path::Path) {
     for n in 0..count {
         store.create(&space(&format!("t{n}"))).await.unwrap();
     }
-    println!("{count} tenants made in {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "{count} tenants made in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     let town = Town::new(branches(count), store.clone(), Arc::new(LogSink));
     let mut people = Vec::with_capacity(count);
     for n in 0..count {
@@ -128,7 +135,11 @@ async fn measure(count: usize, directory: &std::path::Path) {
         again.show(id, person).await.unwrap();
     }
     let read = Memory::now();
-    read.report(empty, sessions, "read again by a host that was started anew");
+    read.report(
+        empty,
+        sessions,
+        "read again by a host that was started anew",
+    );
     let verdict = if most <= MOST { "met" } else { "MISSED" };
     println!("an idle session keeps {most:.0} B at most, of {MOST:.0}: {verdict}");
 }

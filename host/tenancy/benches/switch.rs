@@ -1,9 +1,15 @@
-//! What a switch by the local tree costs, over the embedded store and with both of its audit records, against one durable
-//! commit of as many bytes to the same database: at most 1.2 of it.
+//! What a switch by the local tree costs, over the embedded store and with both of its audit
+//! records, against one durable commit of as many bytes to the same database: at most 1.2 of it.
 //!
-//! `STORE_BENCH_DIR` is where the database is: a disk whose flush takes time, or there is nothing to compare.
+//! `STORE_BENCH_DIR` is where the database is: a disk whose flush takes time, or there is nothing
+//! to compare.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench"
+)]
 
 mod support;
 
@@ -35,7 +41,11 @@ impl ChainKeys for Keys {
 async fn measure(directory: &std::path::Path) {
     let store = Arc::new(embedded(directory));
     store.create(&space("t0")).await.unwrap();
-    let audit = ChainSink::open(&directory.join("audit"), Arc::new(Keys), ChainSettings::default());
+    let audit = ChainSink::open(
+        &directory.join("audit"),
+        Arc::new(Keys),
+        ChainSettings::default(),
+    );
     let town = Town::new(branches(64), store.clone(), Arc::new(audit.unwrap()));
     let who = town.present("olga", "t0").await;
     let session = town.sessions.create(&who.principal).await.unwrap();
@@ -47,7 +57,10 @@ async fn measure(directory: &std::path::Path) {
         let began = Instant::now();
         let expect = toolhost_store::Precondition::Version(version);
         let value = vec![b'x'; RECORD];
-        version = store.compare_and_set(&place, &key, expect, value).await.unwrap();
+        version = store
+            .compare_and_set(&place, &key, expect, value)
+            .await
+            .unwrap();
         commits.push(began.elapsed());
         let began = Instant::now();
         let to = SwitchTarget::Tenant(if round % 2 == 0 { "t7" } else { "t3" });
@@ -86,8 +99,8 @@ fn main() {
         .unwrap();
     let within = std::env::var_os("STORE_BENCH_DIR").unwrap_or_else(|| std::env::temp_dir().into());
     let directory = tempfile::tempdir_in(within).unwrap();
-    // On a worker, as a door's requests are: a thread that only waits would be woken for each answer, which is not what a
-    // switch costs.
+    // On a worker, as a door's requests are: a thread that only waits would be woken for each
+    // answer, which is not what a switch costs.
     let place = directory.path().to_owned();
     let measured = runtime.spawn(async move { measure(&place).await });
     runtime.block_on(measured).unwrap();

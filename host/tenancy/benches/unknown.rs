@@ -1,12 +1,19 @@
-//! Whether a tenant that is unknown can be told from one that is forbidden by how long the answer takes (N21). Both are
-//! measured in turns, in an order that is drawn anew each round and under several names each, so that whatever else the
-//! machine does, and wherever a name happens to lie in memory, falls on both.
+//! Whether a tenant that is unknown can be told from one that is forbidden by how long the answer
+//! takes (N21). Both are measured in turns, in an order that is drawn anew each round and under
+//! several names each, so that whatever else the machine does, and wherever a name happens to lie
+//! in memory, falls on both.
 //!
-//! For each pair it prints the two medians, how often a single look at both would guess right (0.5 is a coin; from
-//! Mann and Whitney's U), and Welch's t, for which |t| above 4.5 is usually taken as a difference that is there. What two
-//! looks at the same name come to stands beside it: no pair can be more alike than that.
+//! For each pair it prints the two medians, how often a single look at both would guess right (0.5
+//! is a coin; from Mann and Whitney's U), and Welch's t, for which |t| above 4.5 is usually taken
+//! as a difference that is there. What two looks at the same name come to stands beside it: no pair
+//! can be more alike than that.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench"
+)]
 
 mod support;
 #[path = "support/told_apart.rs"]
@@ -94,8 +101,20 @@ async fn measure() {
         assert!(refused.is_err());
     };
     let (unknown, foreign, suspended) = (names("unheard"), names("foreign"), names("resting"));
-    compare("a switch to: unknown, out of reach", &unknown, &foreign, &switch).await;
-    compare("a switch to: unknown, suspended", &unknown, &suspended, &switch).await;
+    compare(
+        "a switch to: unknown, out of reach",
+        &unknown,
+        &foreign,
+        &switch,
+    )
+    .await;
+    compare(
+        "a switch to: unknown, suspended",
+        &unknown,
+        &suspended,
+        &switch,
+    )
+    .await;
     compare("  the same one twice", &unknown, &unknown, &switch).await;
 }
 

@@ -53,7 +53,9 @@ fn token_and_keys(algorithm: Algorithm) -> (String, String) {
     };
     let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
     let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap();
-    jwk.as_object_mut().unwrap().insert("kid".into(), json!("k"));
+    jwk.as_object_mut()
+        .unwrap()
+        .insert("kid".into(), json!("k"));
     (token, json!({ "keys": [jwk] }).to_string())
 }
 
@@ -72,7 +74,13 @@ fn bench(c: &mut Criterion) {
         .unwrap();
     let (token, keys) = token_and_keys(Algorithm::ES256);
     let directory = StaticDirectory::new([(TenantId::parse("acme").unwrap(), vec![])]).unwrap();
-    let tenancy = Tenancy::new(vec![config()], Arc::new(directory), None, Arc::new(Served(keys))).unwrap();
+    let tenancy = Tenancy::new(
+        vec![config()],
+        Arc::new(directory),
+        None,
+        Arc::new(Served(keys)),
+    )
+    .unwrap();
     runtime.block_on(tenancy.start());
     c.bench_function("verify/cached", |b| {
         b.to_async(&runtime)
@@ -84,7 +92,9 @@ fn bench(c: &mut Criterion) {
         let keys = KeySet::parse(keys.as_bytes()).unwrap();
         let now = SystemClock::default().unix();
         c.bench_function(&format!("verify/{algorithm:?} cold"), |b| {
-            b.iter(|| verify(&UnverifiedToken::parse(&token).unwrap(), &rules, &keys, now).unwrap());
+            b.iter(|| {
+                verify(&UnverifiedToken::parse(&token).unwrap(), &rules, &keys, now).unwrap()
+            });
         });
     }
 }

@@ -14,8 +14,8 @@ pub(crate) enum Credentials<'a> {
     Bearer(&'a str),
 }
 
-/// Reads the one `Authorization` header (RFC 6750 section 2.1). No other header has a say, `X-Forwarded-For` and its
-/// kin included.
+/// Reads the one `Authorization` header (RFC 6750 section 2.1). No other header has a say,
+/// `X-Forwarded-For` and its kin included.
 pub(crate) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
@@ -57,7 +57,10 @@ mod tests {
     fn of<'a>(headers: &'a mut HeaderMap, values: &[&str]) -> Credentials<'a> {
         headers.clear();
         for value in values {
-            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                AUTHORIZATION,
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         credentials(headers)
     }
@@ -67,7 +70,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert_eq!(of(&mut headers, &[]), Credentials::None);
         for good in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c"] {
-            assert_eq!(of(&mut headers, &[good]), Credentials::Bearer("a.b.c"), "{good}");
+            assert_eq!(
+                of(&mut headers, &[good]),
+                Credentials::Bearer("a.b.c"),
+                "{good}"
+            );
         }
         for other in [
             "Basic dTpw",
@@ -77,7 +84,11 @@ mod tests {
             "a.b.c",
             "Bearer,a",
         ] {
-            assert_eq!(of(&mut headers, &[other]), Credentials::OtherScheme, "{other}");
+            assert_eq!(
+                of(&mut headers, &[other]),
+                Credentials::OtherScheme,
+                "{other}"
+            );
         }
         for bad in [
             "Bearer",

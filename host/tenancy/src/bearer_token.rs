@@ -4,8 +4,8 @@ use http::HeaderValue;
 use toolhost_identity::Principal;
 use toolhost_policy::Secret;
 
-/// A bearer token, kept to be shown once more: the caller's own to its tenant authority, or the authority's to the
-/// connections that ask for it. There is no other way out of it.
+/// A bearer token, kept to be shown once more: the caller's own to its tenant authority, or the
+/// authority's to the connections that ask for it. There is no other way out of it.
 #[derive(Debug)]
 pub struct Bearer(Secret);
 
@@ -16,7 +16,8 @@ impl Bearer {
         Self(Secret::from(token.to_owned()))
     }
 
-    /// `Bearer …`, marked so that no log of headers shows it. `None` where the token has bytes that no header takes.
+    /// `Bearer …`, marked so that no log of headers shows it. `None` where the token has bytes that
+    /// no header takes.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let text = zeroize::Zeroizing::new([b"Bearer ", self.0.expose()].concat());
         let mut value = HeaderValue::from_bytes(&text).ok()?;

@@ -5,8 +5,8 @@ use std::time::Instant;
 use toolhost_policy::UnixTime;
 use toolhost_store::Store;
 
-/// The two clocks: what time it is, for tokens, and how long ago something was, for caches. Only the second never goes
-/// back.
+/// The two clocks: what time it is, for tokens, and how long ago something was, for caches. Only
+/// the second never goes back.
 pub trait Clock: Send + Sync + Debug {
     /// Unix seconds.
     fn unix(&self) -> u64;
@@ -43,7 +43,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The clock of a store for what is kept in it, so that all hosts on it agree what time it is; this machine's second clock.
+/// The clock of a store for what is kept in it, so that all hosts on it agree what time it is; this
+/// machine's second clock.
 #[derive(Debug, Clone)]
 pub struct StoreClock {
     store: Arc<dyn Store>,

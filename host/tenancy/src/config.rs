@@ -21,7 +21,8 @@ pub enum KeySource {
 /// One issuer, as the configuration has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerConfig {
-    /// `iss`, byte for byte: an `https` URL without query and fragment. Or a template of it ([`IssuerName`]).
+    /// `iss`, byte for byte: an `https` URL without query and fragment. Or a template of it
+    /// ([`IssuerName`]).
     pub issuer: String,
     /// `aud` must have one of these: the host's own canonical URL, as a rule.
     pub audience: Vec<String>,
@@ -31,13 +32,15 @@ pub struct IssuerConfig {
     pub keys: KeySource,
     /// What its tokens may be signed with.
     pub algorithms: Vec<Algorithm>,
-    /// JSON pointer to the tenant; `None` where the issuer's tokens name none, as in single-tenant mode they need not.
+    /// JSON pointer to the tenant; `None` where the issuer's tokens name none, as in single-tenant
+    /// mode they need not.
     pub tenant_claim: Option<String>,
     /// Which member of the tenant claim's only entry is the tenant, where that is an object.
     pub tenant_member: Option<String>,
     /// The tenants that it may name. `None`: all, which is for the only issuer of a host.
     pub tenants: Option<NamedTenants>,
-    /// Other issuers name tenants of the same directory, so that only keys that say whose they are count.
+    /// Other issuers name tenants of the same directory, so that only keys that say whose they are
+    /// count.
     pub shares_directory: bool,
     /// Where the subject is, where not in `sub`.
     pub subject_claim: Option<ClaimPointer>,
@@ -67,7 +70,9 @@ pub struct IssuerConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerConfigError {
     /// Not an issuer's name.
-    #[error("issuers.issuer {0:?} is not an https url without query and fragment (http needs allow_http)")]
+    #[error(
+        "issuers.issuer {0:?} is not an https url without query and fragment (http needs allow_http)"
+    )]
     Issuer(String),
     /// Two issuers of one name: keys and rules would be a matter of order.
     #[error("issuers.issuer {0:?} is there twice")]
@@ -101,7 +106,8 @@ pub enum IssuerConfigError {
         "issuers.discovery of {0:?} cannot be used for a template; name the provider's key set in jwks_url"
     )]
     TemplateDiscovery(String),
-    /// The tenant would be whatever some directory of the provider writes, and not the directory that has signed.
+    /// The tenant would be whatever some directory of the provider writes, and not the directory
+    /// that has signed.
     #[error(
         "issuers.tenant_claim of {issuer:?} is not \"/{claim}\": of a template the directory is the tenant, since anybody may have one"
     )]
@@ -138,7 +144,8 @@ pub enum IssuerConfigError {
 }
 
 impl IssuerConfig {
-    /// An issuer with the defaults: the usual algorithms, `/tenantId`, no role, `https` and public addresses alone.
+    /// An issuer with the defaults: the usual algorithms, `/tenantId`, no role, `https` and public
+    /// addresses alone.
     #[must_use]
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: KeySource) -> Self {
         Self {
@@ -171,26 +178,34 @@ impl IssuerConfig {
     /// The first thing that is wrong.
     pub fn rules(&self) -> Result<IssuerRules, IssuerConfigError> {
         let name = || self.issuer.clone();
-        let issuer = IssuerName::parse(&self.issuer).map_err(|_| IssuerConfigError::Template(name()))?;
+        let issuer =
+            IssuerName::parse(&self.issuer).map_err(|_| IssuerConfigError::Template(name()))?;
         if issuer.claim().is_some() && self.keys == KeySource::Discovery {
             return Err(IssuerConfigError::TemplateDiscovery(name()));
         }
         let url = Url::parse(&self.issuer).map_err(|_| IssuerConfigError::Issuer(name()))?;
-        if !self.permits_scheme(&url) || !url.has_host() || url.query().is_some() || url.fragment().is_some()
+        if !self.permits_scheme(&url)
+            || !url.has_host()
+            || url.query().is_some()
+            || url.fragment().is_some()
         {
             return Err(IssuerConfigError::Issuer(name()));
         }
         if matches!(&self.keys, KeySource::Url(keys) if !self.permits_scheme(keys)) {
             return Err(IssuerConfigError::KeysUrl(name()));
         }
-        if self.audience.iter().all(String::is_empty) || self.audience.iter().any(String::is_empty) {
+        if self.audience.iter().all(String::is_empty) || self.audience.iter().any(String::is_empty)
+        {
             return Err(IssuerConfigError::Audience(name()));
         }
         if self.algorithms.is_empty() {
             return Err(IssuerConfigError::Algorithms(name()));
         }
         let pointer = |key, text: &str| {
-            ClaimPointer::parse(text).map_err(|_| IssuerConfigError::Pointer { key, issuer: name() })
+            ClaimPointer::parse(text).map_err(|_| IssuerConfigError::Pointer {
+                key,
+                issuer: name(),
+            })
         };
         if let Some(claim) = issuer.claim()
             && self.tenant_claim.as_deref() != Some(&format!("/{claim}"))

@@ -1,5 +1,5 @@
-//! Development keys and tokens: an issuer in two files, for demos and tests. Never for production: whoever can read
-//! the key file is every caller of every tenant.
+//! Development keys and tokens: an issuer in two files, for demos and tests. Never for production:
+//! whoever can read the key file is every caller of every tenant.
 
 mod inspect;
 mod key;

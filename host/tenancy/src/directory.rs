@@ -1,5 +1,5 @@
-//! Which tenants there are for a caller: the configuration's, the store's, or those that an application's membership
-//! endpoint names.
+//! Which tenants there are for a caller: the configuration's, the store's, or those that an
+//! application's membership endpoint names.
 
 mod change;
 mod membership;
@@ -37,8 +37,9 @@ pub enum DirectoryError {
 
 /// Which tenants there are, for each caller.
 ///
-/// What it gives is an immutable tree: whoever holds one decides by it, and the next request asks again. A caller that
-/// reaches less now than a moment ago reaches less with its next request on this host.
+/// What it gives is an immutable tree: whoever holds one decides by it, and the next request asks
+/// again. A caller that reaches less now than a moment ago reaches less with its next request on
+/// this host.
 #[async_trait]
 pub trait TenantDirectory: Send + Sync + Debug {
     /// The tree, where it is known without asking anybody.

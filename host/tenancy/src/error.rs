@@ -42,12 +42,12 @@ pub enum AuthError {
     /// The token's tenant is served and could not be set up; the log has the reason.
     #[error("the token's tenant could not be set up; try again")]
     NotProvisioned,
-    /// The issuer's keys have not been fetched, so that the token can be neither believed nor refused. A 401 would
-    /// make clients throw a good token away.
+    /// The issuer's keys have not been fetched, so that the token can be neither believed nor
+    /// refused. A 401 would make clients throw a good token away.
     #[error("the keys of the token's issuer are not available; try again")]
     KeysUnavailable,
-    /// The issuer has answered, and none of its keys can be used. Trying again does not help; the log says which key and
-    /// why.
+    /// The issuer has answered, and none of its keys can be used. Trying again does not help; the
+    /// log says which key and why.
     #[error("the keys of the token's issuer cannot be used by this host; its log says why")]
     KeysUnusable,
     /// Too many requests that must be asked about are under way or waiting.
@@ -56,8 +56,8 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    /// The HTTP status: 400, 401, 403 (RFC 6750 section 3.1), 503 while the caller cannot be checked, or 500 where that
-    /// needs the operator.
+    /// The HTTP status: 400, 401, 403 (RFC 6750 section 3.1), 503 while the caller cannot be
+    /// checked, or 500 where that needs the operator.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -68,14 +68,15 @@ impl AuthError {
             | Self::TenantUnavailable
             | Self::Machine(_) => 403,
             Self::KeysUnusable => 500,
-            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned | Self::Overloaded => {
-                503
-            }
+            Self::KeysUnavailable
+            | Self::DirectoryUnavailable
+            | Self::NotProvisioned
+            | Self::Overloaded => 503,
         }
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1). `metadata_url` is where
-    /// [`crate::Tenancy::resource_metadata`] is served. For every status below 500.
+    /// The value of `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1). `metadata_url`
+    /// is where [`crate::Tenancy::resource_metadata`] is served. For every status below 500.
     #[must_use]
     pub fn challenge(&self, metadata_url: &str) -> String {
         let mut value = format!("Bearer resource_metadata=\"{}\"", quotable(metadata_url));
@@ -116,9 +117,10 @@ impl AuthError {
             Self::TenantRequired => ErrorCode::TenantRequired,
             Self::TenantUnavailable => ErrorCode::TenantUnavailable,
             Self::KeysUnusable => ErrorCode::Internal,
-            Self::KeysUnavailable | Self::DirectoryUnavailable | Self::NotProvisioned | Self::Overloaded => {
-                ErrorCode::Busy
-            }
+            Self::KeysUnavailable
+            | Self::DirectoryUnavailable
+            | Self::NotProvisioned
+            | Self::Overloaded => ErrorCode::Busy,
         };
         PublicError::new(code, self.to_string())
     }
@@ -138,7 +140,9 @@ impl From<DirectoryError> for AuthError {
         tracing::warn!(%error, "no caller can be bound");
         match error {
             DirectoryError::Overloaded => Self::Overloaded,
-            DirectoryError::Unavailable(_) | DirectoryError::Damaged(_) => Self::DirectoryUnavailable,
+            DirectoryError::Unavailable(_) | DirectoryError::Damaged(_) => {
+                Self::DirectoryUnavailable
+            }
         }
     }
 }
@@ -159,7 +163,8 @@ mod tests {
 
     #[test]
     fn each_failure_has_the_status_and_challenge_of_rfc_6750() {
-        let scopes: std::sync::Arc<[String]> = std::sync::Arc::new(["a".to_owned(), "b".to_owned()]);
+        let scopes: std::sync::Arc<[String]> =
+            std::sync::Arc::new(["a".to_owned(), "b".to_owned()]);
         for (error, status, rest) in [
             (
                 AuthError::MissingToken {
@@ -208,6 +213,9 @@ mod tests {
     #[test]
     fn a_challenge_cannot_be_broken_out_of() {
         let value = AuthError::TenantRequired.challenge("https://x/\"\r\nSet-Cookie: a=b\\");
-        assert_eq!(value, "Bearer resource_metadata=\"https://x/Set-Cookie: a=b\"");
+        assert_eq!(
+            value,
+            "Bearer resource_metadata=\"https://x/Set-Cookie: a=b\""
+        );
     }
 }

@@ -27,7 +27,8 @@ pub struct FetchRequest {
 #[error("{0}")]
 pub struct FetchError(pub String);
 
-/// Fetches a document of an issuer: no redirect, no proxy, a body that is capped, and status 200 or an error.
+/// Fetches a document of an issuer: no redirect, no proxy, a body that is capped, and status 200 or
+/// an error.
 pub trait KeyFetch: Send + Sync + Debug {
     /// Fetches.
     fn fetch(&self, request: FetchRequest) -> BoxFuture<'_, Result<Bytes, FetchError>>;

@@ -11,12 +11,13 @@ use toolhost_policy::Secret;
 use crate::questions::{self, FailureMemory, RequestSource};
 use crate::{AuthError, Bearer, Clock, Destination, IssuerConfigError, Post, PostRequest};
 
-/// How long an issuer's yes to an opaque token is believed, in seconds: a token that was revoked ends within it.
+/// How long an issuer's yes to an opaque token is believed, in seconds: a token that was revoked
+/// ends within it.
 pub const INTROSPECTION_MAX_AGE: u64 = 60;
 /// Tokens that were active lately and are remembered as such. One has some hundred bytes.
 const MAX_KNOWN: u64 = 10_000;
-/// How long the issuer's no to a token is repeated without asking again, in seconds. A token that was made up is not asked
-/// about at its sender's pace, and one that becomes active is soon seen.
+/// How long the issuer's no to a token is repeated without asking again, in seconds. A token that
+/// was made up is not asked about at its sender's pace, and one that becomes active is soon seen.
 const REFUSED_MAX_AGE: u64 = 5;
 
 /// Where an issuer says what its opaque tokens mean (RFC 7662).
@@ -32,9 +33,9 @@ pub struct Introspection {
 
 /// The one issuer whose opaque tokens are taken.
 ///
-/// Anybody can make up a token, and each new one is a question (T25). So the tokens that nobody has seen share the places of
-/// their source address, those that were active lately have places of their own by tenant, and a token is asked about once
-/// however many requests carry it.
+/// Anybody can make up a token, and each new one is a question (T25). So the tokens that nobody has
+/// seen share the places of their source address, those that were active lately have places of
+/// their own by tenant, and a token is asked about once however many requests carry it.
 #[derive(Debug)]
 pub(crate) struct Introspector {
     /// The issuer's place in the list.
@@ -105,12 +106,16 @@ impl Introspector {
         let known = self.known.get(&key);
         let flight = self.flights.join(key, || {
             let endpoint = Arc::clone(&self.endpoint);
-            let (of_strangers, of_known) = (Arc::clone(&self.of_strangers), Arc::clone(&self.of_known));
+            let (of_strangers, of_known) =
+                (Arc::clone(&self.of_strangers), Arc::clone(&self.of_known));
             let bearer = Bearer::new(token);
             async move {
                 match known {
                     Some(tenant) => {
-                        let _place = of_known.admit(&tenant).await.map_err(|_| AuthError::Overloaded)?;
+                        let _place = of_known
+                            .admit(&tenant)
+                            .await
+                            .map_err(|_| AuthError::Overloaded)?;
                         endpoint.ask(&bearer).await
                     }
                     None => {
@@ -147,7 +152,8 @@ impl Introspector {
 }
 
 impl IntrospectionClient {
-    /// Asks the issuer. Whatever is not its clear yes is no caller: silence, another status, another form.
+    /// Asks the issuer. Whatever is not its clear yes is no caller: silence, another status,
+    /// another form.
     async fn ask(&self, bearer: &Bearer) -> Result<IntrospectionResult, AuthError> {
         let rules = &self.rules;
         let form = TokenForm::introspection(bearer.secret())

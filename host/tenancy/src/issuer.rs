@@ -36,8 +36,8 @@ impl Issuer {
         })
     }
 
-    /// Whom a token speaks for, and the generation of the keys that say so. An unknown `kid` is looked for once more,
-    /// if its issuer may be asked. `hash` is the token's.
+    /// Whom a token speaks for, and the generation of the keys that say so. An unknown `kid` is
+    /// looked for once more, if its issuer may be asked. `hash` is the token's.
     pub(crate) async fn verify(
         &self,
         token: &UnverifiedToken<'_>,
@@ -51,7 +51,8 @@ impl Issuer {
         if let Err(error) = &result
             && another_key_may_fit(*error, token)
         {
-            // Keys without names are told apart by what they have signed: a stranger's token must not speak for all.
+            // Keys without names are told apart by what they have signed: a stranger's token must
+            // not speak for all.
             let sought = token.key_id()?.map_or(hash, id_of);
             match self.keys.look_for(sought, loaded.generation).await {
                 KeyLookup::Newer(newer) => {
@@ -59,7 +60,8 @@ impl Issuer {
                     loaded = newer;
                 }
                 KeyLookup::Absent => {}
-                // Whether the token is good is not known, and a 401 would make its client throw it away.
+                // Whether the token is good is not known, and a 401 would make its client throw it
+                // away.
                 KeyLookup::NotKnown => return Err(AuthError::KeysUnavailable),
             }
         }

@@ -11,7 +11,8 @@ use toolhost_identity::{KeySet, KeySetError, SkippedKey};
 use crate::source::{LoadError, key_set_bytes};
 use crate::{Clock, IssuerConfig, KeyFetch};
 
-/// How long a key set is believed, in seconds: a key that its issuer removed stops verifying within this time.
+/// How long a key set is believed, in seconds: a key that its issuer removed stops verifying within
+/// this time.
 pub const KEY_SET_MAX_AGE: u64 = 15 * 60;
 /// From this age on it is fetched again beside the calls, so that none of them waits.
 const REFRESH_AFTER: u64 = 10 * 60;
@@ -21,10 +22,11 @@ pub const KEY_SET_MAX_STALE: u64 = 24 * 60 * 60;
 pub const REFETCH_INTERVAL: u64 = 60;
 /// How often at most an issuer is asked that has not answered yet since the start, in seconds.
 const FIRST_RETRY_INTERVAL: u64 = 5;
-/// Fetches for unknown `kid`s in a row: several rotations, or several tokens of strangers and one rotation.
+/// Fetches for unknown `kid`s in a row: several rotations, or several tokens of strangers and one
+/// rotation.
 const REFETCH_BURST: u64 = 6;
-/// And then one in so many seconds. Anybody can make up a `kid`, so this bounds what a stranger costs the issuer; a rotation
-/// meanwhile is seen within it.
+/// And then one in so many seconds. Anybody can make up a `kid`, so this bounds what a stranger
+/// costs the issuer; a rotation meanwhile is seen within it.
 const REFETCH_PACE: u64 = 10;
 /// `kid`s that are remembered as absent. One that is forgotten costs a fetch of the bounded number.
 const MAX_ABSENT: u64 = 10_000;
@@ -48,7 +50,8 @@ pub(crate) struct LoadedKeys {
 pub(crate) enum IssuerKeysError {
     /// The issuer has not answered.
     NotFetched,
-    /// It has, and nothing in its answer can be used. Only a change at the issuer or in the configuration helps.
+    /// It has, and nothing in its answer can be used. Only a change at the issuer or in the
+    /// configuration helps.
     Unusable,
 }
 
@@ -59,11 +62,13 @@ pub(crate) enum KeyLookup {
     Newer(Arc<LoadedKeys>),
     /// The issuer has answered since the `kid` was first seen, and does not have it.
     Absent,
-    /// It is not known: the issuer does not answer, or was asked too often for the `kid`s of strangers.
+    /// It is not known: the issuer does not answer, or was asked too often for the `kid`s of
+    /// strangers.
     NotKnown,
 }
 
-/// The keys of one issuer: cached, fetched again in one flight, and apart from every other issuer's.
+/// The keys of one issuer: cached, fetched again in one flight, and apart from every other
+/// issuer's.
 #[derive(Debug)]
 pub(crate) struct IssuerKeys {
     config: IssuerConfig,
@@ -78,7 +83,8 @@ pub(crate) struct IssuerKeys {
     failing: AtomicBool,
     unusable: AtomicBool,
     refetches: FetchBudget,
-    /// Hashes of `kid`s, and since when they are known to be absent, in seconds of [`Clock::elapsed`].
+    /// Hashes of `kid`s, and since when they are known to be absent, in seconds of
+    /// [`Clock::elapsed`].
     absent: Cache<[u8; 32], u64>,
 }
 
@@ -89,7 +95,10 @@ struct FetchBudget(std::sync::Mutex<(u64, u64)>);
 impl FetchBudget {
     /// One more, if there is one at this moment, in seconds.
     fn take(&self, now: u64) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let (used, since) = &mut *state;
         let refilled = now.saturating_sub(*since) / REFETCH_PACE;
         *used = used.saturating_sub(refilled);
@@ -105,7 +114,11 @@ impl FetchBudget {
 }
 
 impl IssuerKeys {
-    pub(crate) fn new(config: IssuerConfig, fetch: Arc<dyn KeyFetch>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        config: IssuerConfig,
+        fetch: Arc<dyn KeyFetch>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             config,
             fetch,
@@ -121,8 +134,8 @@ impl IssuerKeys {
         })
     }
 
-    /// The keys to verify with. Fresh ones cost a read; older ones are renewed first, unless the issuer is known not to
-    /// answer.
+    /// The keys to verify with. Fresh ones cost a read; older ones are renewed first, unless the
+    /// issuer is known not to answer.
     pub(crate) async fn current(self: &Arc<Self>) -> Result<Arc<LoadedKeys>, IssuerKeysError> {
         if let Some(loaded) = self.loaded.load_full() {
             let age = self.age(&loaded);
@@ -144,11 +157,11 @@ impl IssuerKeys {
         })
     }
 
-    /// Looks for a key that those of `generation` lack, by another fetch where the issuer may be asked. `id` is that of
-    /// the token's `kid` ([`id_of`]), or the hash of a token that has none.
+    /// Looks for a key that those of `generation` lack, by another fetch where the issuer may be
+    /// asked. `id` is that of the token's `kid` ([`id_of`]), or the hash of a token that has none.
     ///
-    /// A `kid` is looked for once in [`REFETCH_INTERVAL`]; others are looked for meanwhile, as far as the budget goes. One
-    /// that nobody could look for is not said to be absent.
+    /// A `kid` is looked for once in [`REFETCH_INTERVAL`]; others are looked for meanwhile, as far
+    /// as the budget goes. One that nobody could look for is not said to be absent.
     pub(crate) async fn look_for(self: &Arc<Self>, id: [u8; 32], generation: u64) -> KeyLookup {
         let newer = |loaded: &Arc<LoadedKeys>| loaded.generation != generation;
         if let Some(loaded) = self.usable_keys().filter(newer) {
@@ -201,7 +214,8 @@ impl IssuerKeys {
         }
     }
 
-    /// Asks the issuer again and waits, if it may be asked; one request at a time, the others wait for its answer.
+    /// Asks the issuer again and waits, if it may be asked; one request at a time, the others wait
+    /// for its answer.
     async fn refresh(self: &Arc<Self>) {
         let had_none = self.loaded.load().is_none();
         let flight = Arc::clone(&self.flight).lock_owned().await;
@@ -213,8 +227,8 @@ impl IssuerKeys {
         }
     }
 
-    /// Asks the issuer again and waits, unless a fetch that began after the first `begun` ones has answered meanwhile, or there
-    /// were too many for unknown `kid`s.
+    /// Asks the issuer again and waits, unless a fetch that began after the first `begun` ones has
+    /// answered meanwhile, or there were too many for unknown `kid`s.
     async fn refetch(self: &Arc<Self>, begun: u64) {
         let flight = Arc::clone(&self.flight).lock_owned().await;
         let is_answered = self
@@ -267,7 +281,8 @@ impl IssuerKeys {
             .store(ended.saturating_add(1), Ordering::Release);
     }
 
-    /// Says which keys of the set are left out, so that an operator need not guess why a token is refused.
+    /// Says which keys of the set are left out, so that an operator need not guess why a token is
+    /// refused.
     fn log_skipped(&self, skipped: &[SkippedKey]) {
         for key in skipped {
             tracing::warn!(

@@ -19,12 +19,12 @@ pub enum MachineRefusal {
     User,
 }
 
-/// The headers of machine callers (OAuth 2.0 client credentials). A person's request may have them; nobody reads them
-/// then (A2).
+/// The headers of machine callers (OAuth 2.0 client credentials). A person's request may have them;
+/// nobody reads them then (A2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineHeaders {
-    /// Which tenant the machine means: `snc-tenant` unless the operator says otherwise. It proves that who sends the token
-    /// also knows whose it is; it chooses nothing.
+    /// Which tenant the machine means: `snc-tenant` unless the operator says otherwise. It proves
+    /// that who sends the token also knows whose it is; it chooses nothing.
     pub tenant: HeaderName,
     /// For whom it acts: `snc-userid` unless the operator says otherwise. Attribution only.
     pub user: HeaderName,
@@ -40,8 +40,8 @@ impl Default for MachineHeaders {
 }
 
 impl MachineHeaders {
-    /// Holds a machine's headers against its token, and gives whom it says that it acts for (A3, A4, A5). `None` for a
-    /// person, whatever headers there are.
+    /// Holds a machine's headers against its token, and gives whom it says that it acts for (A3,
+    /// A4, A5). `None` for a person, whatever headers there are.
     ///
     /// # Errors
     /// A header or the claim is missing, doubled or different.
@@ -54,8 +54,13 @@ impl MachineHeaders {
         if principal.kind() == PrincipalKind::User {
             return Ok(None);
         }
-        let single = tree.single_tenant().map(toolhost_identity::TenantId::as_str);
-        let claim = principal.tenant_key().or(single).ok_or(MachineRefusal::Claim)?;
+        let single = tree
+            .single_tenant()
+            .map(toolhost_identity::TenantId::as_str);
+        let claim = principal
+            .tenant_key()
+            .or(single)
+            .ok_or(MachineRefusal::Claim)?;
         if single_header(headers, &self.tenant) != Some(claim.as_bytes()) {
             return Err(MachineRefusal::Tenant);
         }

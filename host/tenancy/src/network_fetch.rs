@@ -7,7 +7,8 @@ use toolhost_net::{AddressPolicy, Network};
 
 use crate::{FetchError, FetchRequest, KeyFetch};
 
-/// Fetches through `toolhost-net`: addresses classified and pinned, no proxy, no redirect, public roots.
+/// Fetches through `toolhost-net`: addresses classified and pinned, no proxy, no redirect, public
+/// roots.
 #[derive(Debug, Clone)]
 pub struct NetworkFetch(Arc<Network>);
 
@@ -32,7 +33,13 @@ impl KeyFetch for NetworkFetch {
             };
             let deadline = Instant::now() + request.deadline;
             self.0
-                .fetch(&request.url, request.cap, deadline, &policy, request.allow_http)
+                .fetch(
+                    &request.url,
+                    request.cap,
+                    deadline,
+                    &policy,
+                    request.allow_http,
+                )
                 .await
                 .map_err(|error| FetchError(error.to_string()))
         })

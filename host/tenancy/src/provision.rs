@@ -1,5 +1,5 @@
-//! A tenant's storage at its first sight: made once, resumed where it was broken off, and only for tenants that the
-//! directory has or that an issuer may bring along (A17).
+//! A tenant's storage at its first sight: made once, resumed where it was broken off, and only for
+//! tenants that the directory has or that an issuer may bring along (A17).
 
 mod provisioner;
 mod rate;
@@ -8,5 +8,6 @@ mod record;
 pub(crate) use record::key as provision_key;
 
 pub use provisioner::{
-    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpError, TenantSetUp,
+    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpError,
+    TenantSetUp,
 };

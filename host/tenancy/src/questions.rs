@@ -1,4 +1,5 @@
-//! How many questions the host asks for its callers at once, and how long one that failed is not asked again.
+//! How many questions the host asks for its callers at once, and how long one that failed is not
+//! asked again.
 
 use std::fmt;
 use std::hash::Hash;
@@ -9,19 +10,20 @@ use moka::sync::Cache;
 use toolhost_admission::AddressGroup;
 use toolhost_net::AdmissionLimits;
 
-/// How long a request waits for its turn to ask. A client that gets a 503 with `Retry-After` after this tries again; one that
-/// waits longer has mostly given up.
+/// How long a request waits for its turn to ask. A client that gets a 503 with `Retry-After` after
+/// this tries again; one that waits longer has mostly given up.
 const WAIT: Duration = Duration::from_secs(2);
 /// Requests that wait in all, for one kind of question: some kilobytes each.
 const MAX_WAITING: usize = 1_024;
-/// How long a question that was not answered is not asked again for the same caller, in seconds. An endpoint that hangs is
-/// asked once in its timeout and this, however many requests the caller sends.
+/// How long a question that was not answered is not asked again for the same caller, in seconds. An
+/// endpoint that hangs is asked once in its timeout and this, however many requests the caller
+/// sends.
 pub(crate) const FAILURE_MAX_AGE: u64 = 2;
 /// Failures that are remembered.
 const MAX_FAILURES: u64 = 10_000;
 
-/// Opaque tokens that were not seen before, by source address. Half of the places at most for one address, since behind a
-/// proxy all callers have one.
+/// Opaque tokens that were not seen before, by source address. Half of the places at most for one
+/// address, since behind a proxy all callers have one.
 pub(crate) const INTROSPECTIONS_OF_STRANGERS: AdmissionLimits = AdmissionLimits {
     places: 16,
     places_per_share: 8,
@@ -39,8 +41,8 @@ pub(crate) const INTROSPECTIONS_OF_KNOWN: AdmissionLimits = AdmissionLimits {
     wait: WAIT,
 };
 
-/// Of which tenants a caller is a member, by the tenant of its token. An application that hangs for one tenant keeps a
-/// quarter of the places.
+/// Of which tenants a caller is a member, by the tenant of its token. An application that hangs for
+/// one tenant keeps a quarter of the places.
 pub(crate) const MEMBERSHIPS: AdmissionLimits = AdmissionLimits {
     places: 32,
     places_per_share: 8,
@@ -58,7 +60,8 @@ pub(crate) const SWITCHES: AdmissionLimits = AdmissionLimits {
     wait: WAIT,
 };
 
-/// Where a request comes from, as far as shares are concerned: the addresses that one stranger has, or a door of this machine.
+/// Where a request comes from, as far as shares are concerned: the addresses that one stranger has,
+/// or a door of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RequestSource(Option<AddressGroup>);
 
@@ -68,7 +71,8 @@ impl RequestSource {
     }
 }
 
-/// Failures of a moment ago, so that what was just asked in vain is not asked again at the caller's pace.
+/// Failures of a moment ago, so that what was just asked in vain is not asked again at the caller's
+/// pace.
 pub(crate) struct FailureMemory<K, E>(Cache<K, (u64, E)>);
 
 impl<K, E> fmt::Debug for FailureMemory<K, E> {

@@ -1,5 +1,5 @@
-//! Sessions and what they choose: which tenant is active. A choice is never a right: each request joins its own principal
-//! with it, and the reach is asked again.
+//! Sessions and what they choose: which tenant is active. A choice is never a right: each request
+//! joins its own principal with it, and the reach is asked again.
 
 mod cache;
 mod choice;

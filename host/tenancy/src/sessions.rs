@@ -6,8 +6,9 @@ use toolhost_identity::{OwnerId, TenantId};
 
 use crate::{Clock, SystemClock};
 
-/// How many sessions there may be in the process at once. An MCP session is two tasks with their channels, 70 KB, so that
-/// these are 140 MB. One that gives way comes back with its next request, where sessions last.
+/// How many sessions there may be in the process at once. An MCP session is two tasks with their
+/// channels, 70 KB, so that these are 140 MB. One that gives way comes back with its next request,
+/// where sessions last.
 pub const MAX_SESSIONS: usize = 2_000;
 /// How many of them may be one owner's.
 pub const MAX_SESSIONS_PER_OWNER: usize = 100;
@@ -21,7 +22,8 @@ const MAX_ID: usize = 128;
 /// Why a session is not bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// Too many, of all owners or of this one; [`SessionOwners::eviction_candidate`] says which makes room.
+    /// Too many, of all owners or of this one; [`SessionOwners::eviction_candidate`] says which
+    /// makes room.
     #[error("there are too many sessions in use; end one or wait")]
     Full,
     /// The id is empty, too long, or taken: only the host makes ids (T27).
@@ -45,7 +47,8 @@ struct OwnerTable {
 
 impl OwnerTable {
     fn is_full_for(&self, tenant: &Option<TenantId>, owner: &OwnerId) -> bool {
-        self.by_id.len() >= MAX_SESSIONS || self.shares.of_caller(tenant, owner) >= MAX_SESSIONS_PER_OWNER
+        self.by_id.len() >= MAX_SESSIONS
+            || self.shares.of_caller(tenant, owner) >= MAX_SESSIONS_PER_OWNER
     }
 
     fn insert(&mut self, id: &str, tenant: Option<TenantId>, owner: OwnerId, now: u64) {
@@ -64,7 +67,8 @@ impl OwnerTable {
         }
     }
 
-    /// Looks through all for those that are idle: once in a while, and at most once a second where there is no room.
+    /// Looks through all for those that are idle: once in a while, and at most once a second where
+    /// there is no room.
     fn sweep(&mut self, now: u64, tenant: &Option<TenantId>, owner: &OwnerId) {
         let since = now.saturating_sub(self.swept_at);
         if since < SWEEP_AFTER && (since == 0 || !self.is_full_for(tenant, owner)) {
@@ -112,7 +116,12 @@ impl SessionOwners {
     ///
     /// # Errors
     /// There are too many, or the id is taken, by whomever.
-    pub fn bind(&self, id: &str, home: Option<&TenantId>, owner: OwnerId) -> Result<(), SessionError> {
+    pub fn bind(
+        &self,
+        id: &str,
+        home: Option<&TenantId>,
+        owner: OwnerId,
+    ) -> Result<(), SessionError> {
         if id.is_empty() || id.len() > MAX_ID {
             return Err(SessionError::Id);
         }
@@ -135,9 +144,10 @@ impl SessionOwners {
         Ok(())
     }
 
-    /// The session that gives way to one more of this owner's, where there is no room for it: the longest idle of the owner's
-    /// own, where it has all that one owner may have; else the longest idle by the rule of [`Shares::gives_way_among`], so that
-    /// no tenant is refused for another one's. None of those in `busy`, which have a request under way.
+    /// The session that gives way to one more of this owner's, where there is no room for it: the
+    /// longest idle of the owner's own, where it has all that one owner may have; else the longest
+    /// idle by the rule of [`Shares::gives_way_among`], so that no tenant is refused for another
+    /// one's. None of those in `busy`, which have a request under way.
     #[must_use]
     pub fn eviction_candidate(
         &self,
@@ -167,8 +177,8 @@ impl SessionOwners {
         idle.map(|(_, id)| Box::from(*id))
     }
 
-    /// Whether the session is this owner's, and a use of it if so. `false` for an unknown one, an idle one and another's
-    /// alike.
+    /// Whether the session is this owner's, and a use of it if so. `false` for an unknown one, an
+    /// idle one and another's alike.
     #[must_use]
     pub fn check(&self, id: &str, owner: &OwnerId) -> bool {
         self.touch(&mut self.lock(), id, owner)
@@ -184,7 +194,8 @@ impl SessionOwners {
         known
     }
 
-    /// Forgets a session, whosever it is: it has left the process, and comes back with its owner's next request.
+    /// Forgets a session, whosever it is: it has left the process, and comes back with its owner's
+    /// next request.
     pub fn forget(&self, id: &str) {
         self.lock().remove(id);
     }

@@ -46,7 +46,10 @@ impl LoadError {
 }
 
 /// The bytes of the issuer's key set, at most one byte more than the largest acceptable one.
-pub(crate) async fn key_set_bytes(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Bytes, LoadError> {
+pub(crate) async fn key_set_bytes(
+    issuer: &IssuerConfig,
+    fetch: &dyn KeyFetch,
+) -> Result<Bytes, LoadError> {
     match &issuer.keys {
         KeySource::Url(url) => get(issuer, fetch, url, MAX_KEY_SET_BYTES).await,
         KeySource::Discovery => {
@@ -60,7 +63,12 @@ pub(crate) async fn key_set_bytes(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -
     }
 }
 
-async fn get(issuer: &IssuerConfig, fetch: &dyn KeyFetch, url: &Url, cap: usize) -> Result<Bytes, LoadError> {
+async fn get(
+    issuer: &IssuerConfig,
+    fetch: &dyn KeyFetch,
+    url: &Url,
+    cap: usize,
+) -> Result<Bytes, LoadError> {
     let request = FetchRequest {
         url: url.clone(),
         cap,
@@ -91,9 +99,10 @@ async fn read(path: &std::path::Path) -> std::io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// The `jwks_uri` of the first address that answers with this issuer's metadata. Anything else is passed over as a 404 is: a
-/// page (a 200 with HTML of a single-page application, JSON without `issuer`), metadata of another issuer, as a server gives
-/// for every path below the address (it must not be used: RFC 8414 section 3.3, mix-up), and metadata without keys.
+/// The `jwks_uri` of the first address that answers with this issuer's metadata. Anything else is
+/// passed over as a 404 is: a page (a 200 with HTML of a single-page application, JSON without
+/// `issuer`), metadata of another issuer, as a server gives for every path below the address (it
+/// must not be used: RFC 8414 section 3.3, mix-up), and metadata without keys.
 async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, LoadError> {
     let mut refused = LoadError::NoMetadata;
     for url in metadata_urls(&issuer.issuer) {
@@ -125,8 +134,8 @@ async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, Lo
     Err(refused)
 }
 
-/// In the order of the MCP authorization specification: RFC 8414 section 3.1, its section 5, OpenID Connect Discovery
-/// section 4.1.
+/// In the order of the MCP authorization specification: RFC 8414 section 3.1, its section 5, OpenID
+/// Connect Discovery section 4.1.
 fn metadata_urls(issuer: &str) -> Vec<Url> {
     let Ok(base) = Url::parse(issuer) else {
         return vec![];

@@ -17,12 +17,13 @@ use crate::issuer::Issuer;
 use crate::questions::RequestSource;
 use crate::token_cache::{Proof, TokenCache, VerifiedToken};
 use crate::{
-    AuthError, Bearer, Clock, INTROSPECTION_MAX_AGE, Introspection, IssuerConfig, IssuerConfigError,
-    KeyFetch, MachineHeaders, Post, ProvisionError, Provisioner, SystemClock, TenantDirectory,
-    VerifiedCaller,
+    AuthError, Bearer, Clock, INTROSPECTION_MAX_AGE, Introspection, IssuerConfig,
+    IssuerConfigError, KeyFetch, MachineHeaders, Post, ProvisionError, Provisioner, SystemClock,
+    TenantDirectory, VerifiedCaller,
 };
 
-/// Whose call it is: the issuers with their keys, the directory, and the tokens that were verified lately.
+/// Whose call it is: the issuers with their keys, the directory, and the tokens that were verified
+/// lately.
 #[derive(Debug)]
 pub struct Tenancy {
     issuers: Vec<Issuer>,
@@ -105,7 +106,8 @@ impl Tenancy {
     /// Takes opaque tokens of one issuer too, by asking it what they mean (RFC 7662).
     ///
     /// # Errors
-    /// The issuer is not configured, another one has such an endpoint already, or it is not `https`.
+    /// The issuer is not configured, another one has such an endpoint already, or it is not
+    /// `https`.
     pub fn with_introspection(
         mut self,
         issuer: &str,
@@ -140,14 +142,15 @@ impl Tenancy {
         self
     }
 
-    /// Fetches the keys of all issuers at once. One that does not answer is logged and asked again with its first
-    /// token; the host serves the others' tokens meanwhile.
+    /// Fetches the keys of all issuers at once. One that does not answer is logged and asked again
+    /// with its first token; the host serves the others' tokens meanwhile.
     pub async fn start(&self) {
         futures::future::join_all(self.issuers.iter().map(|issuer| issuer.keys.current())).await;
     }
 
-    /// Whether a caller could be verified: some issuer's keys are there, or no issuer is configured. An identity
-    /// provider that is down does not take the host from the others' callers.
+    /// Whether a caller could be verified: some issuer's keys are there, or no issuer is
+    /// configured. An identity provider that is down does not take the host from the others'
+    /// callers.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.issuers.is_empty()
@@ -170,19 +173,25 @@ impl Tenancy {
 
     /// The caller of a request, by its one `Authorization` header, at its home tenant.
     ///
-    /// The development principal stands in only where there is no such header at all: a bad token stays an error (A6).
-    /// A token in the query is for the door to refuse.
+    /// The development principal stands in only where there is no such header at all: a bad token
+    /// stays an error (A6). A token in the query is for the door to refuse.
     ///
     /// # Errors
     /// The request has no caller, or one without a tenant.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<AuthenticatedCaller, AuthError> {
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<AuthenticatedCaller, AuthError> {
         let admitted = self.admit(headers).await?;
-        let binding = admitted.caller.binding()?.attributed_to(admitted.attribution);
+        let binding = admitted
+            .caller
+            .binding()?
+            .attributed_to(admitted.attribution);
         Ok(AuthenticatedCaller { binding })
     }
 
-    /// The same, for doors that know sessions: a caller without a tenant is one too. A machine's headers are held against
-    /// its token (A3).
+    /// The same, for doors that know sessions: a caller without a tenant is one too. A machine's
+    /// headers are held against its token (A3).
     ///
     /// # Errors
     /// The request has no caller.
@@ -190,8 +199,8 @@ impl Tenancy {
         self.admit_from(headers, None).await
     }
 
-    /// The same for a request from this address. It decides nothing but whose share of the questions to issuers the request
-    /// has, where its token must be asked about.
+    /// The same for a request from this address. It decides nothing but whose share of the
+    /// questions to issuers the request has, where its token must be asked about.
     ///
     /// # Errors
     /// As [`Tenancy::admit`].
@@ -202,7 +211,10 @@ impl Tenancy {
     ) -> Result<AdmittedCaller, AuthError> {
         let source = RequestSource::from_address(address);
         let (principal, bearer) = match credentials(headers) {
-            Credentials::Bearer(token) => (self.principal(token, source).await?, Some(Bearer::new(token))),
+            Credentials::Bearer(token) => (
+                self.principal(token, source).await?,
+                Some(Bearer::new(token)),
+            ),
             Credentials::Malformed(why) => return Err(AuthError::Malformed(why)),
             Credentials::OtherScheme => return Err(self.missing_token_error()),
             Credentials::None => match &self.development {
@@ -221,8 +233,9 @@ impl Tenancy {
         })
     }
 
-    /// The caller of a token that came another way: `--token` of stdio and `host call`. There are no headers then, and
-    /// none that could be sent again with another tenant's name, so a machine's token speaks for itself.
+    /// The caller of a token that came another way: `--token` of stdio and `host call`. There are
+    /// no headers then, and none that could be sent again with another tenant's name, so a
+    /// machine's token speaks for itself.
     ///
     /// # Errors
     /// The token is not believed, or has no tenant that is served here.
@@ -236,7 +249,9 @@ impl Tenancy {
     /// # Errors
     /// The token is not believed, or names a tenant that is not served here.
     pub async fn admit_token(&self, token: &str) -> Result<AdmittedCaller, AuthError> {
-        let principal = self.principal(token, RequestSource::from_address(None)).await?;
+        let principal = self
+            .principal(token, RequestSource::from_address(None))
+            .await?;
         let tree = tree_for(self.directory.as_ref(), &principal).await?;
         let caller = self.caller(&principal, tree).await?;
         let bearer = Some(Arc::new(Bearer::new(token)));
@@ -248,7 +263,11 @@ impl Tenancy {
     }
 
     /// Whom a token speaks for, by what was verified lately or by its issuer.
-    async fn principal(&self, token: &str, source: RequestSource) -> Result<Arc<Principal>, AuthError> {
+    async fn principal(
+        &self,
+        token: &str,
+        source: RequestSource,
+    ) -> Result<Arc<Principal>, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge.into());
         }
@@ -264,9 +283,13 @@ impl Tenancy {
         Ok(verified.principal)
     }
 
-    /// The caller at home, or tenantless. A tenant that nobody has seen is admitted here if its issuer may, and one that
-    /// has no space yet is set up.
-    async fn caller(&self, principal: &Arc<Principal>, tree: Arc<Tree>) -> Result<Caller, AuthError> {
+    /// The caller at home, or tenantless. A tenant that nobody has seen is admitted here if its
+    /// issuer may, and one that has no space yet is set up.
+    async fn caller(
+        &self,
+        principal: &Arc<Principal>,
+        tree: Arc<Tree>,
+    ) -> Result<Caller, AuthError> {
         let mut tree = tree;
         if let Some(provisioner) = &self.provisioner
             && principal.tenant_key().is_some()
@@ -303,11 +326,13 @@ impl Tenancy {
         Ok(AuthenticatedCaller { binding })
     }
 
-    /// The document that says which issuers' tokens this resource takes (RFC 9728 section 2). Members without a value
-    /// are left out, as its section 3.2 wants; so is a template, which no client could ask.
+    /// The document that says which issuers' tokens this resource takes (RFC 9728 section 2).
+    /// Members without a value are left out, as its section 3.2 wants; so is a template, which no
+    /// client could ask.
     #[must_use]
     pub fn resource_metadata(&self, resource: &Url) -> Value {
-        let mut document = json!({ "resource": resource.as_str(), "bearer_methods_supported": ["header"] });
+        let mut document =
+            json!({ "resource": resource.as_str(), "bearer_methods_supported": ["header"] });
         let named = self.issuers.iter().map(|issuer| &issuer.rules.issuer);
         let issuers: Vec<_> = named
             .filter(|issuer| issuer.claim().is_none())
@@ -324,8 +349,8 @@ impl Tenancy {
         document
     }
 
-    /// Whether a token that was verified would be verified again: it has not expired, and the issuer's keys are the
-    /// same. So a key that its issuer removed ends its tokens here too (T25).
+    /// Whether a token that was verified would be verified again: it has not expired, and the
+    /// issuer's keys are the same. So a key that its issuer removed ends its tokens here too (T25).
     async fn still_holds(&self, verified: &VerifiedToken) -> bool {
         if self.clock.unix() >= verified.principal.expires_at() {
             return false;
@@ -334,7 +359,9 @@ impl Tenancy {
             return false;
         };
         match verified.proof {
-            Proof::Introspection(at) => self.clock.elapsed().saturating_sub(at) < INTROSPECTION_MAX_AGE,
+            Proof::Introspection(at) => {
+                self.clock.elapsed().saturating_sub(at) < INTROSPECTION_MAX_AGE
+            }
             Proof::Keys(generation) => issuer
                 .keys
                 .current()
@@ -368,7 +395,8 @@ impl Tenancy {
         })
     }
 
-    /// The issuer whose tokens have this `iss`: the one of that very name, or the first template that covers it.
+    /// The issuer whose tokens have this `iss`: the one of that very name, or the first template
+    /// that covers it.
     fn place_of(&self, iss: &str) -> Option<usize> {
         let exact = self.by_name.get(iss).copied();
         exact.or_else(|| {
@@ -385,7 +413,10 @@ impl Tenancy {
         text: &str,
         source: RequestSource,
     ) -> Result<VerifiedToken, AuthError> {
-        let issuer = self.issuers.get(introspector.issuer).ok_or(TokenError::Issuer)?;
+        let issuer = self
+            .issuers
+            .get(introspector.issuer)
+            .ok_or(TokenError::Issuer)?;
         let asked = introspector.ask(key, text, source).await;
         let believed = asked.map_err(|error| match error {
             AuthError::InvalidToken(error) => issuer.auth_error(error),

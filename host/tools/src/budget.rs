@@ -7,12 +7,12 @@ use toolhost_policy::{TenantLimits, TenantMeter};
 
 use crate::Tools;
 
-/// How long the meter of a tenant that does nothing is kept, at least. Everything that is counted in it has come back
-/// after two minutes: a minute's worth, and a debt of a minute's worth at most.
+/// How long the meter of a tenant that does nothing is kept, at least. Everything that is counted
+/// in it has come back after two minutes: a minute's worth, and a debt of a minute's worth at most.
 const KEPT: Duration = Duration::from_secs(120);
 
-/// What each tenant may use, and has used of late. It counts for this host alone: two hosts on one store each allow as
-/// much.
+/// What each tenant may use, and has used of late. It counts for this host alone: two hosts on one
+/// store each allow as much.
 #[derive(Debug, Default)]
 pub struct Budgets {
     limits: TenantLimits,
@@ -20,8 +20,8 @@ pub struct Budgets {
     meters: Mutex<Meters>,
 }
 
-/// Two generations of meters: one that was not used for a whole generation is dropped with it, so nobody ever looks
-/// through all tenants to find those that are idle.
+/// Two generations of meters: one that was not used for a whole generation is dropped with it, so
+/// nobody ever looks through all tenants to find those that are idle.
 #[derive(Debug, Default)]
 struct Meters {
     now: HashMap<TenantId, Arc<TenantMeter>>,
@@ -46,7 +46,10 @@ impl Budgets {
         let (meter, dropped) = {
             let mut meters = self.meters();
             let dropped = meters.begin_generation(now);
-            (meters.meter(tenant, || self.new_meter(tenant, now)), dropped)
+            (
+                meters.meter(tenant, || self.new_meter(tenant, now)),
+                dropped,
+            )
         };
         // Outside the lock: there may be thousands.
         drop(dropped);
@@ -73,7 +76,11 @@ impl Tools {
 }
 
 impl Meters {
-    fn meter(&mut self, tenant: &TenantId, fresh: impl FnOnce() -> Arc<TenantMeter>) -> Arc<TenantMeter> {
+    fn meter(
+        &mut self,
+        tenant: &TenantId,
+        fresh: impl FnOnce() -> Arc<TenantMeter>,
+    ) -> Arc<TenantMeter> {
         if let Some(meter) = self.now.get(tenant) {
             return Arc::clone(meter);
         }
@@ -82,7 +89,8 @@ impl Meters {
         meter
     }
 
-    /// Begins a new generation where the present one is old enough; what is left of the one before is returned.
+    /// Begins a new generation where the present one is old enough; what is left of the one before
+    /// is returned.
     fn begin_generation(&mut self, now: Instant) -> Option<HashMap<TenantId, Arc<TenantMeter>>> {
         let turned = *self.turned.get_or_insert(now);
         if now.saturating_duration_since(turned) < KEPT {

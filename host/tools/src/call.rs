@@ -20,8 +20,8 @@ use crate::provisions::fill_arguments;
 use crate::result_cache::{CacheLookup, ResultCache};
 use crate::resume_purpose::ResumePurpose;
 use crate::{
-    Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs, PluginStatuses,
-    Refusals, ToolEntry, ToolPage, outcome,
+    Assignments, Budgets, CallOptions, CallOutcome, Catalogue, InputRequired, ModelArgs,
+    PluginStatuses, Refusals, ToolEntry, ToolPage, outcome,
 };
 
 /// The catalogue and the one way to call what is in it.
@@ -51,7 +51,11 @@ impl Tools {
     ///
     /// # Errors
     /// The system gives no random numbers for the key of states.
-    pub fn new(catalogue: Catalogue, egress: Arc<Egress>, audit: Arc<dyn Sink>) -> Result<Self, PublicError> {
+    pub fn new(
+        catalogue: Catalogue,
+        egress: Arc<Egress>,
+        audit: Arc<dyn Sink>,
+    ) -> Result<Self, PublicError> {
         let states = StateSealer::of_process(Arc::new(MemoryStore::default()))
             .map_err(|error| PublicError::new(ErrorCode::Internal, error.to_string()))?;
         let refusals = Refusals::new(Arc::clone(&audit));
@@ -69,15 +73,16 @@ impl Tools {
         })
     }
 
-    /// From here on states are of the whole installation: another host takes them, and this one after a restart. Without this
-    /// they end with the process.
+    /// From here on states are of the whole installation: another host takes them, and this one
+    /// after a restart. Without this they end with the process.
     #[must_use]
     pub fn with_states(mut self, states: Arc<StateSealer>) -> Self {
         self.states = states;
         self
     }
 
-    /// From here on tenants have what is assigned to them. Without this every tenant has every tool.
+    /// From here on tenants have what is assigned to them. Without this every tenant has every
+    /// tool.
     #[must_use]
     pub fn with_assignments(mut self, assignments: Arc<Assignments>) -> Self {
         self.assignments = Some(assignments);
@@ -98,7 +103,8 @@ impl Tools {
 
     /// Another catalogue takes the place of the present one. Calls that run end as they began.
     pub fn replace_catalogue(&self, catalogue: Catalogue) {
-        self.stock.store(Arc::new(CatalogueSnapshot::new(catalogue)));
+        self.stock
+            .store(Arc::new(CatalogueSnapshot::new(catalogue)));
         self.cached.clear();
     }
 
@@ -108,21 +114,32 @@ impl Tools {
         self.stock.load().catalogue.revision()
     }
 
-    /// A page of the tools that the active tenant may call: the same `Arc` for the same cursor and for every tenant that may
-    /// call the same, as long as the catalogue stands.
+    /// A page of the tools that the active tenant may call: the same `Arc` for the same cursor and
+    /// for every tenant that may call the same, as long as the catalogue stands.
     ///
     /// # Errors
     /// The cursor is of no page of the present list; what the tenant may call cannot be read.
-    pub async fn list(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
+    pub async fn list(
+        &self,
+        binding: &Binding,
+        cursor: Option<&str>,
+    ) -> Result<Arc<ToolPage>, PublicError> {
         let stock = self.stock.load_full();
-        self.tenant_view(&stock, binding).await?.pages().page(cursor)
+        self.tenant_view(&stock, binding)
+            .await?
+            .pages()
+            .page(cursor)
     }
 
     /// A tool that the active tenant has; its operation mode may still not let it be called.
     ///
     /// # Errors
     /// What the tenant may call cannot be read.
-    pub async fn find(&self, binding: &Binding, name: &str) -> Result<Option<Arc<ToolEntry>>, PublicError> {
+    pub async fn find(
+        &self,
+        binding: &Binding,
+        name: &str,
+    ) -> Result<Option<Arc<ToolEntry>>, PublicError> {
         let stock = self.stock.load_full();
         let known = self.tenant_view(&stock, binding).await?;
         Ok(find_entry(&stock, &known, name))
@@ -143,7 +160,11 @@ impl Tools {
         self.stock.load_full()
     }
 
-    fn cached_tenant_view(&self, stock: &CatalogueSnapshot, binding: &Binding) -> Option<Arc<TenantView>> {
+    fn cached_tenant_view(
+        &self,
+        stock: &CatalogueSnapshot,
+        binding: &Binding,
+    ) -> Option<Arc<TenantView>> {
         let Some(assignments) = &self.assignments else {
             return Some(stock.full_view());
         };
@@ -180,7 +201,8 @@ impl Tools {
     /// Calls a tool. Every door comes here.
     ///
     /// # Errors
-    /// One of the public codes; a tool's own failure too. Dropping the future, or `options.cancel`, ends the call.
+    /// One of the public codes; a tool's own failure too. Dropping the future, or `options.cancel`,
+    /// ends the call.
     pub async fn call(
         &self,
         binding: &Binding,
@@ -210,7 +232,10 @@ impl Tools {
         let counted = self.budgets.meter(binding, started).begin(started)?;
         let stock = self.stock.load_full();
         let known = self.tenant_view(&stock, binding).await?;
-        let offered = stock.catalogue.get(name).ok_or_else(|| unknown_tool(name))?;
+        let offered = stock
+            .catalogue
+            .get(name)
+            .ok_or_else(|| unknown_tool(name))?;
         let CatalogueEntry { entry, served, .. } = offered;
         // One that the tenant does not have is answered as one that nobody has.
         let mode = known.mode(entry).ok_or_else(|| unknown_tool(name))?;
@@ -219,7 +244,10 @@ impl Tools {
         }
         check_client(entry, options.client)?;
         let deadline = started + served.limits.wall();
-        let bytes = served.limits.arguments_bytes.max(served.limits.result_bytes);
+        let bytes = served
+            .limits
+            .arguments_bytes
+            .max(served.limits.result_bytes);
         let work = HostWork::new(Some(Arc::clone(counted.meter())), deadline).on_bytes(bytes);
         let arguments = check_arguments(entry, served, args, &work).await?;
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
@@ -238,7 +266,11 @@ impl Tools {
             arguments_bytes: arguments.len() as u64,
         });
         let recorded = self.audit.record(&start).await;
-        self.require_recorded(recorded, entry, "the call cannot be recorded, so it is not made")?;
+        self.require_recorded(
+            recorded,
+            entry,
+            "the call cannot be recorded, so it is not made",
+        )?;
         let end = CallFinished {
             call,
             who,
@@ -276,7 +308,8 @@ impl Tools {
         };
         metrics::counter!("toolhost_calls_total", "outcome" => outcome).increment(1);
         metrics::histogram!("toolhost_call_seconds").record(started.elapsed().as_secs_f64());
-        let sentence = "the call was made and its end cannot be recorded, so its result is withheld";
+        let sentence =
+            "the call was made and its end cannot be recorded, so its result is withheld";
         self.require_recorded(end.finish(outcome, bytes), entry, sentence)?;
         result.map(|(outcome, _)| outcome)
     }
@@ -311,7 +344,11 @@ impl Tools {
             Some(resume) => {
                 let state = purpose.take(&self.states, &resume.state).await?;
                 (
-                    resume.answers.into_iter().map(contract::Answer::from).collect(),
+                    resume
+                        .answers
+                        .into_iter()
+                        .map(contract::Answer::from)
+                        .collect(),
                     Some(state),
                 )
             }
@@ -360,12 +397,18 @@ impl Tools {
         };
         let bytes = answered.bytes;
         let answer = Arc::new(answered.outcome);
-        let (own, inspected, call) = (Arc::clone(&answer), Arc::clone(entry), Arc::clone(&egress_call));
+        let (own, inspected, call) = (
+            Arc::clone(&answer),
+            Arc::clone(entry),
+            Arc::clone(&egress_call),
+        );
         let credential_in = move |text: &[u8]| call.credential_in(text);
-        let work = work.run(move |budget| outcome::inspect(&inspected, &own, &credential_in, budget));
+        let work =
+            work.run(move |budget| outcome::inspect(&inspected, &own, &credential_in, budget));
         let cut = |error| work_error(error, served.limits.wall_ms, || outcome::too_large(entry));
         let inspected = work.await.map_err(cut)??;
-        // The work has ended, and with it its part of the answer; one that was cut has returned above.
+        // The work has ended, and with it its part of the answer; one that was cut has returned
+        // above.
         let answer = Arc::try_unwrap(answer).unwrap_or_else(|shared| shared.as_ref().clone());
         match (inspected, answer) {
             (OutputInspection::Credential(hit), _) => {
@@ -393,7 +436,10 @@ impl Tools {
                 Ok((CallOutcome::Complete(output), bytes))
             }
             (OutputInspection::Requests(requests), Ok(contract::Outcome::InputRequired(asked))) => {
-                if let Some(request) = requests.iter().find(|request| !options.client.has(&request.kind)) {
+                if let Some(request) = requests
+                    .iter()
+                    .find(|request| !options.client.has(&request.kind))
+                {
                     return Err(input_unsupported_error(&request.kind));
                 }
                 let state = purpose.seal(&self.states, &asked.state).await?;
@@ -407,7 +453,8 @@ impl Tools {
         }
     }
 
-    /// What cannot be written down does not happen, except for a read where the operator has said so (T55).
+    /// What cannot be written down does not happen, except for a read where the operator has said
+    /// so (T55).
     fn require_recorded(
         &self,
         result: Result<(), SinkError>,
@@ -416,7 +463,9 @@ impl Tools {
     ) -> Result<(), PublicError> {
         match result {
             Ok(()) => Ok(()),
-            Err(error) if entry.effects.read_only && self.audit.on_failure() == OnFailure::ServeReads => {
+            Err(error)
+                if entry.effects.read_only && self.audit.on_failure() == OnFailure::ServeReads =>
+            {
                 tracing::warn!(%error, "a read goes unrecorded");
                 Ok(())
             }

@@ -3,8 +3,8 @@ use std::time::Instant;
 
 use toolhost_audit::{CallFinished, Event, Sink, SinkError};
 
-/// The end of a call that was recorded to begin: recorded exactly once, whatever happens. A call that is dropped in the
-/// middle is recorded as cancelled.
+/// The end of a call that was recorded to begin: recorded exactly once, whatever happens. A call
+/// that is dropped in the middle is recorded as cancelled.
 #[derive(Debug)]
 pub(crate) struct CallEndRecorder {
     audit: Arc<dyn Sink>,
@@ -14,7 +14,8 @@ pub(crate) struct CallEndRecorder {
 }
 
 impl CallEndRecorder {
-    /// From here on the call has an end. `event` says whose and which; its outcome is what is still open.
+    /// From here on the call has an end. `event` says whose and which; its outcome is what is still
+    /// open.
     pub(crate) fn begin(audit: Arc<dyn Sink>, event: CallFinished, started: Instant) -> Self {
         Self {
             audit,

@@ -36,7 +36,9 @@ pub enum CatalogueError {
         second: PluginName,
     },
     /// Two plugins of one name: what one keeps, the other would find.
-    #[error("{0} is the name of two: each plugin, and each connection with an adapter, needs one of its own")]
+    #[error(
+        "{0} is the name of two: each plugin, and each connection with an adapter, needs one of its own"
+    )]
     Plugin(PluginName),
     /// A connection's name that cannot be a plugin's.
     #[error("connection {0:?} has a name that its tools cannot be assigned by")]
@@ -101,7 +103,8 @@ pub(crate) struct PinnedOperation {
     pub(crate) operation: Arc<Operation>,
     /// Of this tool alone: its one endpoint.
     pub(crate) grant: Arc<Grant>,
-    /// Of the adapter, and of what it will do here: states and results of an earlier document are not those of this one.
+    /// Of the adapter, and of what it will do here: states and results of an earlier document are
+    /// not those of this one.
     pub(crate) digest: String,
 }
 
@@ -184,8 +187,8 @@ impl Catalogue {
         Self::of_described(described, revision)
     }
 
-    /// Builds the list of tools that were described before. What an operator said yes to is served and nothing else: a
-    /// plugin that was asked again could answer otherwise (T34).
+    /// Builds the list of tools that were described before. What an operator said yes to is served
+    /// and nothing else: a plugin that was asked again could answer otherwise (T34).
     ///
     /// # Errors
     /// A tool is not acceptable, or a name stands twice. Nothing is left out in silence.
@@ -199,7 +202,8 @@ impl Catalogue {
     /// The same with the connections that adapters make tools of.
     ///
     /// # Errors
-    /// As [`Catalogue::of_described`]; a connection's single tool that is not acceptable is left out, and said in the log.
+    /// As [`Catalogue::of_described`]; a connection's single tool that is not acceptable is left
+    /// out, and said in the log.
     pub fn from_plugins(
         plugins: Vec<(PluginComponent, Grant, Vec<contract::Tool>)>,
         connections: Vec<AdapterConnection>,
@@ -254,13 +258,15 @@ impl Catalogue {
             self.tools.get(name).map(|offered| &offered.entry.plugin)
         })?;
         for offered in &plugin.offered {
-            self.tools.insert(offered.entry.name.clone(), Arc::clone(offered));
+            self.tools
+                .insert(offered.entry.name.clone(), Arc::clone(offered));
         }
         self.plugins.push(Arc::clone(&plugin.served));
         Ok(())
     }
 
-    /// Another one where anything differs that clients see of the tools, or what answers their calls.
+    /// Another one where anything differs that clients see of the tools, or what answers their
+    /// calls.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision

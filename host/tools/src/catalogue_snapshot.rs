@@ -13,7 +13,8 @@ use crate::{Catalogue, ToolEntry};
 /// Lists that are kept for tenants to share. One that went is built again, and shared from then on.
 const MAX_SHELVES: u64 = 1_024;
 
-/// What is remembered of tenants, in names of tools: some tens of megabytes. A tenant that went is read again.
+/// What is remembered of tenants, in names of tools: some tens of megabytes. A tenant that went is
+/// read again.
 const MAX_REMEMBERED: u64 = 4_000_000;
 
 /// What a tenant costs beside its names.
@@ -127,7 +128,8 @@ impl CatalogueSnapshot {
         known
     }
 
-    /// The tools that are listed: those that the tenant has and that its mode lets. The same list for the same tools.
+    /// The tools that are listed: those that the tenant has and that its mode lets. The same list
+    /// for the same tools.
     fn paged_tools(&self, rights: &TenantRights) -> Arc<PagedTools> {
         let sorted = self.catalogue.sorted_entries();
         let listed = |tool: &ToolEntry| {
@@ -160,7 +162,8 @@ impl CatalogueSnapshot {
     }
 }
 
-/// Of a list that is not whole: the same on every host that serves the same, so that a cursor of one is good on another.
+/// Of a list that is not whole: the same on every host that serves the same, so that a cursor of
+/// one is good on another.
 fn revision(catalogue: u64, tools: &[Arc<ToolEntry>]) -> u64 {
     let mut revision = RevisionDigest::default();
     revision.add(&catalogue.to_be_bytes());
@@ -230,10 +233,15 @@ mod tests {
     #[test]
     fn tenants_that_have_the_same_tools_share_one_list() {
         let stock = stock(200);
-        let narrow = |index| stock.cache_view(&tenant(index), rights(Some(&["t0001", "t0150"])), now(0));
+        let narrow =
+            |index| stock.cache_view(&tenant(index), rights(Some(&["t0001", "t0150"])), now(0));
         let (one, other) = (narrow(1), narrow(2));
         assert!(Arc::ptr_eq(&first(&one), &first(&other)));
-        let listed: Vec<_> = first(&one).tools.iter().map(|tool| tool.name.clone()).collect();
+        let listed: Vec<_> = first(&one)
+            .tools
+            .iter()
+            .map(|tool| tool.name.clone())
+            .collect();
         assert_eq!(listed, ["t0001", "t0150"]);
         let all = [
             stock.cache_view(&tenant(3), rights(None), now(0)),

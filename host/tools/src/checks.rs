@@ -13,7 +13,10 @@ use crate::nulls;
 use crate::schema::names_a_tenant;
 use crate::{ClientCapabilities, ModelArgs, ToolEntry};
 
-pub(crate) fn check_client(entry: &ToolEntry, client: ClientCapabilities) -> Result<(), PublicError> {
+pub(crate) fn check_client(
+    entry: &ToolEntry,
+    client: ClientCapabilities,
+) -> Result<(), PublicError> {
     match entry.requires.iter().find(|kind| !client.has(kind)) {
         None => Ok(()),
         Some(kind) => Err(input_unsupported_error(kind)),
@@ -31,7 +34,8 @@ pub(crate) fn input_unsupported_error(kind: &str) -> PublicError {
 /// The arguments as the guest gets them, once they fit the tool's schema.
 ///
 /// # Errors
-/// They are too large, name what a model does not choose, or do not fit; or the check reached its bound.
+/// They are too large, name what a model does not choose, or do not fit; or the check reached its
+/// bound.
 pub(crate) async fn check_arguments(
     entry: &Arc<ToolEntry>,
     served: &GrantedPlugin,
@@ -46,7 +50,9 @@ pub(crate) async fn check_arguments(
             "the arguments have {} bytes, more than {max} ([limits] arguments_bytes)",
             text.len()
         );
-        return Err(PublicError::new(ErrorCode::LimitExceeded, message).about(Limit::arguments_bytes.key()));
+        return Err(
+            PublicError::new(ErrorCode::LimitExceeded, message).about(Limit::arguments_bytes.key())
+        );
     }
     // A schema may be open to any member; not to this one (N19).
     if let Some(name) = value
@@ -56,7 +62,9 @@ pub(crate) async fn check_arguments(
         .find(|name| names_a_tenant(name) && !entry.describes(name))
     {
         let message = "the tenant is no argument: it comes from the caller's token";
-        return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
+        return Err(
+            PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}"))
+        );
     }
     if let Some(name) = value
         .as_object()
@@ -65,9 +73,13 @@ pub(crate) async fn check_arguments(
         .find(|name| entry.schemas().provided.contains_key(*name))
     {
         let message = "the host fills this argument itself, for the tenant of the call";
-        return Err(PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}")));
+        return Err(
+            PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}"))
+        );
     }
-    let checked = match work.run_inline(|budget| nulls::check(&entry.schemas().arguments, &value, budget)) {
+    let checked = match work
+        .run_inline(|budget| nulls::check(&entry.schemas().arguments, &value, budget))
+    {
         Some(checked) => checked,
         None => {
             let entry = Arc::clone(entry);
@@ -76,7 +88,8 @@ pub(crate) async fn check_arguments(
         }
     };
     let fits = checked.map_err(|error| {
-        let sentence = "the arguments are too large or too deep to be checked against the tool's schema";
+        let sentence =
+            "the arguments are too large or too deep to be checked against the tool's schema";
         work_error(error, served.limits.wall_ms, || {
             PublicError::new(ErrorCode::InvalidArguments, sentence)
         })
@@ -102,8 +115,13 @@ pub(crate) fn sentence(misfit: &Misfit) -> String {
     }
 }
 
-/// Why a piece of the host's work for a call came to no end: `bound` where it needed more than any may have.
-pub(crate) fn work_error(error: WorkError, wall_ms: u64, bound: impl FnOnce() -> PublicError) -> PublicError {
+/// Why a piece of the host's work for a call came to no end: `bound` where it needed more than any
+/// may have.
+pub(crate) fn work_error(
+    error: WorkError,
+    wall_ms: u64,
+    bound: impl FnOnce() -> PublicError,
+) -> PublicError {
     match error {
         WorkError::Limit(WorkLimit::Deadline) => PublicError::from(&SandboxError::Timeout(wall_ms)),
         WorkError::Limit(WorkLimit::Steps | WorkLimit::Depth) => bound(),

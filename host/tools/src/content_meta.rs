@@ -59,7 +59,10 @@ mod tests {
             ("size", "7"),
         ]))
         .unwrap();
-        assert_eq!((read.description.as_deref(), read.size), (Some("ab"), Some(7)));
+        assert_eq!(
+            (read.description.as_deref(), read.size),
+            (Some("ab"), Some(7))
+        );
         assert_eq!(read.annotations.unwrap()["audience"][0], "user");
         let long = "x".repeat(5_000);
         assert_eq!(

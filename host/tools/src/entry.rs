@@ -18,8 +18,8 @@ use crate::schemas::ToolSchemas;
 /// A description longer than this costs a model more than it says.
 const MAX_DESCRIPTION: usize = 4 << 10;
 
-/// The names of the host's own tools, which its doors answer. A plugin's tool of such a name could be taken for the host's
-/// word (T31).
+/// The names of the host's own tools, which its doors answer. A plugin's tool of such a name could
+/// be taken for the host's word (T31).
 pub const HOST_TOOLS: [&str; 4] = ["list_tenants", "switch_tenant", "reset_tenant", "help"];
 
 /// A title is one line.
@@ -176,8 +176,8 @@ impl ToolEntry {
         })
     }
 
-    /// JSON Schema 2020-12, as the plugin gave it, but without what the host fills, and without what the APIs of models
-    /// refuse; calls are checked against the plugin's own.
+    /// JSON Schema 2020-12, as the plugin gave it, but without what the host fills, and without
+    /// what the APIs of models refuse; calls are checked against the plugin's own.
     #[must_use]
     pub fn input_schema(&self) -> &Arc<Map<String, Value>> {
         &self.schemas().input_schema
@@ -191,7 +191,8 @@ impl ToolEntry {
         (!Arc::ptr_eq(original, &schemas.input_schema)).then(|| &**original)
     }
 
-    /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP 2026-07-28).
+    /// Whether some of its arguments may have to be repeated in headers (`x-mcp-header`, MCP
+    /// 2026-07-28).
     #[must_use]
     pub fn has_header_arguments(&self) -> bool {
         let look = || has_keyword(&self.schemas().arguments.text, "x-mcp-header");
@@ -260,16 +261,19 @@ impl ToolEntry {
         }
     }
 
-    /// Whether the argument is one of a document's own, which may call anything a tenant: what it means there is the
-    /// credential's to bound.
+    /// Whether the argument is one of a document's own, which may call anything a tenant: what it
+    /// means there is the credential's to bound.
     pub(crate) fn describes(&self, argument: &str) -> bool {
-        let properties = self.input_schema().get("properties").and_then(Value::as_object);
+        let properties = self
+            .input_schema()
+            .get("properties")
+            .and_then(Value::as_object);
         self.is_described && properties.is_some_and(|properties| properties.contains_key(argument))
     }
 }
 
-/// Text for a model or a person: cut, and without characters that hide or turn what they stand between (T31). Line
-/// breaks and tabs stay.
+/// Text for a model or a person: cut, and without characters that hide or turn what they stand
+/// between (T31). Line breaks and tabs stay.
 fn clean(text: &str, max: usize) -> String {
     let end = (0..=text.len().min(max))
         .rev()
@@ -353,7 +357,11 @@ mod tests {
             let scope = scope.to_owned();
             Some(contract::Cache { ttl_ms: 1, scope })
         };
-        assert!(entry(|tool| tool.cache = cache("shared")).unwrap().is_cached());
+        assert!(
+            entry(|tool| tool.cache = cache("shared"))
+                .unwrap()
+                .is_cached()
+        );
         assert!(entry(|tool| tool.cache = cache("everybody")).is_err());
         let writes = |tool: &mut contract::Tool| {
             tool.cache = cache("shared");

@@ -1,6 +1,7 @@
 use serde_json::{Map, Value, json};
 
-/// Keywords that say something of the whole document, or that references lead to, and so stay at its root.
+/// Keywords that say something of the whole document, or that references lead to, and so stay at
+/// its root.
 const AT_ROOT: [&str; 8] = [
     "$schema",
     "$id",
@@ -15,8 +16,9 @@ const AT_ROOT: [&str; 8] = [
 /// Where the schema of a result is in [`or_error`].
 const BRANCH: &str = "#/anyOf/0";
 
-/// The schema of what a call of a tool gives: a result as `schema` has it, or `error`. A failed call has its code in the structured
-/// content too, and clients hold that against the tool's schema whether or not the call failed.
+/// The schema of what a call of a tool gives: a result as `schema` has it, or `error`. A failed
+/// call has its code in the structured content too, and clients hold that against the tool's schema
+/// whether or not the call failed.
 #[must_use]
 pub fn with_error_branch(schema: &Map<String, Value>) -> Map<String, Value> {
     let (mut root, mut result) = (Map::new(), Map::new());
@@ -39,7 +41,8 @@ pub fn with_error_branch(schema: &Map<String, Value>) -> Map<String, Value> {
     root
 }
 
-/// References into what is moved go on leading there. A text under `$ref` is nothing else, except among names of properties.
+/// References into what is moved go on leading there. A text under `$ref` is nothing else, except
+/// among names of properties.
 fn move_references(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(move_references),
@@ -125,7 +128,14 @@ mod tests {
             assert!(accepts(schema, &error), "{schema}");
             assert!(!accepts(schema, &json!({ "error": {} })), "{schema}");
         }
-        assert_eq!(with_error_branch(plain.as_object().unwrap())["type"], "object");
-        assert!(with_error_branch(list.as_object().unwrap()).get("type").is_none());
+        assert_eq!(
+            with_error_branch(plain.as_object().unwrap())["type"],
+            "object"
+        );
+        assert!(
+            with_error_branch(list.as_object().unwrap())
+                .get("type")
+                .is_none()
+        );
     }
 }

@@ -21,9 +21,10 @@ pub struct ExplainedRequest {
 }
 
 impl Tools {
-    /// What would become of a request of this caller, for each plugin that has the connection and each tool that an adapter
-    /// made of it: the assignment, the operation mode and the steps of a call, in their order. Nothing is called and nothing
-    /// is sent. `path` is below the connection's base, with a query.
+    /// What would become of a request of this caller, for each plugin that has the connection and
+    /// each tool that an adapter made of it: the assignment, the operation mode and the steps of a
+    /// call, in their order. Nothing is called and nothing is sent. `path` is below the
+    /// connection's base, with a query.
     ///
     /// # Errors
     /// What the tenant may call cannot be read.
@@ -85,7 +86,8 @@ impl Tools {
                 outcome: Err(RefusedRequest {
                     nearest: None,
                     is_no_endpoint: true,
-                    why: format!("none of its {operations} operations has this method and path").into(),
+                    why: format!("none of its {operations} operations has this method and path")
+                        .into(),
                 }),
             });
         }
@@ -115,14 +117,23 @@ impl Tools {
             let effects = &tool.entry.effects;
             match mode {
                 // The other tools of the grant have the same endpoints and the same mode.
-                _ if outcome.as_ref().is_err_and(|refused| refused.is_no_endpoint) => return outcome,
-                Some(mode) if mode.lets_tool(effects.read_only, effects.destructive) => return outcome,
+                _ if outcome
+                    .as_ref()
+                    .is_err_and(|refused| refused.is_no_endpoint) =>
+                {
+                    return outcome;
+                }
+                Some(mode) if mode.lets_tool(effects.read_only, effects.destructive) => {
+                    return outcome;
+                }
                 Some(mode) => {
                     not_callable = format!(
                         "the operation mode of this tenant is {mode}, which lets none of its tools be called"
                     );
                 }
-                None => "none of its tools is assigned to this tenant".clone_into(&mut not_callable),
+                None => {
+                    "none of its tools is assigned to this tenant".clone_into(&mut not_callable)
+                }
             }
             planned = planned.or(outcome.ok());
         }
@@ -149,9 +160,10 @@ impl Tools {
             .with_mode(mode);
         match &tool.pinned {
             None => egress_call,
-            Some(pinned) => {
-                egress_call.of_adapter(pinned.connection.clone(), Some(Arc::clone(&pinned.operation)))
-            }
+            Some(pinned) => egress_call.of_adapter(
+                pinned.connection.clone(),
+                Some(Arc::clone(&pinned.operation)),
+            ),
         }
     }
 }

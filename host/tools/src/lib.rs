@@ -1,17 +1,20 @@
 //! What can be called: the catalogue, and the one call path of every door.
 //!
-//! This room decides which tool a name means for a caller, and what must hold before and after it runs. What must never
-//! happen here: a second way to run a tool; an argument that its schema does not have; a result that nobody looked at; a
-//! tool's answers resumed by another caller than the one who was asked; a tool run for a tenant that does not have it.
+//! This room decides which tool a name means for a caller, and what must hold before and after it
+//! runs. What must never happen here: a second way to run a tool; an argument that its schema does
+//! not have; a result that nobody looked at; a tool's answers resumed by another caller than the
+//! one who was asked; a tool run for a tenant that does not have it.
 //!
 //! # Tour
 //!
 //! - [`Tools`]: [`Tools::list`], [`Tools::find`], [`Tools::call`].
 //! - [`ExplainedRequest`]: what would become of a request that nobody makes.
-//! - [`Catalogue`]: the plugins that are served, built once and swapped whole; [`PreparedPlugin`]: one of them.
+//! - [`Catalogue`]: the plugins that are served, built once and swapped whole; [`PreparedPlugin`]:
+//!   one of them.
 //! - [`PluginStatuses`]: what became of each plugin that was named.
 //! - [`ToolEntry`], [`ToolPage`]: a tool as clients see it, and a page of them.
-//! - [`AdapterConnection`]: a connection whose tools an adapter has found in a document or been told by a system.
+//! - [`AdapterConnection`]: a connection whose tools an adapter has found in a document or been
+//!   told by a system.
 //! - [`Assignments`]: which tenant has which of them, and how far they may go.
 //! - [`ModelArgs`]: what the model chose.
 //! - [`Budgets`]: what a tenant may use of the host. `result_cache`: results that are given again.
@@ -46,13 +49,13 @@ mod schemas;
 mod status;
 
 pub use adapter_connection::{
-    AdapterConnection, ToolRefusal, credential_arguments, discovery_grant, refusals, tenant_arguments,
-    tool_name, upstream_name,
+    AdapterConnection, ToolRefusal, credential_arguments, discovery_grant, refusals,
+    tenant_arguments, tool_name, upstream_name,
 };
 pub use args::ModelArgs;
 pub use assignments::{
-    Assignment, AssignmentError, AssignmentRules, Assignments, DefaultAssignment, TenantAssignments,
-    ToolChoice,
+    Assignment, AssignmentError, AssignmentRules, Assignments, DefaultAssignment,
+    TenantAssignments, ToolChoice,
 };
 pub use budget::Budgets;
 pub use call::Tools;
@@ -62,7 +65,9 @@ pub use entry::{Effects, HOST_TOOLS, ToolEntry};
 pub use error_schema::with_error_branch;
 pub use explain::ExplainedRequest;
 pub use options::{CallOptions, ClientCapabilities, InputResponse, Resume};
-pub use outcome::{CallOutcome, InputRequest, InputRequired, OutputBlock, ResourceBody, ToolOutput};
+pub use outcome::{
+    CallOutcome, InputRequest, InputRequired, OutputBlock, ResourceBody, ToolOutput,
+};
 pub use paged_tools::ToolPage;
 pub use prepared_plugin::PreparedPlugin;
 pub use refusals::Refusals;

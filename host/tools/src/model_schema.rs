@@ -1,7 +1,9 @@
-//! A schema of arguments as the APIs of models take it. Calls are checked against the tool's own schema, whatever is shown.
+//! A schema of arguments as the APIs of models take it. Calls are checked against the tool's own
+//! schema, whatever is shown.
 //!
-//! These APIs refuse a whole list of tools for one schema with `oneOf`, `anyOf` or `allOf` at its top, for one property key
-//! outside `^[a-zA-Z0-9_.-]{1,64}$`, or (Gemini) for one array without `items`.
+//! These APIs refuse a whole list of tools for one schema with `oneOf`, `anyOf` or `allOf` at its
+//! top, for one property key outside `^[a-zA-Z0-9_.-]{1,64}$`, or (Gemini) for one array without
+//! `items`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,11 +12,12 @@ use serde_json::{Map, Value, json};
 /// What the APIs take as the key of a property, in bytes.
 const MAX_KEY: usize = 64;
 
-/// Keywords at the top that the APIs refuse, or do not follow to the members: what they say of these is told in other words. Others stay
-/// as they are, conditions (`if`) too.
+/// Keywords at the top that the APIs refuse, or do not follow to the members: what they say of
+/// these is told in other words. Others stay as they are, conditions (`if`) too.
 const COMBINATORS: [&str; 7] = ["$ref", "allOf", "anyOf", "oneOf", "not", "enum", "const"];
 
-/// How many subschemas of the top are looked at: references may lead to one another many times over.
+/// How many subschemas of the top are looked at: references may lead to one another many times
+/// over.
 const MAX_VISITED: usize = 200;
 
 /// How deep combinators stand in combinators.
@@ -64,8 +67,9 @@ pub(crate) fn for_models(schema: &Map<String, Value>) -> Option<Map<String, Valu
     Some(shown)
 }
 
-/// The same without combinators at its top: the members of all branches, of which those are required that each branch of an
-/// `allOf` requires, and a sentence for the sets that alternatives require.
+/// The same without combinators at its top: the members of all branches, of which those are
+/// required that each branch of an `allOf` requires, and a sentence for the sets that alternatives
+/// require.
 fn flat(schema: &Map<String, Value>) -> Map<String, Value> {
     let mut members = SchemaMembers {
         root: schema,
@@ -126,7 +130,8 @@ impl<'s> SchemaMembers<'s> {
         for (name, property) in properties.into_iter().flatten() {
             let at = *self.places.entry(name).or_insert(self.found.len());
             match self.found.get_mut(at) {
-                Some((_, variants)) if variants.len() > MAX_ALTERNATIVES || variants.contains(&property) => {}
+                Some((_, variants))
+                    if variants.len() > MAX_ALTERNATIVES || variants.contains(&property) => {}
                 Some((_, variants)) => variants.push(property),
                 None => self.found.push((name.clone(), vec![property])),
             }
@@ -154,14 +159,17 @@ impl<'s> SchemaMembers<'s> {
                 .take(MAX_ALTERNATIVES)
                 .collect();
             if sets.len() > 1 && holds {
-                self.sentences.push(format!("{sentence}: {}.", sets.join("; ")));
+                self.sentences
+                    .push(format!("{sentence}: {}.", sets.join("; ")));
             }
             for branch in list(schema, key) {
                 self.collect(branch, false, depth + 1);
             }
         }
         let dependent = schema.get("dependentSchemas").and_then(Value::as_object);
-        let conditional = ["then", "else"].into_iter().filter_map(|key| schema.get(key));
+        let conditional = ["then", "else"]
+            .into_iter()
+            .filter_map(|key| schema.get(key));
         let branches = conditional.chain(dependent.into_iter().flat_map(Map::values));
         for branch in branches.filter_map(Value::as_object) {
             self.collect(branch, false, depth + 1);
@@ -171,12 +179,16 @@ impl<'s> SchemaMembers<'s> {
     fn target(&self, to: &Value) -> Option<&'s Map<String, Value>> {
         let mut steps = to.as_str()?.strip_prefix("#/")?.split('/');
         let first = self.root.get(steps.next()?)?;
-        let step = |value: &'s Value, step: &str| value.get(step.replace("~1", "/").replace("~0", "~"));
+        let step =
+            |value: &'s Value, step: &str| value.get(step.replace("~1", "/").replace("~0", "~"));
         steps.try_fold(first, step)?.as_object()
     }
 }
 
-fn list<'s>(schema: &'s Map<String, Value>, key: &str) -> impl Iterator<Item = &'s Map<String, Value>> {
+fn list<'s>(
+    schema: &'s Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = &'s Map<String, Value>> {
     let list = schema.get(key).and_then(Value::as_array);
     list.into_iter().flatten().filter_map(Value::as_object)
 }
@@ -186,7 +198,8 @@ fn names(schema: &Map<String, Value>) -> impl Iterator<Item = &str> {
     required.into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// One property that branches say differently: all values where each lists its own, else one of the schemas.
+/// One property that branches say differently: all values where each lists its own, else one of the
+/// schemas.
 fn merge_variants(variants: &[&Value]) -> Value {
     if let [only] = variants {
         return (*only).clone();
@@ -240,8 +253,8 @@ fn has_open_array(value: &Value) -> bool {
     }
 }
 
-/// `items` that accept anything, where an array says nothing of them. Values of `enum`, `const` and the like are no schemas; what has
-/// such a name among properties is one.
+/// `items` that accept anything, where an array says nothing of them. Values of `enum`, `const` and
+/// the like are no schemas; what has such a name among properties is one.
 fn close_arrays(schema: &mut Map<String, Value>) {
     if is_open_array(schema) {
         schema.insert("items".to_owned(), json!({}));
@@ -313,7 +326,8 @@ mod tests {
         assert!(shown.get("required").is_none());
         let text = shown["description"].as_str().unwrap();
         assert!(
-            text.starts_with("Finds.\n") && text.contains("exactly one of these sets of arguments: a; b"),
+            text.starts_with("Finds.\n")
+                && text.contains("exactly one of these sets of arguments: a; b"),
             "{text}"
         );
     }
@@ -345,9 +359,15 @@ mod tests {
         let schema = json!({"type": "object", "properties": {"l": {"type": "array"}, "m": {"type": ["array", "null"]},
             "d": {"type": "object", "default": {"type": "array"}}}});
         let shown = of(schema).unwrap();
-        assert_eq!(shown["properties"]["l"], json!({"type": "array", "items": {}}));
+        assert_eq!(
+            shown["properties"]["l"],
+            json!({"type": "array", "items": {}})
+        );
         assert_eq!(shown["properties"]["m"]["items"], json!({}));
-        assert_eq!(shown["properties"]["d"]["default"], json!({"type": "array"}));
+        assert_eq!(
+            shown["properties"]["d"]["default"],
+            json!({"type": "array"})
+        );
     }
 
     #[test]
@@ -367,10 +387,14 @@ mod tests {
     fn values_of_branches_without_end_are_not_listed() {
         let branch = |values: std::ops::Range<usize>| json!({"properties": {"x": {"enum": values.collect::<Vec<_>>()}}});
         let x = |first, second| {
-            let shown = of(json!({"type": "object", "anyOf": [branch(first), branch(second)]})).unwrap();
+            let shown =
+                of(json!({"type": "object", "anyOf": [branch(first), branch(second)]})).unwrap();
             shown["properties"]["x"].clone()
         };
-        assert_eq!(x(0..150, 100..200), json!({"enum": (0..200).collect::<Vec<_>>()}));
+        assert_eq!(
+            x(0..150, 100..200),
+            json!({"enum": (0..200).collect::<Vec<_>>()})
+        );
         assert_eq!(x(0..40_000, 40_000..80_000), json!({}));
     }
 
@@ -381,7 +405,8 @@ mod tests {
             let next = json!({"$ref": format!("#/$defs/{}", n + 1)});
             definitions.insert(n.to_string(), json!({"allOf": vec![next; 50]}));
         }
-        let schema = json!({"type": "object", "allOf": [{"$ref": "#/$defs/0"}], "$defs": definitions});
+        let schema =
+            json!({"type": "object", "allOf": [{"$ref": "#/$defs/0"}], "$defs": definitions});
         assert!(of(schema).is_some());
     }
 
@@ -394,7 +419,15 @@ mod tests {
         for good in ["a", "user.name", "x-1_Y", &"x".repeat(64)] {
             assert_eq!(with(good), Ok(()), "{good}");
         }
-        for bad in ["uids[]", "StartTime<", "$filter", "a b", "", "ż", &"x".repeat(65)] {
+        for bad in [
+            "uids[]",
+            "StartTime<",
+            "$filter",
+            "a b",
+            "",
+            "ż",
+            &"x".repeat(65),
+        ] {
             assert!(with(bad).is_err(), "{bad}");
         }
     }

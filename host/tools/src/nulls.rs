@@ -4,13 +4,14 @@ use toolhost_schema::Misfit;
 
 use crate::schema::ToolSchema;
 
-/// How many members of one call are left out; models write `null` for a handful of optional arguments.
+/// How many members of one call are left out; models write `null` for a handful of optional
+/// arguments.
 const MAX_NULLS: usize = 32;
 
-/// Checks arguments, and leaves out of them what is `null` where the schema takes none: models write `null` for an optional
-/// argument that they do not mean. Where `null` fits it stays, since it may mean something. A member that must be there is
-/// missed then. The arguments without those members, where there are any; else the first misfit of the arguments as they were
-/// given.
+/// Checks arguments, and leaves out of them what is `null` where the schema takes none: models
+/// write `null` for an optional argument that they do not mean. Where `null` fits it stays, since
+/// it may mean something. A member that must be there is missed then. The arguments without those
+/// members, where there are any; else the first misfit of the arguments as they were given.
 ///
 /// # Errors
 /// The checks together need more than the budget has.
@@ -114,7 +115,9 @@ mod tests {
     #[test]
     fn nulls_without_end_are_refused() {
         let names = || (0..100).map(|n| format!("p{n}"));
-        let properties: Value = names().map(|name| (name, json!({"type": "string"}))).collect();
+        let properties: Value = names()
+            .map(|name| (name, json!({"type": "string"})))
+            .collect();
         let given: Value = names().map(|name| (name, Value::Null)).collect();
         let schema = json!({"type": "object", "properties": properties});
         assert_eq!(checked(schema, given), None);

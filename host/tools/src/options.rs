@@ -9,7 +9,8 @@ use toolhost_sandbox::{GuestLog, ProgressSink, contract};
 pub struct CallOptions {
     /// Who hears of its progress.
     pub progress: Option<Arc<dyn ProgressSink>>,
-    /// Who hears of what the guest logs and prints, beside the host's log: whoever calls as the operator.
+    /// Who hears of what the guest logs and prints, beside the host's log: whoever calls as the
+    /// operator.
     pub log: Option<Arc<dyn GuestLog>>,
     /// Ends the call.
     pub cancel: CancellationToken,
@@ -37,7 +38,8 @@ pub struct ClientCapabilities {
 }
 
 impl ClientCapabilities {
-    /// Whether the client has a capability, by the name that MCP gives it. A name that is not known is never there.
+    /// Whether the client has a capability, by the name that MCP gives it. A name that is not known
+    /// is never there.
     #[must_use]
     pub fn has(self, kind: &str) -> bool {
         match kind {

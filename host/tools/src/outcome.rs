@@ -13,7 +13,8 @@ use crate::checks::sentence;
 pub enum CallOutcome {
     /// With a result.
     Complete(ToolOutput),
-    /// With questions. The instance is gone; the call goes on when it is made again with the answers.
+    /// With questions. The instance is gone; the call goes on when it is made again with the
+    /// answers.
     InputRequired(InputRequired),
 }
 
@@ -114,11 +115,12 @@ pub(crate) enum OutputInspection {
 /// The structured part of a result: none, or whether it fits the tool's schema.
 pub(crate) type StructuredOutput = Option<Result<Value, String>>;
 
-/// Steps of reading one byte of JSON, in sixteenths; a value of it takes up to 32 times its bytes of memory.
+/// Steps of reading one byte of JSON, in sixteenths; a value of it takes up to 32 times its bytes
+/// of memory.
 const PARSE_STEPS: usize = 4;
 
-/// Looks for credentials in a guest's answer, reads its structured part, and holds that against the tool's schema. All that
-/// reads the whole answer is here, so that one bound is for all of it.
+/// Looks for credentials in a guest's answer, reads its structured part, and holds that against the
+/// tool's schema. All that reads the whole answer is here, so that one bound is for all of it.
 ///
 /// # Errors
 /// It needs more than the budget has. The inner error: the guest broke the contract.
@@ -141,7 +143,10 @@ pub(crate) fn inspect(
             inspect_structured(entry, output, budget)?.map(OutputInspection::Complete)
         }
         Ok(contract::Outcome::InputRequired(asked)) => {
-            let bytes = asked.requests.iter().map(|request| request.parameters.len());
+            let bytes = asked
+                .requests
+                .iter()
+                .map(|request| request.parameters.len());
             budget.charge_bytes(bytes.sum::<usize>().saturating_mul(PARSE_STEPS))?;
             requests(&asked.requests, &asked.state).map(OutputInspection::Requests)
         }
@@ -167,14 +172,17 @@ fn inspect_structured(
         Err(error) => return Ok(Ok(Some(Err(format!("it is not JSON: {error}"))))),
     };
     let fits = match &entry.schemas().output {
-        Some(schema) => schema.check(&value, budget)?.map_err(|misfit| sentence(&misfit)),
+        Some(schema) => schema
+            .check(&value, budget)?
+            .map_err(|misfit| sentence(&misfit)),
         None if entry.is_strict || value.is_object() => Ok(()),
         None => Err("it is no object".to_owned()),
     };
     Ok(Ok(Some(fits.map(|()| value))))
 }
 
-/// Turns what a guest returned into a result, and refuses what its schema or the contract does not have.
+/// Turns what a guest returned into a result, and refuses what its schema or the contract does not
+/// have.
 pub(crate) fn output(
     entry: &ToolEntry,
     output: contract::Output,
@@ -210,11 +218,14 @@ pub(crate) fn output(
         .into_iter()
         .map(content)
         .collect::<Result<_, _>>()?;
-    Ok(ToolOutput { content, structured })
+    Ok(ToolOutput {
+        content,
+        structured,
+    })
 }
 
-/// What a document promises of its system's answers is often not so. An answer that does not fit is shown as text, and the
-/// structured part says so.
+/// What a document promises of its system's answers is often not so. An answer that does not fit is
+/// shown as text, and the structured part says so.
 fn lenient(
     entry: &ToolEntry,
     output: contract::Output,
@@ -245,16 +256,23 @@ fn lenient(
 pub(crate) fn too_large(entry: &ToolEntry) -> PublicError {
     let sentence = "is too large or too deep to be checked against the tool's schema";
     match entry.is_described {
-        true => PublicError::new(ErrorCode::Upstream, format!("the system's answer {sentence}")),
+        true => PublicError::new(
+            ErrorCode::Upstream,
+            format!("the system's answer {sentence}"),
+        ),
         false => contract_error(&format!("its result {sentence}")),
     }
 }
 
 fn content(block: contract::Content) -> Result<OutputBlock, PublicError> {
     let label = |text: Option<String>, what: &str| match text {
-        Some(text) if text.is_empty() || text.len() > MAX_LABEL || text.chars().any(char::is_control) => Err(
-            contract_error(&format!("a block of its result has an unacceptable {what}")),
-        ),
+        Some(text)
+            if text.is_empty() || text.len() > MAX_LABEL || text.chars().any(char::is_control) =>
+        {
+            Err(contract_error(&format!(
+                "a block of its result has an unacceptable {what}"
+            )))
+        }
         other => Ok(other),
     };
     let need = |text: Option<String>, what: &str| {
@@ -286,7 +304,11 @@ fn content(block: contract::Content) -> Result<OutputBlock, PublicError> {
             let body = match (block.text, block.data) {
                 (Some(text), None) => ResourceBody::Text(text),
                 (None, Some(data)) => ResourceBody::Blob(data),
-                _ => return Err(contract_error("an embedded resource has either text or data")),
+                _ => {
+                    return Err(contract_error(
+                        "an embedded resource has either text or data",
+                    ));
+                }
             };
             OutputBlock::Resource {
                 uri: need(uri, "uri")?,
@@ -294,7 +316,11 @@ fn content(block: contract::Content) -> Result<OutputBlock, PublicError> {
                 body,
             }
         }
-        _ => return Err(contract_error("a block of its result is of an unknown kind")),
+        _ => {
+            return Err(contract_error(
+                "a block of its result is of an unknown kind",
+            ));
+        }
     };
     Ok(match about {
         Some(about) => OutputBlock::Annotated(Box::new(content), about),
@@ -309,7 +335,10 @@ const MAX_REQUESTS: usize = 8;
 const MAX_STATE: usize = 64 << 10;
 
 /// Checks what a guest asks; the state is sealed by the caller.
-fn requests(asked: &[contract::InputRequest], state: &[u8]) -> Result<Vec<InputRequest>, PublicError> {
+fn requests(
+    asked: &[contract::InputRequest],
+    state: &[u8],
+) -> Result<Vec<InputRequest>, PublicError> {
     if asked.is_empty() || asked.len() > MAX_REQUESTS {
         return Err(contract_error(
             "it asks for input with no request, or with more than 8",
@@ -376,9 +405,12 @@ fn texts(
                 .flat_map(|request| [request.id.as_bytes(), request.parameters.as_bytes()]),
         ),
         Err(failure) => Box::new(
-            [Some(failure.message.as_bytes()), text_bytes(&failure.detail)]
-                .into_iter()
-                .flatten(),
+            [
+                Some(failure.message.as_bytes()),
+                text_bytes(&failure.detail),
+            ]
+            .into_iter()
+            .flatten(),
         ),
     }
 }

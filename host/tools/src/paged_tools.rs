@@ -127,7 +127,15 @@ mod tests {
     #[test]
     fn a_cursor_of_another_list_or_of_nobody_is_refused() {
         let shelf = shelf(PAGE + 1);
-        for cursor in ["", "x", "%", "OC4x", "Ny45OTk", "Ny4tMQ", &"A".repeat(10_000)] {
+        for cursor in [
+            "",
+            "x",
+            "%",
+            "OC4x",
+            "Ny45OTk",
+            "Ny4tMQ",
+            &"A".repeat(10_000),
+        ] {
             assert!(shelf.page(Some(cursor)).is_err(), "{cursor}");
         }
         assert!(shelf.page(None).unwrap().next_cursor.is_some());

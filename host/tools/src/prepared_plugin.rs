@@ -12,8 +12,8 @@ use crate::{AdapterConnection, CatalogueError, ToolEntry};
 /// Tools of one plugin.
 pub(crate) const MAX_TOOLS: usize = 1_000;
 
-/// One plugin, or one connection with an adapter, whose tools were checked and which can be part of a catalogue. It is made
-/// once, however many catalogues it is part of.
+/// One plugin, or one connection with an adapter, whose tools were checked and which can be part of
+/// a catalogue. It is made once, however many catalogues it is part of.
 #[derive(Debug)]
 pub struct PreparedPlugin {
     pub(crate) served: Arc<GrantedPlugin>,
@@ -48,11 +48,12 @@ impl PreparedPlugin {
         Self::from_entries(&served, entries.collect::<Result<_, _>>()?)
     }
 
-    /// Of a connection with the tools that its adapter found. A single tool that is not acceptable is left out, and said in
-    /// the log.
+    /// Of a connection with the tools that its adapter found. A single tool that is not acceptable
+    /// is left out, and said in the log.
     ///
     /// # Errors
-    /// The connection's name cannot be a plugin's, it has too many tools, or two of them have one name.
+    /// The connection's name cannot be a plugin's, it has too many tools, or two of them have one
+    /// name.
     pub fn of_connection(mut described: AdapterConnection) -> Result<Self, CatalogueError> {
         let grant = described.grant()?;
         if described.tools.len() > MAX_DESCRIBED {
@@ -65,7 +66,9 @@ impl PreparedPlugin {
             grant: Arc::new(grant),
             code: PluginCode::Adapter(described.adapter),
         });
-        let entries = entries.into_iter().map(|(entry, pinned)| (entry, Some(pinned)));
+        let entries = entries
+            .into_iter()
+            .map(|(entry, pinned)| (entry, Some(pinned)));
         Self::from_entries(&served, entries.collect())
     }
 
@@ -110,11 +113,14 @@ impl PreparedPlugin {
 
     /// The names of its tools, in the order in which they were described.
     pub fn tool_names(&self) -> impl Iterator<Item = &str> {
-        self.offered.iter().map(|offered| offered.entry.name.as_str())
+        self.offered
+            .iter()
+            .map(|offered| offered.entry.name.as_str())
     }
 
-    /// Refuses a plugin or a tool whose name another one has: a call could reach the wrong one (T31). `others` are the names of
-    /// plugins that are there, `owner` says which of them has a tool.
+    /// Refuses a plugin or a tool whose name another one has: a call could reach the wrong one
+    /// (T31). `others` are the names of plugins that are there, `owner` says which of them has a
+    /// tool.
     ///
     /// # Errors
     /// A name is taken.

@@ -1,5 +1,5 @@
-//! Arguments that the host fills from a connection's credential (N19): which there are, and how they leave and enter a tool's
-//! arguments.
+//! Arguments that the host fills from a connection's credential (N19): which there are, and how
+//! they leave and enter a tool's arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +37,8 @@ impl Provisions {
     /// Takes what is provided out of a schema of arguments, and says what that was.
     ///
     /// # Errors
-    /// An argument cannot be filled with a text, or another part of the schema demands it of the model.
+    /// An argument cannot be filled with a text, or another part of the schema demands it of the
+    /// model.
     pub(crate) fn remove_from(
         &self,
         schema: &mut Map<String, Value>,
@@ -89,7 +90,8 @@ fn demands(schema: &Map<String, Value>, name: &str) -> bool {
 /// The arguments as the guest gets them: what the model chose, and what the host fills.
 ///
 /// # Errors
-/// The tenant has no usable credential for a connection that provides something, or the whole does not fit the tool's schema.
+/// The tenant has no usable credential for a connection that provides something, or the whole does
+/// not fit the tool's schema.
 pub(crate) async fn fill_arguments(
     entry: &Arc<ToolEntry>,
     arguments: String,
@@ -102,7 +104,8 @@ pub(crate) async fn fill_arguments(
         return Ok(arguments);
     }
     let internal = || PublicError::new(ErrorCode::Internal, "the arguments cannot be filled");
-    let mut members: Map<String, Value> = serde_json::from_str(&arguments).map_err(|_| internal())?;
+    let mut members: Map<String, Value> =
+        serde_json::from_str(&arguments).map_err(|_| internal())?;
     let connections: BTreeSet<&ConnectionName> = schemas.provided.values().collect();
     for connection in connections {
         let provided = egress.provided_arguments(call, connection).await;

@@ -1,6 +1,8 @@
-//! Requests that are refused before anything runs: said once a source and interval, counted all, and recorded within a bound.
+//! Requests that are refused before anything runs: said once a source and interval, counted all,
+//! and recorded within a bound.
 //!
-//! What must never happen here: a stranger who fills a log, a chain or this process's memory by being refused.
+//! What must never happen here: a stranger who fills a log, a chain or this process's memory by
+//! being refused.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +17,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Lines of one interval: enough to see who is in trouble, and some kilobytes.
 const LINES: usize = 64;
 
-/// Events of one interval beside the one that sums it up: 24,000 a day at most, some megabytes of the host's chain.
+/// Events of one interval beside the one that sums it up: 24,000 a day at most, some megabytes of
+/// the host's chain.
 const EVENTS: usize = 16;
 
 /// Refused requests, of all sources.
@@ -90,8 +93,8 @@ impl Refusals {
         }
     }
 
-    /// A request was refused. `source` is an address or a tenant; `reason` is one of a closed list, since it is a label of
-    /// `toolhost_refusals_total`; `why` is a sentence of the host's own.
+    /// A request was refused. `source` is an address or a tenant; `reason` is one of a closed list,
+    /// since it is a label of `toolhost_refusals_total`; `why` is a sentence of the host's own.
     pub fn record_refusal(&self, source: &str, reason: &'static str, why: &str) {
         metrics::counter!("toolhost_refusals_total", "reason" => reason).increment(1);
         let now = Instant::now();

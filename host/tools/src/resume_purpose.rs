@@ -7,8 +7,9 @@ use toolhost_store::{Space, StateError, StatePurpose, StateSealer};
 /// A person answers within this, or the call is made anew.
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// What the state of a call that waits for input is good for. The client carries it and can neither read nor change it, nor
-/// use it for another caller, tenant, plugin, tool or arguments, nor twice, nor late.
+/// What the state of a call that waits for input is good for. The client carries it and can neither
+/// read nor change it, nor use it for another caller, tenant, plugin, tool or arguments, nor twice,
+/// nor late.
 pub(crate) struct ResumePurpose<'a> {
     pub(crate) binding: &'a Binding,
     pub(crate) digest: &'a str,
@@ -18,18 +19,31 @@ pub(crate) struct ResumePurpose<'a> {
 
 impl ResumePurpose<'_> {
     /// The state as the client gets it.
-    pub(crate) async fn seal(&self, sealer: &StateSealer, state: &[u8]) -> Result<String, PublicError> {
+    pub(crate) async fn seal(
+        &self,
+        sealer: &StateSealer,
+        state: &[u8],
+    ) -> Result<String, PublicError> {
         let owner = self.binding.owner();
         let parts = self.parts(owner.as_bytes());
-        let sealed = sealer.seal(&self.space(), purpose(&parts), LIFETIME, state).await;
+        let sealed = sealer
+            .seal(&self.space(), purpose(&parts), LIFETIME, state)
+            .await;
         sealed.map_err(|error| {
             tracing::error!(%error, "the state of a call cannot be sealed");
-            PublicError::new(ErrorCode::Internal, "the state of the call cannot be sealed")
+            PublicError::new(
+                ErrorCode::Internal,
+                "the state of the call cannot be sealed",
+            )
         })
     }
 
     /// The state that a client brought back, on whichever host and once.
-    pub(crate) async fn take(&self, sealer: &StateSealer, text: &str) -> Result<Vec<u8>, PublicError> {
+    pub(crate) async fn take(
+        &self,
+        sealer: &StateSealer,
+        text: &str,
+    ) -> Result<Vec<u8>, PublicError> {
         let owner = self.binding.owner();
         let parts = self.parts(owner.as_bytes());
         let taken = sealer.take(&self.space(), purpose(&parts), text).await;
@@ -62,7 +76,10 @@ impl ResumePurpose<'_> {
 }
 
 fn purpose<'a>(parts: &'a [&'a [u8]]) -> StatePurpose<'a> {
-    StatePurpose { word: "call", parts }
+    StatePurpose {
+        word: "call",
+        parts,
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +119,10 @@ mod tests {
                 digest: "e",
                 ..purpose
             },
-            ResumePurpose { tool: "u", ..purpose },
+            ResumePurpose {
+                tool: "u",
+                ..purpose
+            },
             ResumePurpose {
                 arguments: "{\"a\":1}",
                 ..purpose

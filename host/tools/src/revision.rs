@@ -1,7 +1,8 @@
 use sha2::{Digest, Sha256};
 
-/// A number for a list of tools: equal on every host and after every start for an equal list, so that a cursor or a page of one
-/// is good on another, and another one where anything differs that a client sees.
+/// A number for a list of tools: equal on every host and after every start for an equal list, so
+/// that a cursor or a page of one is good on another, and another one where anything differs that a
+/// client sees.
 #[derive(Debug, Default)]
 pub(crate) struct RevisionDigest(Sha256);
 

@@ -13,8 +13,8 @@ const MAX_SCHEMA: usize = 256 << 10;
 /// Steps of compiling one byte of a schema: some hundred nanoseconds.
 const COMPILE_STEPS: u64 = 4;
 
-/// The names under which a model could try to choose a tenant, here or at an outside system (N19). Compared in lower case,
-/// by letters and digits alone.
+/// The names under which a model could try to choose a tenant, here or at an outside system (N19).
+/// Compared in lower case, by letters and digits alone.
 const TENANT_NAMES: [&str; 15] = [
     "tenant",
     "tenantid",
@@ -34,8 +34,8 @@ const TENANT_NAMES: [&str; 15] = [
     "tenantcontext",
 ];
 
-/// A JSON Schema as it is passed on, and compiled: at once for what an author wrote, at its first use for what a document
-/// described, which may have a thousand tools of which few are called.
+/// A JSON Schema as it is passed on, and compiled: at once for what an author wrote, at its first
+/// use for what a document described, which may have a thousand tools of which few are called.
 #[derive(Debug)]
 pub(crate) struct ToolSchema {
     pub(crate) text: Arc<Map<String, Value>>,
@@ -49,7 +49,8 @@ pub(crate) struct ToolSchema {
 }
 
 impl ToolSchema {
-    /// Compiles the schema of an author's arguments. Members that it does not name are refused, whether it says so or not.
+    /// Compiles the schema of an author's arguments. Members that it does not name are refused,
+    /// whether it says so or not.
     fn new_closed(schema: Map<String, Value>) -> Result<Self, String> {
         Self::of_author(schema, true)
     }
@@ -77,8 +78,9 @@ impl ToolSchema {
         }
     }
 
-    /// A described schema of so many bytes that is compiled when it is first needed. Its patterns are what the described system
-    /// checks itself: one that cannot be checked in linear time is left to it.
+    /// A described schema of so many bytes that is compiled when it is first needed. Its patterns
+    /// are what the described system checks itself: one that cannot be checked in linear time is
+    /// left to it.
     pub(crate) fn lazy(schema: Map<String, Value>, size: usize) -> Self {
         Self {
             text: Arc::new(schema),
@@ -100,8 +102,9 @@ impl ToolSchema {
     fn validator(&self) -> Result<&CompiledSchema, String> {
         let made = self.validator.get_or_init(|| {
             let says = |key: &str| self.text.contains_key(key);
-            let is_open =
-                !says("additionalProperties") && !says("unevaluatedProperties") && !says("patternProperties");
+            let is_open = !says("additionalProperties")
+                && !says("unevaluatedProperties")
+                && !says("patternProperties");
             let mut strict = Map::clone(&self.text);
             if self.is_closed && is_open {
                 strict.insert("unevaluatedProperties".into(), Value::Bool(false));
@@ -170,8 +173,9 @@ impl ArgumentSchemas {
     }
 }
 
-/// A property of that name, wherever the schema hides it: below `allOf`, in a definition, in an object within the
-/// arguments. A schema has at most [`MAX_SCHEMA`] bytes, and serde_json bounds how deep it goes.
+/// A property of that name, wherever the schema hides it: below `allOf`, in a definition, in an
+/// object within the arguments. A schema has at most [`MAX_SCHEMA`] bytes, and serde_json bounds
+/// how deep it goes.
 fn tenant_property(schema: &Value) -> Option<&str> {
     match schema {
         Value::Array(items) => items.iter().find_map(tenant_property),
@@ -242,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_member_that_the_schema_does_not_name_is_refused() {
-        let schema = json!({"type": "object", "properties": {"limit": {"type": "integer", "maximum": 100}}});
+        let schema =
+            json!({"type": "object", "properties": {"limit": {"type": "integer", "maximum": 100}}});
         assert!(check(schema.clone(), json!({"limit": 100})).is_ok());
         for bad in [
             json!({"limit": 101}),
@@ -285,13 +290,17 @@ mod tests {
         ] {
             let schema = json!({"type": "object", "properties": {name: {"type": "string"}}});
             assert!(of_arguments(&schema.to_string()).is_err(), "{name}");
-            let hidden = json!({"type": "object", "allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": schema}});
+            let hidden =
+                json!({"type": "object", "allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": schema}});
             assert!(
                 of_arguments(&hidden.to_string()).is_err(),
                 "{name} in a definition"
             );
             let nested = json!({"type": "object", "properties": {"filter": schema}});
-            assert!(of_arguments(&nested.to_string()).is_err(), "{name} in an object");
+            assert!(
+                of_arguments(&nested.to_string()).is_err(),
+                "{name} in an object"
+            );
         }
     }
 
@@ -324,8 +333,13 @@ mod tests {
 
     #[test]
     fn an_authors_pattern_that_looks_around_is_refused_and_a_documents_is_left_to_its_system() {
-        let schema = json!({"type": "object", "properties": {"s": {"type": "string", "pattern": "^(?!x)"}}});
-        assert!(of_arguments(&schema.to_string()).unwrap_err().contains("pattern"));
+        let schema =
+            json!({"type": "object", "properties": {"s": {"type": "string", "pattern": "^(?!x)"}}});
+        assert!(
+            of_arguments(&schema.to_string())
+                .unwrap_err()
+                .contains("pattern")
+        );
         let described = ToolSchema::lazy_closed(schema.as_object().unwrap().clone(), 100);
         let fits = described.check(&json!({"s": "x"}), &mut WorkBudget::new(1_000, 100));
         assert_eq!(fits, Ok(Ok(())));
@@ -333,7 +347,10 @@ mod tests {
 
     #[test]
     fn a_large_schema_is_not_compiled_on_a_small_budget() {
-        let described = ToolSchema::lazy(json!({"type": "object"}).as_object().unwrap().clone(), 10_000);
+        let described = ToolSchema::lazy(
+            json!({"type": "object"}).as_object().unwrap().clone(),
+            10_000,
+        );
         let mut small = WorkBudget::new(16_384, 100);
         assert!(described.check(&json!({}), &mut small).is_err());
         assert_eq!(

@@ -29,10 +29,12 @@ pub(crate) struct ToolSchemas {
 impl ToolSchemas {
     /// A schema of arguments as clients see it.
     pub(crate) fn client_schema(arguments: &ToolSchema) -> Arc<Map<String, Value>> {
-        model_schema::for_models(&arguments.text).map_or_else(|| Arc::clone(&arguments.text), Arc::new)
+        model_schema::for_models(&arguments.text)
+            .map_or_else(|| Arc::clone(&arguments.text), Arc::new)
     }
 
-    /// Of a tool that turns out to be unfit when it is first used: no arguments fit it, so it is never called.
+    /// Of a tool that turns out to be unfit when it is first used: no arguments fit it, so it is
+    /// never called.
     pub(crate) fn of_nothing() -> Self {
         let nothing = [("type", Value::from("object")), ("not", Map::new().into())];
         let nothing = nothing.map(|(key, value)| (key.to_owned(), value));
@@ -60,7 +62,9 @@ mod tests {
     fn no_arguments_fit_an_unfit_tool() {
         let schemas = ToolSchemas::of_nothing();
         for value in [json!({}), json!({"a": 1})] {
-            let found = schemas.arguments.check(&value, &mut WorkBudget::new(1_000, 100));
+            let found = schemas
+                .arguments
+                .check(&value, &mut WorkBudget::new(1_000, 100));
             assert!(found.unwrap().is_err());
         }
     }

@@ -18,7 +18,8 @@ pub const LEFT_OUT: [&str; 10] = [
     "not_approved",
 ];
 
-/// What became of a plugin, or of a connection with an adapter, that the configuration or a flag names.
+/// What became of a plugin, or of a connection with an adapter, that the configuration or a flag
+/// names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PluginState {
     /// Its tools are in the catalogue.
@@ -85,7 +86,9 @@ impl PluginStatuses {
 }
 
 fn count(statuses: &[PluginStatus], state: &str) -> f64 {
-    let found = statuses.iter().filter(|status| status.state.as_str() == state);
+    let found = statuses
+        .iter()
+        .filter(|status| status.state.as_str() == state);
     number(found.count())
 }
 

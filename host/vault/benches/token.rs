@@ -17,8 +17,8 @@ use server::{Server, network, secret_file};
 use support::{House, by, key, name, space};
 use toolhost_policy::Secret;
 use toolhost_vault::{
-    Broker, BrokerSettings, ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialProvider,
-    NewCredential,
+    Broker, BrokerSettings, ClientCredentials, ClientCredentialsSettings, ClientSettings,
+    CredentialProvider, NewCredential,
 };
 
 fn hits(criterion: &mut Criterion) {
@@ -33,14 +33,18 @@ fn hits(criterion: &mut Criterion) {
         let vault = house.vault();
         let new = NewCredential {
             secret: Secret::from("a client secret".to_owned()),
-            attributes: Some(BTreeMap::from([("client_id".to_owned(), "acme".to_owned())])),
+            attributes: Some(BTreeMap::from([(
+                "client_id".to_owned(),
+                "acme".to_owned(),
+            )])),
             expires_at: None,
         };
         vault
             .set(&space("acme"), &name("billing"), new, &by())
             .await
             .unwrap();
-        let answer = r#"{"access_token": "access-token-0", "token_type": "Bearer", "expires_in": 36000}"#;
+        let answer =
+            r#"{"access_token": "access-token-0", "token_type": "Bearer", "expires_in": 36000}"#;
         let server = Server::saying(200, answer).await;
         let settings = ClientCredentialsSettings {
             token: server.place("/token"),
@@ -59,7 +63,8 @@ fn hits(criterion: &mut Criterion) {
         (house, tokens, Broker::new(settings, network()).unwrap())
     });
     let key = key("acme", "billing");
-    let cases: [(&str, &dyn CredentialProvider); 2] = [("token/hit", &tokens), ("broker/hit", &broker)];
+    let cases: [(&str, &dyn CredentialProvider); 2] =
+        [("token/hit", &tokens), ("broker/hit", &broker)];
     for (name, provider) in cases {
         runtime.block_on(provider.get(&key)).unwrap();
         criterion.bench_function(name, |bench| {

@@ -18,12 +18,16 @@ pub enum AttributeError {
 }
 
 /// Whether all of them can stand in a header template.
-pub(crate) fn check_attributes(attributes: &BTreeMap<String, String>) -> Result<(), AttributeError> {
+pub(crate) fn check_attributes(
+    attributes: &BTreeMap<String, String>,
+) -> Result<(), AttributeError> {
     for (name, value) in attributes {
         let named = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
         if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(named) {
             // A hostile text is not repeated whole.
-            return Err(AttributeError::Name(name.chars().take(MAX_NAME_BYTES).collect()));
+            return Err(AttributeError::Name(
+                name.chars().take(MAX_NAME_BYTES).collect(),
+            ));
         }
         if value.is_empty()
             || value.len() > MAX_VALUE_BYTES

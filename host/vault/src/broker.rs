@@ -19,14 +19,16 @@ use crate::{CredentialError, CredentialKey, SecretSource};
 
 /// An application's endpoint that keeps its tenants' credentials.
 ///
-/// It is asked `POST {"tenant", "connection"}`, and `"user": {"issuer", "subject"}` where the connection uses the user's
-/// own, with `Authorization: Bearer` and the host's secret. 200 is the credential (`secret`, and where there are any
-/// `external_tenant_id`, `attributes`, `expires_at`, `version`), 404 says that there is none. Anything else is no answer.
+/// It is asked `POST {"tenant", "connection"}`, and `"user": {"issuer", "subject"}` where the
+/// connection uses the user's own, with `Authorization: Bearer` and the host's secret. 200 is the
+/// credential (`secret`, and where there are any `external_tenant_id`, `attributes`, `expires_at`,
+/// `version`), 404 says that there is none. Anything else is no answer.
 #[derive(Debug, Clone)]
 pub struct BrokerSettings {
     /// The endpoint.
     pub place: ProviderEndpoint,
-    /// The host's own secret there; `None` only where a certificate of its own proves who asks (`place.tls`).
+    /// The host's own secret there; `None` only where a certificate of its own proves who asks
+    /// (`place.tls`).
     pub secret: Option<SecretSource>,
     /// For how long an answer is used without asking again: [`crate::FRESH_FOR`] as a rule, at most
     /// [`crate::MAX_FRESH_FOR`]. So long a credential that was revoked there may still be sent.
@@ -48,9 +50,12 @@ impl CachedProvider<BrokerOrigin> {
     /// Asks nobody yet.
     ///
     /// # Errors
-    /// The endpoint is not `https`, the host's own secret cannot be read, there is neither secret nor certificate, or
-    /// answers would be used for too long.
-    pub fn new(settings: BrokerSettings, network: Arc<Network>) -> Result<Self, ProviderSettingsError> {
+    /// The endpoint is not `https`, the host's own secret cannot be read, there is neither secret
+    /// nor certificate, or answers would be used for too long.
+    pub fn new(
+        settings: BrokerSettings,
+        network: Arc<Network>,
+    ) -> Result<Self, ProviderSettingsError> {
         settings.place.check("url")?;
         if settings.fresh_for > MAX_FRESH_FOR {
             return Err(ProviderSettingsError::FreshFor("fresh_for"));
@@ -88,8 +93,9 @@ impl Origin for BrokerOrigin {
         let answer = self.place.ask(&self.network, None, asked).await?;
         match answer.status {
             200..=299 => {
-                let object = strict_object(&answer.body)
-                    .map_err(|_| CredentialError::Unavailable("the broker's answer is no JSON object"))?;
+                let object = strict_object(&answer.body).map_err(|_| {
+                    CredentialError::Unavailable("the broker's answer is no JSON object")
+                })?;
                 Ok(parse_object(object, self.fresh_for)?)
             }
             404 => Err(CredentialError::NotConnected.into()),
@@ -103,6 +109,8 @@ impl Origin for BrokerOrigin {
 
 impl fmt::Debug for BrokerOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Broker").field(&self.place.destination).finish()
+        f.debug_tuple("Broker")
+            .field(&self.place.destination)
+            .finish()
     }
 }

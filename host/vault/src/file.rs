@@ -14,12 +14,13 @@ use toolhost_policy::read_secret;
 /// Rights of anybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// A file that changed this shortly before it was read may change again without its times moving on: clocks of file
-/// systems tick every few milliseconds, and of some network ones every second or two. Until then it is read each time.
+/// A file that changed this shortly before it was read may change again without its times moving
+/// on: clocks of file systems tick every few milliseconds, and of some network ones every second or
+/// two. Until then it is read each time.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// What tells one state of a file from another. The change time is here because nothing can set it back, and because it
-/// moves when the rights change.
+/// What tells one state of a file from another. The change time is here because nothing can set it
+/// back, and because it moves when the rights change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileStamp {
     device: u64,
@@ -73,10 +74,12 @@ impl SecretFile {
 
     /// Whether the file is still in the state that the stamp was taken of. One `stat`.
     pub(crate) fn is_unchanged(&self, stamp: &FileStamp) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|metadata| FileStamp::from_metadata(&metadata) == *stamp)
+        std::fs::metadata(&self.path)
+            .is_ok_and(|metadata| FileStamp::from_metadata(&metadata) == *stamp)
     }
 
-    /// Reads the file. What is checked is the open file, not the path, so nothing can be exchanged in between.
+    /// Reads the file. What is checked is the open file, not the path, so nothing can be exchanged
+    /// in between.
     pub(crate) fn read(&self) -> Result<StampedSecret, SourceProblem> {
         let file = open(&self.path)?;
         let metadata = file.metadata().map_err(unreadable)?;
@@ -99,7 +102,8 @@ impl SecretFile {
     }
 }
 
-/// Without waiting for a writer where the path turns out to be a pipe, and without taking a terminal.
+/// Without waiting for a writer where the path turns out to be a pipe, and without taking a
+/// terminal.
 fn open(path: &Path) -> Result<File, SourceProblem> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     OpenOptions::new()
@@ -109,8 +113,8 @@ fn open(path: &Path) -> Result<File, SourceProblem> {
         .map_err(unreadable)
 }
 
-/// All that a reader holds, up to [`MAX_SECRET_FILE_BYTES`], into memory of a fixed size that is zeroed: growing would
-/// leave copies behind.
+/// All that a reader holds, up to [`MAX_SECRET_FILE_BYTES`], into memory of a fixed size that is
+/// zeroed: growing would leave copies behind.
 ///
 /// # Errors
 /// It cannot be read, or holds more ([`SourceProblem::TooLarge`]).
@@ -152,7 +156,13 @@ mod tests {
         let path = directory.path().join("secret");
         std::fs::write(&path, "tok_0123456789").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(SecretFile::new(path.clone()).read().unwrap().stamp.is_none());
+        assert!(
+            SecretFile::new(path.clone())
+                .read()
+                .unwrap()
+                .stamp
+                .is_none()
+        );
 
         let stamp = FileStamp::from_metadata(&std::fs::metadata(&path).unwrap());
         let later = |seconds| SystemTime::now() + Duration::from_secs(seconds);

@@ -13,12 +13,13 @@ pub enum HygieneError {
     Dumpable(rustix::io::Errno),
 }
 
-/// Turns core dumps off, and keeps other processes of the same user from reading this one's memory. First thing in
-/// `main`, before a secret is read: children inherit the limit, and executing a program makes it dumpable again.
+/// Turns core dumps off, and keeps other processes of the same user from reading this one's memory.
+/// First thing in `main`, before a secret is read: children inherit the limit, and executing a
+/// program makes it dumpable again.
 ///
-/// Both, because a core that is piped to a program passes the limit by (core(5)), and because a limit alone lets a
-/// debugger in. Memory is not locked: that needs a privilege or a raised limit, and wasm memories would count towards
-/// it. Where swap is not encrypted, turn it off.
+/// Both, because a core that is piped to a program passes the limit by (core(5)), and because a
+/// limit alone lets a debugger in. Memory is not locked: that needs a privilege or a raised limit,
+/// and wasm memories would count towards it. Where swap is not encrypted, turn it off.
 ///
 /// # Errors
 /// The system refused one; nothing sensitive should be read then.

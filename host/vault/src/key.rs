@@ -4,8 +4,8 @@ use std::sync::Arc;
 use toolhost_identity::{Binding, Operator, TenantId, TenantSpace};
 use toolhost_policy::{Connection, ConnectionName, CredentialOwner};
 
-/// A person or a machine across issuers: a subject alone is unique within its issuer only (OpenID Connect Core,
-/// section 2).
+/// A person or a machine across issuers: a subject alone is unique within its issuer only (OpenID
+/// Connect Core, section 2).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UserId {
     /// `iss`.
@@ -20,11 +20,11 @@ impl fmt::Debug for UserId {
     }
 }
 
-/// What a credential is stored under. Two callers share one only where the operator's connection says that the
-/// credential is the tenant's.
+/// What a credential is stored under. Two callers share one only where the operator's connection
+/// says that the credential is the tenant's.
 ///
-/// [`CredentialKey::from_binding`] is the constructor of calls: a key comes from a verified caller and the operator's connection, and
-/// from nothing that a request brought.
+/// [`CredentialKey::from_binding`] is the constructor of calls: a key comes from a verified caller
+/// and the operator's connection, and from nothing that a request brought.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CredentialKey {
     pub(crate) space: TenantSpace,
@@ -33,8 +33,8 @@ pub struct CredentialKey {
 }
 
 impl CredentialKey {
-    /// The key of a call on a connection: the binding's active tenant, and the caller where the connection's
-    /// `credential_of` is `user`.
+    /// The key of a call on a connection: the binding's active tenant, and the caller where the
+    /// connection's `credential_of` is `user`.
     #[must_use]
     pub fn from_binding(binding: &Binding, connection: &Connection) -> Self {
         let user = match connection.credential_of {
@@ -66,8 +66,8 @@ impl CredentialKey {
         }
     }
 
-    /// The key of a login that goes on: of the account that this installation sealed into the login's state, for a verified
-    /// caller. Nothing that a request brought in clear gets here.
+    /// The key of a login that goes on: of the account that this installation sealed into the
+    /// login's state, for a verified caller. Nothing that a request brought in clear gets here.
     #[must_use]
     pub fn of_sealed_login(tenant: TenantId, connection: ConnectionName, user: UserId) -> Self {
         Self::of_operator(tenant, connection, Some(user), &Operator::of_this_process())

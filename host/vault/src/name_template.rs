@@ -5,8 +5,9 @@ use sha2::{Digest, Sha256};
 /// Where another system keeps each credential: a name with `{tenant}` and `{connection}`, such as
 /// `toolhost/{tenant}/{connection}`, and for users' own credentials `{user}` too.
 ///
-/// Two keys never have the same name, and no value leaves its place: a tenant's id and a connection's name have no `/`, a
-/// user is a digest over issuer and subject, and a `/` stands between each two places.
+/// Two keys never have the same name, and no value leaves its place: a tenant's id and a
+/// connection's name have no `/`, a user is a digest over issuer and subject, and a `/` stands
+/// between each two places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameTemplate {
     pieces: Vec<NamePiece>,
@@ -20,7 +21,8 @@ enum NamePiece {
     User,
 }
 
-/// The longest template, in bytes: with all its values it stays below what AWS (512) and Vault take.
+/// The longest template, in bytes: with all its values it stays below what AWS (512) and Vault
+/// take.
 const MAX_TEMPLATE: usize = 256;
 
 /// Why a template is refused.
@@ -36,7 +38,9 @@ pub enum NameTemplateError {
     #[error("must have each of {{tenant}} and {{connection}} once, and {{user}} at most once")]
     Once,
     /// Two places without a `/` between them.
-    #[error("must have a / between each two places: without one, two tenants could have the same name")]
+    #[error(
+        "must have a / between each two places: without one, two tenants could have the same name"
+    )]
     Between,
     /// `//`, or `/` at an end.
     #[error("has an empty part")]
@@ -60,7 +64,9 @@ impl NameTemplate {
         while !rest.is_empty() {
             let end = rest.find('{').unwrap_or(rest.len());
             let (literal, from) = rest.split_at(end);
-            let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=' | b'/');
+            let fits = |byte: u8| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=' | b'/')
+            };
             if !literal.bytes().all(fits) {
                 return Err(NameTemplateError::Character);
             }
@@ -91,7 +97,9 @@ impl NameTemplate {
             rest = after;
         }
         let count = |piece: &NamePiece| pieces.iter().filter(|own| *own == piece).count();
-        if count(&NamePiece::Tenant) != 1 || count(&NamePiece::Connection) != 1 || count(&NamePiece::User) > 1
+        if count(&NamePiece::Tenant) != 1
+            || count(&NamePiece::Connection) != 1
+            || count(&NamePiece::User) > 1
         {
             return Err(NameTemplateError::Once);
         }
@@ -104,8 +112,8 @@ impl NameTemplate {
         self.pieces.contains(&NamePiece::User)
     }
 
-    /// The name of a key's credential. `None` where the key has a user and the template no place for one, or the other way
-    /// round: a tenant's credential never stands in for a user's.
+    /// The name of a key's credential. `None` where the key has a user and the template no place
+    /// for one, or the other way round: a tenant's credential never stands in for a user's.
     pub(crate) fn fill(&self, key: &CredentialKey) -> Option<String> {
         if self.is_of_user() != key.user().is_some() {
             return None;
@@ -123,8 +131,8 @@ impl NameTemplate {
     }
 }
 
-/// What stands for a user in a name: the SHA-256 of issuer and subject, each after its length as eight bytes, big endian,
-/// in lower-case hexadecimal.
+/// What stands for a user in a name: the SHA-256 of issuer and subject, each after its length as
+/// eight bytes, big endian, in lower-case hexadecimal.
 #[must_use]
 pub fn user_name(user: &UserId) -> String {
     let mut digest = Sha256::new();
@@ -186,12 +194,18 @@ mod tests {
             ("{tenant}", NameTemplateError::Once),
             ("shared", NameTemplateError::Once),
             ("{tenant}/{tenant}/{connection}", NameTemplateError::Once),
-            ("{tenant}/{connection}/{user}/{user}", NameTemplateError::Once),
+            (
+                "{tenant}/{connection}/{user}/{user}",
+                NameTemplateError::Once,
+            ),
             ("/{tenant}/{connection}", NameTemplateError::Empty),
             ("{tenant}//{connection}", NameTemplateError::Empty),
             ("{tenant}/{connection}/", NameTemplateError::Empty),
             ("../{tenant}/{connection}", NameTemplateError::Character),
-            ("arn:aws/{tenant}/{connection}", NameTemplateError::Character),
+            (
+                "arn:aws/{tenant}/{connection}",
+                NameTemplateError::Character,
+            ),
             ("{tenant}/{connection}?x", NameTemplateError::Character),
             ("{tenant/{connection}", NameTemplateError::Place),
             ("{env}/{tenant}/{connection}", NameTemplateError::Place),

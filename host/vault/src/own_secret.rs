@@ -54,8 +54,9 @@ impl OwnSecret {
         {
             return Ok(Arc::clone(secret));
         }
-        let unusable =
-            |_: SourceProblem| CredentialError::Unavailable("a secret of the host's own cannot be read");
+        let unusable = |_: SourceProblem| {
+            CredentialError::Unavailable("a secret of the host's own cannot be read")
+        };
         let opened = file.clone();
         let reading = tokio::task::spawn_blocking(move || opened.read()).await;
         let StampedSecret { secret, stamp } = reading

@@ -15,10 +15,11 @@ use crate::{CredentialError, CredentialKey};
 /// A system that the host asks for credentials, as the operator configured it.
 #[derive(Debug, Clone)]
 pub struct ProviderEndpoint {
-    /// Where it is. `https`, unless `allow_http` is set; a public address, unless it is said otherwise.
+    /// Where it is. `https`, unless `allow_http` is set; a public address, unless it is said
+    /// otherwise.
     pub destination: Destination,
-    /// Roots in the place of the public ones ([`TlsIdentity::private`]), and a certificate of the host's own where the
-    /// system asks for one ([`TlsIdentity::mutual`]).
+    /// Roots in the place of the public ones ([`TlsIdentity::private`]), and a certificate of the
+    /// host's own where the system asks for one ([`TlsIdentity::mutual`]).
     pub tls: Option<TlsIdentity>,
 }
 
@@ -100,9 +101,15 @@ pub(crate) struct ProviderRequest {
 impl ProviderRequest {
     pub(crate) fn post(content_type: &'static str, body: Bytes) -> Self {
         let mut headers = HeaderMap::new();
-        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(
+            http::header::CONTENT_TYPE,
+            HeaderValue::from_static(content_type),
+        );
         // Some token endpoints answer with a form where JSON is not asked for.
-        headers.insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(
+            http::header::ACCEPT,
+            HeaderValue::from_static("application/json"),
+        );
         Self {
             at: None,
             method: Method::POST,
@@ -112,13 +119,17 @@ impl ProviderRequest {
     }
 }
 
-/// What a status means that is no answer to the question: a system that is down or busy, which is no word about a credential.
+/// What a status means that is no answer to the question: a system that is down or busy, which is
+/// no word about a credential.
 pub(crate) fn status_error(answer: &OutboundResponse, why: &'static str) -> CredentialError {
     let seconds = answer
         .headers
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok());
-    match (answer.status, seconds.and_then(|text| text.trim().parse().ok())) {
+    match (
+        answer.status,
+        seconds.and_then(|text| text.trim().parse().ok()),
+    ) {
         (429 | 503, Some(seconds)) => CredentialError::RetryAfter(seconds),
         _ => CredentialError::Unavailable(why),
     }
@@ -127,8 +138,9 @@ pub(crate) fn status_error(answer: &OutboundResponse, why: &'static str) -> Cred
 /// A header value with a secret in it, marked as one.
 pub(crate) fn secret_header(prefix: &str, secret: &Secret) -> Result<HeaderValue, CredentialError> {
     let whole = Zeroizing::new([prefix.as_bytes(), secret.expose()].concat());
-    let mut value = HeaderValue::from_bytes(&whole)
-        .map_err(|_| CredentialError::Unavailable("a secret of the host's own cannot stand in a header"))?;
+    let mut value = HeaderValue::from_bytes(&whole).map_err(|_| {
+        CredentialError::Unavailable("a secret of the host's own cannot stand in a header")
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -24,13 +24,19 @@ pub(crate) struct SecretComparison(BTreeMap<(ConnectionName, [u8; 32]), BTreeSet
 impl SecretComparison {
     pub(crate) fn add(&mut self, connection: ConnectionName, tenant: TenantId, secret: &Secret) {
         let digest = Sha256::digest(secret.expose()).into();
-        self.0.entry((connection, digest)).or_default().insert(tenant);
+        self.0
+            .entry((connection, digest))
+            .or_default()
+            .insert(tenant);
     }
 
     /// Those of several tenants.
     pub(crate) fn into_shared(self) -> Vec<SharedCredential> {
         let several = self.0.into_iter().filter(|(_, tenants)| tenants.len() > 1);
-        let shared = several.map(|((connection, _), tenants)| SharedCredential { connection, tenants });
+        let shared = several.map(|((connection, _), tenants)| SharedCredential {
+            connection,
+            tenants,
+        });
         shared.collect()
     }
 }
@@ -41,7 +47,9 @@ pub fn shared_sources(declared: &[StaticCredential]) -> Vec<SharedCredential> {
     let mut compared = SecretComparison::default();
     for one in declared {
         let secret = match &one.source {
-            SecretSource::File(path) => SecretFile::new(path.clone()).read().map(|reading| reading.secret),
+            SecretSource::File(path) => SecretFile::new(path.clone())
+                .read()
+                .map(|reading| reading.secret),
             SecretSource::Env(name) => read_variable(std::env::var_os(name)),
         };
         if let Ok(secret) = secret {

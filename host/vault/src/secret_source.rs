@@ -3,7 +3,8 @@ use std::path::PathBuf;
 
 use toolhost_policy::SecretTextError;
 
-/// The longest file that a secret is read from: the largest bearer tokens are some tens of kilobytes.
+/// The longest file that a secret is read from: the largest bearer tokens are some tens of
+/// kilobytes.
 pub const MAX_SECRET_FILE_BYTES: usize = 64 << 10;
 
 /// Where the operator keeps a secret.

@@ -13,8 +13,8 @@ use crate::attributes::check_attributes;
 use crate::credential::{is_before, next_version};
 use crate::file::{FileStamp, SecretFile};
 use crate::{
-    AttributeError, Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest,
-    SecretSource, SourceProblem, UserId,
+    AttributeError, Credential, CredentialError, CredentialKey, CredentialProvider,
+    CredentialRequest, SecretSource, SourceProblem, UserId,
 };
 use toolhost_policy::read_secret;
 
@@ -25,8 +25,8 @@ pub struct StaticCredential {
     pub tenant: TenantId,
     /// For which connection.
     pub connection: ConnectionName,
-    /// Whose among the tenant's users; `None` for the tenant's own. A tenant's own is never used where the connection
-    /// asks for a user's.
+    /// Whose among the tenant's users; `None` for the tenant's own. A tenant's own is never used
+    /// where the connection asks for a user's.
     pub user: Option<UserId>,
     /// Where the secret is.
     pub source: SecretSource,
@@ -65,11 +65,16 @@ pub struct CredentialProblem {
 
 impl fmt::Display for CredentialProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "credential {} ({}): {}", self.key, self.source, self.reason)
+        write!(
+            f,
+            "credential {} ({}): {}",
+            self.key, self.source, self.reason
+        )
     }
 }
 
-/// Credentials in files and in the environment, one for each (tenant, connection[, user]) that the configuration lists.
+/// Credentials in files and in the environment, one for each (tenant, connection[, user]) that the
+/// configuration lists.
 pub struct StaticProvider {
     entries: HashMap<CredentialKey, StaticEntry>,
 }
@@ -99,15 +104,19 @@ struct LastRead {
 impl StaticProvider {
     /// Takes the list and reads the environment. Files are read when they are asked for.
     ///
-    /// A source that gives no secret refuses its own calls and no others; [`StaticProvider::problems`] tells which.
+    /// A source that gives no secret refuses its own calls and no others;
+    /// [`StaticProvider::problems`] tells which.
     ///
     /// # Errors
     /// Two credentials for one key, or an attribute that could not stand in a header field.
-    pub fn new(list: impl IntoIterator<Item = StaticCredential>) -> Result<Self, StaticProviderError> {
+    pub fn new(
+        list: impl IntoIterator<Item = StaticCredential>,
+    ) -> Result<Self, StaticProviderError> {
         Self::with_environment(list, |name| std::env::var_os(name))
     }
 
-    /// [`StaticProvider::new`] with an environment of the caller's, for a program whose own is not to be changed.
+    /// [`StaticProvider::new`] with an environment of the caller's, for a program whose own is not
+    /// to be changed.
     ///
     /// # Errors
     /// As [`StaticProvider::new`].
@@ -124,9 +133,11 @@ impl StaticProvider {
                 connection: one.connection,
                 user: one.user,
             };
-            check_attributes(&one.attributes).map_err(|refused| StaticProviderError::Attribute {
-                key: key.to_string(),
-                refused,
+            check_attributes(&one.attributes).map_err(|refused| {
+                StaticProviderError::Attribute {
+                    key: key.to_string(),
+                    refused,
+                }
             })?;
             let kept = match &one.source {
                 SecretSource::File(path) => StaticSecret::File(Arc::new(WatchedFile {
@@ -152,7 +163,8 @@ impl StaticProvider {
         Ok(Self { entries })
     }
 
-    /// Tries every source and lists those that give nothing, for a start, a reload or `host doctor`. Sorted by key.
+    /// Tries every source and lists those that give nothing, for a start, a reload or
+    /// `host doctor`. Sorted by key.
     #[must_use]
     pub fn problems(&self) -> Vec<CredentialProblem> {
         let mut problems: Vec<CredentialProblem> = self
@@ -179,7 +191,9 @@ impl StaticEntry {
         }
         match &self.kept {
             StaticSecret::Variable(read) => read.as_ref().err().map(ToString::to_string),
-            StaticSecret::File(watched) => watched.file.read().err().map(|problem| problem.to_string()),
+            StaticSecret::File(watched) => {
+                watched.file.read().err().map(|problem| problem.to_string())
+            }
         }
     }
 
@@ -196,7 +210,12 @@ impl StaticEntry {
         let reading = tokio::task::spawn_blocking(move || file.read())
             .await
             .map_err(|_| SourceProblem::Unreadable(std::io::ErrorKind::Interrupted))??;
-        Ok(watched.keep(reading.secret, reading.stamp, &self.attributes, self.expires_at))
+        Ok(watched.keep(
+            reading.secret,
+            reading.stamp,
+            &self.attributes,
+            self.expires_at,
+        ))
     }
 }
 
@@ -206,10 +225,13 @@ impl WatchedFile {
         let last = self.last.load();
         let last = last.as_ref()?;
         let stamp = last.stamp.as_ref()?;
-        self.file.is_unchanged(stamp).then(|| last.credential.clone())
+        self.file
+            .is_unchanged(stamp)
+            .then(|| last.credential.clone())
     }
 
-    /// Keeps what was read. The same secret again keeps its version, so that nothing built from it is built again.
+    /// Keeps what was read. The same secret again keeps its version, so that nothing built from it
+    /// is built again.
     fn keep(
         &self,
         secret: Secret,
@@ -235,7 +257,10 @@ impl WatchedFile {
 
 #[async_trait]
 impl CredentialProvider for StaticProvider {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let entry = self
             .entries
             .get(request.key)

@@ -18,6 +18,8 @@ pub(crate) fn get_invoice(arguments: GetInvoice, _: &Call) -> Result<Json<Invoic
         .param("id", &arguments.id)
         .send()?
         .json()
-        .map_err(|error| upstream::failure(error, format!("there is no invoice {}", arguments.id)))?;
+        .map_err(|error| {
+            upstream::failure(error, format!("there is no invoice {}", arguments.id))
+        })?;
     Ok(Json(invoice))
 }

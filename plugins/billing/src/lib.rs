@@ -1,4 +1,5 @@
-//! Invoices and refunds. What a customer sees is decided by the billing system, from what the host adds to a request.
+//! Invoices and refunds. What a customer sees is decided by the billing system, from what the host
+//! adds to a request.
 
 mod get_invoice;
 mod invoice;

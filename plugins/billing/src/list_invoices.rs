@@ -29,7 +29,10 @@ pub(crate) struct InvoicePage {
     next_cursor: Option<String>,
 }
 
-pub(crate) fn list_invoices(arguments: ListInvoices, _: &Call) -> Result<Json<InvoicePage>, Failure> {
+pub(crate) fn list_invoices(
+    arguments: ListInvoices,
+    _: &Call,
+) -> Result<Json<InvoicePage>, Failure> {
     let page = Http::connection("billing")
         .get("/v1/invoices")
         .query("limit", arguments.limit)

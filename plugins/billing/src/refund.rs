@@ -29,8 +29,8 @@ struct RefundBody {
     amount_cents: std::num::NonZeroU32,
 }
 
-/// The idempotency key is made of what is asked for. A model that calls again because it did not see the first answer
-/// then pays once, and to pay the same sum back twice takes a person.
+/// The idempotency key is made of what is asked for. A model that calls again because it did not
+/// see the first answer then pays once, and to pay the same sum back twice takes a person.
 pub(crate) fn create_refund(arguments: CreateRefund, _: &Call) -> Result<Json<Refund>, Failure> {
     let CreateRefund {
         invoice_id,
@@ -39,7 +39,10 @@ pub(crate) fn create_refund(arguments: CreateRefund, _: &Call) -> Result<Json<Re
     let refund = Http::connection("billing")
         .post("/v1/invoices/{invoice_id}/refunds")
         .param("invoice_id", &invoice_id)
-        .header("idempotency-key", format!("refund-{invoice_id}-{amount_cents}"))
+        .header(
+            "idempotency-key",
+            format!("refund-{invoice_id}-{amount_cents}"),
+        )
         .json(&RefundBody { amount_cents })
         .send()?
         .json()

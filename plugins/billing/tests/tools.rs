@@ -119,7 +119,10 @@ fn a_refund_carries_a_key_that_is_the_same_for_the_same_refund() {
         };
         assert_eq!(header("idempotency-key"), "refund-in_1-50");
         assert_eq!(header("content-type"), "application/json");
-        assert_eq!(request.body.as_deref(), Some(&br#"{"amount_cents":50}"#[..]));
+        assert_eq!(
+            request.body.as_deref(),
+            Some(&br#"{"amount_cents":50}"#[..])
+        );
     };
     let refund = call(
         look,
@@ -141,7 +144,8 @@ fn a_refund_of_nothing_or_less_is_refused() {
         json!(1_u64 << 32),
     ] {
         let arguments = json!({ "invoice_id": "in_1", "amount_cents": amount });
-        let failure = call(|_| panic!("a request was sent"), "create_refund", arguments).unwrap_err();
+        let failure =
+            call(|_| panic!("a request was sent"), "create_refund", arguments).unwrap_err();
         assert_eq!(failure.code, Code::InvalidArguments);
     }
 }

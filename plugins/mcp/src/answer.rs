@@ -129,7 +129,9 @@ fn complete(mut content: Vec<Content>, structured: Option<&str>) -> Answer {
     }
     Answer {
         content,
-        structured: structured.filter(|text| text.starts_with('{')).map(str::to_owned),
+        structured: structured
+            .filter(|text| text.starts_with('{'))
+            .map(str::to_owned),
     }
 }
 
@@ -141,7 +143,8 @@ fn left_out(kind: &str, why: &str) -> Content {
     ))
 }
 
-/// The bytes of base64 in either of its alphabets, or of a `data:` URL that holds some, broken into lines or not.
+/// The bytes of base64 in either of its alphabets, or of a `data:` URL that holds some, broken into
+/// lines or not.
 fn bytes_of(text: &str) -> Option<Vec<u8>> {
     let is_url = text
         .get(..5)
@@ -152,16 +155,21 @@ fn bytes_of(text: &str) -> Option<Vec<u8>> {
     };
     let is_space = |byte: &u8| byte.is_ascii_whitespace();
     let plain: Vec<u8> = text.bytes().filter(|byte| !is_space(byte)).collect();
-    STANDARD.decode(&plain).or_else(|_| URL_SAFE.decode(&plain)).ok()
+    STANDARD
+        .decode(&plain)
+        .or_else(|_| URL_SAFE.decode(&plain))
+        .ok()
 }
 
 /// # Errors
 /// Why there is none.
 fn block(block: &Block<'_>) -> Result<Content, &'static str> {
     let incomplete = || ": it is incomplete";
-    let bytes = |text: Option<&str>| bytes_of(text.ok_or_else(incomplete)?).ok_or(": it is not base64");
-    let binary =
-        || label(block.mime_type.as_deref()).unwrap_or_else(|| "application/octet-stream".to_owned());
+    let bytes =
+        |text: Option<&str>| bytes_of(text.ok_or_else(incomplete)?).ok_or(": it is not base64");
+    let binary = || {
+        label(block.mime_type.as_deref()).unwrap_or_else(|| "application/octet-stream".to_owned())
+    };
     Ok(match &*block.kind {
         "text" => Content::Text(block.text.as_deref().ok_or_else(incomplete)?.to_owned()),
         "image" => Content::Image {
@@ -206,7 +214,8 @@ fn block(block: &Block<'_>) -> Result<Content, &'static str> {
 fn about(block: &Block<'_>) -> Vec<(String, String)> {
     let mut about = Vec::new();
     let annotations = block.annotations.map(RawValue::get);
-    if let Some(text) = annotations.filter(|text| text.starts_with('{') && text.len() <= MAX_ABOUT) {
+    if let Some(text) = annotations.filter(|text| text.starts_with('{') && text.len() <= MAX_ABOUT)
+    {
         about.push(("annotations".to_owned(), text.to_owned()));
     }
     if &*block.kind == "resource_link" {
@@ -224,8 +233,10 @@ fn about(block: &Block<'_>) -> Vec<(String, String)> {
 
 /// A label that the host would take.
 fn label(text: Option<&str>) -> Option<String> {
-    text.filter(|text| !text.is_empty() && text.len() <= MAX_LABEL && !text.chars().any(char::is_control))
-        .map(str::to_owned)
+    text.filter(|text| {
+        !text.is_empty() && text.len() <= MAX_LABEL && !text.chars().any(char::is_control)
+    })
+    .map(str::to_owned)
 }
 
 /// The tool's own words, and what else it returned.
@@ -246,6 +257,7 @@ fn failure(content: &[Content], structured: Option<&str>) -> Failure {
     let structured = structured
         .filter(|text| text.len() <= MAX_DETAIL)
         .and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let detail = json!({ "sent": true, "content": clean(&said, MAX_DETAIL), "structured": structured });
+    let detail =
+        json!({ "sent": true, "content": clean(&said, MAX_DETAIL), "structured": structured });
     Failure::new(Code::Upstream, message).with_detail(&detail)
 }

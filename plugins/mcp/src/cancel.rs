@@ -16,8 +16,8 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// Empty where there is nothing to tell: from 2026-07-28 on, closing the stream says it. Before that it does not, also
-    /// where the server gives its sessions no name.
+    /// Empty where there is nothing to tell: from 2026-07-28 on, closing the stream says it. Before
+    /// that it does not, also where the server gives its sessions no name.
     pub(crate) fn encode(session: &Session, id: u64) -> Vec<u8> {
         if session.version.is_stateless() {
             return Vec::new();

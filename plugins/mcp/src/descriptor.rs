@@ -1,5 +1,5 @@
-//! What a call needs to know of its tool, and nothing else. Nothing of the version is in it: it is the same when the server
-//! learns another one.
+//! What a call needs to know of its tool, and nothing else. Nothing of the version is in it: it is
+//! the same when the server learns another one.
 
 use serde::{Deserialize, Serialize};
 use toolhost_sdk::Failure;
@@ -14,7 +14,8 @@ pub struct ToolDescriptor {
     /// Arguments that are repeated in header fields: the argument, and the field's whole name.
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
-    /// Arguments that the server has under another name: the argument, and the server's name for it.
+    /// Arguments that the server has under another name: the argument, and the server's name for
+    /// it.
     #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
     pub renamed: Vec<(String, String)>,
 }
@@ -33,7 +34,9 @@ impl ToolDescriptor {
     /// `failed`: another version of the plugin wrote it.
     pub fn read(bytes: &[u8]) -> Result<Self, Failure> {
         serde_json::from_slice(bytes).map_err(|_| {
-            Failure::failed("the tool was discovered by another version of this plugin: discover it again")
+            Failure::failed(
+                "the tool was discovered by another version of this plugin: discover it again",
+            )
         })
     }
 }

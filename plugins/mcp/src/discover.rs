@@ -117,7 +117,8 @@ fn tools(listed: &[Box<RawValue>], opened: &ServerHandshake) -> Discovery {
         .iter()
         .map(|tool| serde_json::from_str(tool.get()).ok())
         .collect();
-    // Of two that could be taken for one another neither is offered: which one was approved could not be told.
+    // Of two that could be taken for one another neither is offered: which one was approved could
+    // not be told.
     let mut names: HashMap<String, usize> = HashMap::new();
     for tool in read.iter().flatten() {
         *names.entry(tool.name.to_ascii_lowercase()).or_default() += 1;
@@ -132,7 +133,9 @@ fn tools(listed: &[Box<RawValue>], opened: &ServerHandshake) -> Discovery {
     for (at, (tool, text)) in read.iter().zip(listed).enumerate() {
         let made = match tool {
             None => Err(ToolProblem::Malformed),
-            Some(tool) if names.get(&tool.name.to_ascii_lowercase()) != Some(&1) => Err(ToolProblem::Twice),
+            Some(tool) if names.get(&tool.name.to_ascii_lowercase()) != Some(&1) => {
+                Err(ToolProblem::Twice)
+            }
             Some(tool) => tool::build(tool),
         };
         match made {

@@ -1,4 +1,5 @@
-//! One question and its answer: a `POST`, and what comes back, as one JSON text or as a stream of events.
+//! One question and its answer: a `POST`, and what comes back, as one JSON text or as a stream of
+//! events.
 
 use std::time::{Duration, Instant};
 
@@ -94,7 +95,8 @@ pub(crate) fn tell<P: Serialize>(
     post(envelope, message).map(drop)
 }
 
-/// Asks the server something, and returns what it says and the session that it names. `id` is the message's.
+/// Asks the server something, and returns what it says and the session that it names. `id` is the
+/// message's.
 ///
 /// # Errors
 /// There is no answer to this very request.
@@ -157,8 +159,8 @@ fn post<P: Serialize>(
     })
 }
 
-/// Waits until the exchange has something to say, where `until` is set. The contract has no clock to wait for besides, so it
-/// looks again and again, at first often.
+/// Waits until the exchange has something to say, where `until` is set. The contract has no clock
+/// to wait for besides, so it looks again and again, at first often.
 fn wait(exchange: &Exchange, until: Option<Instant>) -> Result<(), ExchangeError> {
     let Some(until) = until else { return Ok(()) };
     let mut pause = Duration::from_millis(1);
@@ -179,7 +181,11 @@ fn piece(exchange: &Exchange, until: Option<Instant>) -> Result<Option<Vec<u8>>,
 }
 
 /// The whole body, or an error where it is longer.
-fn read(exchange: &Exchange, most: usize, until: Option<Instant>) -> Result<Vec<u8>, ExchangeError> {
+fn read(
+    exchange: &Exchange,
+    most: usize,
+    until: Option<Instant>,
+) -> Result<Vec<u8>, ExchangeError> {
     let mut body = Vec::new();
     while let Some(piece) = piece(exchange, until)? {
         if body.len() + piece.len() > most {
@@ -202,7 +208,8 @@ impl AnswerListener<'_> {
     /// One message, or in the oldest version a list of them.
     fn whole(&mut self, exchange: &Exchange) -> Result<RpcReply, ExchangeError> {
         let body = read(exchange, MAX_BODY, self.envelope.until)?;
-        let text = std::str::from_utf8(&body).map_err(|_| ExchangeError::Malformed("it is no UTF-8 text"))?;
+        let text = std::str::from_utf8(&body)
+            .map_err(|_| ExchangeError::Malformed("it is no UTF-8 text"))?;
         let text = text.trim_start_matches('\u{feff}');
         if text.trim().is_empty() {
             return Err(ExchangeError::Malformed("it is empty"));
@@ -219,12 +226,15 @@ impl AnswerListener<'_> {
                 return Ok(reply);
             }
         }
-        // Some servers close the stream without the empty line that ends an event; what is whole is an answer all the same.
+        // Some servers close the stream without the empty line that ends an event; what is whole is
+        // an answer all the same.
         if let Ok(Some(reply)) = events.push(b"\n\n", |data| self.hear(data)) {
             return Ok(reply);
         }
         // It may mean to go on in a stream of its own, which is not opened.
-        Err(ExchangeError::Malformed("its stream ended before the answer"))
+        Err(ExchangeError::Malformed(
+            "its stream ended before the answer",
+        ))
     }
 
     fn hear(&mut self, text: &str) -> Result<Option<RpcReply>, ExchangeError> {
@@ -251,8 +261,14 @@ impl AnswerListener<'_> {
         }
         let heard: ServerMessage<'_> = serde_json::from_str(text)
             .map_err(|_| ExchangeError::Malformed("a message of it is not JSON-RPC"))?;
-        if heard.jsonrpc.as_deref().is_some_and(|version| version != "2.0") {
-            return Err(ExchangeError::Malformed("a message of it is not JSON-RPC 2.0"));
+        if heard
+            .jsonrpc
+            .as_deref()
+            .is_some_and(|version| version != "2.0")
+        {
+            return Err(ExchangeError::Malformed(
+                "a message of it is not JSON-RPC 2.0",
+            ));
         }
         let error = heard.error();
         match (heard.method.as_deref(), heard.id, heard.result, error) {
@@ -263,41 +279,54 @@ impl AnswerListener<'_> {
             }
             // A line for a log, a list that changed: nothing that the caller could use.
             (Some(_), None, None, None) => Ok(None),
-            (None, Some(id), Some(result), None) if self.is_own(id) => Ok(Some(Ok(result.to_owned()))),
+            (None, Some(id), Some(result), None) if self.is_own(id) => {
+                Ok(Some(Ok(result.to_owned())))
+            }
             (None, Some(id), None, Some(error)) if self.is_own(id) => Ok(Some(Err(error))),
             // It could not read whose error it is, and there is one request alone.
             (None, None, None, Some(error)) => Ok(Some(Err(error))),
-            (None, Some(_), Some(_), None) | (None, Some(_), None, Some(_)) => Err(ExchangeError::Malformed(
-                "it answers another request than was made",
-            )),
+            (None, Some(_), Some(_), None) | (None, Some(_), None, Some(_)) => Err(
+                ExchangeError::Malformed("it answers another request than was made"),
+            ),
             _ => Err(ExchangeError::Malformed(
                 "a message of it is neither a request nor an answer",
             )),
         }
     }
 
-    /// The number that was sent: as it was written, as text, or as one with a fraction of zero, which is the same number.
+    /// The number that was sent: as it was written, as text, or as one with a fraction of zero,
+    /// which is the same number.
     fn is_own(&self, id: &RawValue) -> bool {
         let text = id.get();
         let own = self.id.to_string();
-        let unquoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let unquoted = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'));
         let whole = unquoted.unwrap_or(text);
         let whole = whole
             .split_once('.')
-            .filter(|(_, fraction)| !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0'))
+            .filter(|(_, fraction)| {
+                !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0')
+            })
             .map_or(whole, |(whole, _)| whole);
         whole == own
     }
 
     /// Only what belongs to this call, and only what is a number.
     fn progress(&self, params: Option<&RawValue>) {
-        let progress = params.and_then(|params| serde_json::from_str::<Progress<'_>>(params.get()).ok());
+        let progress =
+            params.and_then(|params| serde_json::from_str::<Progress<'_>>(params.get()).ok());
         if let Some(progress) = progress.filter(|progress| self.is_own(progress.token)) {
-            adapter::progress(progress.progress, progress.total, progress.message.as_deref());
+            adapter::progress(
+                progress.progress,
+                progress.total,
+                progress.message.as_deref(),
+            );
         }
     }
 
-    /// The server asks something. We are there (`ping`), and offer nothing else: no model, no person, no directory.
+    /// The server asks something. We are there (`ping`), and offer nothing else: no model, no
+    /// person, no directory.
     fn question(&mut self, method: &str, id: &RawValue) -> Result<(), ExchangeError> {
         let Some(session) = self.envelope.session else {
             return Err(ExchangeError::Malformed(

@@ -63,7 +63,10 @@ impl From<ExchangeError> for Failure {
                 retry_after,
                 scope,
             } => of_status(status, error, retry_after, scope.as_deref()),
-            ExchangeError::Silent => sent(Code::Timeout, "the server did not answer in time".to_owned()),
+            ExchangeError::Silent => sent(
+                Code::Timeout,
+                "the server did not answer in time".to_owned(),
+            ),
             ExchangeError::Malformed(what) => sent(
                 Code::Upstream,
                 format!("the server's answer is not as MCP has it: {what}"),
@@ -80,7 +83,12 @@ fn sent(code: Code, message: String) -> Failure {
     Failure::new(code, message).with_detail(&json!({ "sent": true }))
 }
 
-fn of_status(status: u16, error: Option<RpcError>, retry_after: Option<u64>, scope: Option<&str>) -> Failure {
+fn of_status(
+    status: u16,
+    error: Option<RpcError>,
+    retry_after: Option<u64>,
+    scope: Option<&str>,
+) -> Failure {
     let what = match status {
         401 => "refuses the connection's credential",
         403 => "does not allow this to the connection's credential",
@@ -101,7 +109,8 @@ fn of_status(status: u16, error: Option<RpcError>, retry_after: Option<u64>, sco
         message.push_str(": ");
         message.push_str(&error.message);
     }
-    let mut detail = json!({ "sent": true, "status": status, "code": error.map(|error| error.code) });
+    let mut detail =
+        json!({ "sent": true, "status": status, "code": error.map(|error| error.code) });
     if let (Some(seconds), Some(members)) = (retry_after, detail.as_object_mut()) {
         members.insert("retry_after".to_owned(), seconds.into());
     }
@@ -123,6 +132,7 @@ impl From<RpcError> for Failure {
         let data = error
             .data
             .and_then(|data| serde_json::from_str::<Value>(&data).ok());
-        Self::new(code, message).with_detail(&json!({ "sent": true, "code": error.code, "data": data }))
+        Self::new(code, message)
+            .with_detail(&json!({ "sent": true, "code": error.code, "data": data }))
     }
 }

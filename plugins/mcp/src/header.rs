@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 /// The longest name or argument that is repeated in a header field; the host takes 16 KiB.
 const MAX_VALUE: usize = 8 << 10;
 
-/// A text as a field's value: as it is where that is possible, else in the spelling that MCP has for it.
+/// A text as a field's value: as it is where that is possible, else in the spelling that MCP has
+/// for it.
 pub(crate) fn value(text: &str) -> Option<String> {
     let plain = !text.is_empty()
         && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
@@ -42,7 +43,10 @@ mod tests {
     #[test]
     fn what_a_field_cannot_hold_is_spelled_in_base64() {
         assert_eq!(value("a b").as_deref(), Some("a b"));
-        assert_eq!(value("é\r\nx: y").as_deref(), Some("=?base64?w6kNCng6IHk=?="));
+        assert_eq!(
+            value("é\r\nx: y").as_deref(),
+            Some("=?base64?w6kNCng6IHk=?=")
+        );
         assert_eq!(value(" a").as_deref(), Some("=?base64?IGE=?="));
         assert_eq!(
             value("=?base64?YQ==?=").as_deref(),

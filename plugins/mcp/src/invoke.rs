@@ -19,7 +19,8 @@ use crate::property;
 use crate::protocol::{METHOD_NOT_FOUND, UNSUPPORTED_VERSION};
 use crate::state::{ServerState, Session};
 
-/// How often a call may begin: with what was kept, and once more where the server says that it no longer knows of it.
+/// How often a call may begin: with what was kept, and once more where the server says that it no
+/// longer knows of it.
 const MAX_BEGINNINGS: usize = 2;
 
 /// How often other calls may lose or find a session while this one looks.
@@ -53,8 +54,8 @@ pub(crate) fn invoke(descriptor: &ToolDescriptor, arguments: &str) -> Result<Ans
                 last = Some(trouble);
             }
             Err(trouble) => {
-                // Some servers say so of a session that they have forgotten, and others of anything: the next call
-                // begins anew, but this one may have been made.
+                // Some servers say so of a session that they have forgotten, and others of
+                // anything: the next call begins anew, but this one may have been made.
                 if matches!(trouble.status(), Some(400 | 404 | 405 | 410)) {
                     state.forget(&session)?;
                 }
@@ -62,7 +63,10 @@ pub(crate) fn invoke(descriptor: &ToolDescriptor, arguments: &str) -> Result<Ans
             }
         }
     }
-    Err(last.map_or_else(|| Failure::upstream("the server knows no session"), Failure::from))
+    Err(last.map_or_else(
+        || Failure::upstream("the server knows no session"),
+        Failure::from,
+    ))
 }
 
 /// A session, kept or new, and a number for the request.
@@ -126,7 +130,8 @@ fn call(
     }
 }
 
-/// Whether the server says that it does not know what we hold to, so that it cannot have made the call.
+/// Whether the server says that it does not know what we hold to, so that it cannot have made the
+/// call.
 fn is_unknown(session: &Session, trouble: &ExchangeError) -> bool {
     let code = trouble.error().map(|error| error.code);
     if session.version.is_stateless() {
@@ -137,7 +142,10 @@ fn is_unknown(session: &Session, trouble: &ExchangeError) -> bool {
 }
 
 /// The arguments that are repeated in header fields.
-fn fields(descriptor: &ToolDescriptor, arguments: &RawValue) -> Result<Vec<(String, String)>, Failure> {
+fn fields(
+    descriptor: &ToolDescriptor,
+    arguments: &RawValue,
+) -> Result<Vec<(String, String)>, Failure> {
     if descriptor.headers.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,6 +1,7 @@
 //! JSON-RPC 2.0, as MCP uses it: what is written, and what may come back.
 //!
-//! Arguments and results are passed on as they were written: no number loses a digit on its way through.
+//! Arguments and results are passed on as they were written: no number loses a digit on its way
+//! through.
 
 use std::borrow::Cow;
 
@@ -82,7 +83,8 @@ impl Meta {
     }
 }
 
-/// What we offer to a server: nothing. It can ask neither the person nor a model, and sees no directory.
+/// What we offer to a server: nothing. It can ask neither the person nor a model, and sees no
+/// directory.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Capabilities {}
 
@@ -155,7 +157,9 @@ impl ServerMessage<'_> {
 
 /// The number of an error, where it is one: as it is, with a fraction of zero, or as text.
 fn code(code: Option<&RawValue>) -> i64 {
-    let text = code.map(|code| code.get().trim_matches('"')).unwrap_or_default();
+    let text = code
+        .map(|code| code.get().trim_matches('"'))
+        .unwrap_or_default();
     let whole = text.strip_suffix(".0").unwrap_or(text);
     whole.parse().unwrap_or_default()
 }

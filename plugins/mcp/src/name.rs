@@ -1,5 +1,5 @@
-//! What a model calls a tool: what the server calls it, where the APIs of models take that; else something like it that stays the same
-//! whatever other tools there are.
+//! What a model calls a tool: what the server calls it, where the APIs of models take that; else
+//! something like it that stays the same whatever other tools there are.
 
 use toolhost_sdk::adapter::name::with_digest;
 
@@ -9,11 +9,12 @@ const MAX: usize = 64;
 /// What the protocol lets a server use.
 const MAX_OWN: usize = 128;
 
-/// The tool's name here; `None` where the server's own is none: empty, too long, or with characters that could be taken
-/// for others.
+/// The tool's name here; `None` where the server's own is none: empty, too long, or with characters
+/// that could be taken for others.
 pub(crate) fn of_tool(own: &str) -> Option<String> {
-    let is_name =
-        !own.is_empty() && own.len() <= MAX_OWN && own.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+    let is_name = !own.is_empty()
+        && own.len() <= MAX_OWN
+        && own.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
     if !is_name {
         return None;
     }
@@ -21,7 +22,10 @@ pub(crate) fn of_tool(own: &str) -> Option<String> {
     if own.len() <= MAX && own.chars().all(plain) {
         return Some(own.to_owned());
     }
-    let start: String = own.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    let start: String = own
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
     Some(with_digest(&start, own, MAX))
 }
 
@@ -51,7 +55,14 @@ mod tests {
 
     #[test]
     fn what_could_be_taken_for_another_name_is_none() {
-        for bad in ["", "get ticket", "gеt", "get\u{200b}", "a\n", &"x".repeat(129)] {
+        for bad in [
+            "",
+            "get ticket",
+            "gеt",
+            "get\u{200b}",
+            "a\n",
+            &"x".repeat(129),
+        ] {
             assert_eq!(of_tool(bad), None, "{bad:?}");
         }
     }

@@ -73,8 +73,8 @@ struct InitializeParams {
     client_info: ClientInfo,
 }
 
-/// How long the first question may go unanswered before the server is taken for an older one, which may never answer what it
-/// does not know. A server that knows the question answers it from memory.
+/// How long the first question may go unanswered before the server is taken for an older one, which
+/// may never answer what it does not know. A server that knows the question answers it from memory.
 const PROBE: Duration = Duration::from_secs(4);
 
 /// Speaks to the server for the first time, in the newest way that it understands.
@@ -95,7 +95,8 @@ enum Probe {
     Older(Version),
 }
 
-/// Asks as it is done from 2026-07-28 on. Whatever else goes wrong with the question, the server may be an older one.
+/// Asks as it is done from 2026-07-28 on. Whatever else goes wrong with the question, the server
+/// may be an older one.
 fn discover(state: &mut ServerState) -> Result<Probe, Failure> {
     let mut asked = probe(state)?;
     // It names the very version that it was asked in: then it did not mean it, or could not yet.
@@ -126,7 +127,8 @@ fn probe(state: &mut ServerState) -> Result<Result<Probe, Vec<String>>, Failure>
     };
     let reply = match ask(&envelope, id, &request) {
         Ok((reply, _)) => reply,
-        // Who may not ask at all may not ask in another way; and who is overloaded must not be asked twice.
+        // Who may not ask at all may not ask in another way; and who is overloaded must not be
+        // asked twice.
         Err(trouble) => match &trouble {
             ExchangeError::Status {
                 status: 401 | 403 | 429 | 503 | 300..=399,
@@ -156,7 +158,11 @@ fn probe(state: &mut ServerState) -> Result<Result<Probe, Vec<String>>, Failure>
         return Ok(Ok(version.map_or(older, Probe::Older)));
     }
     let server = said.meta.and_then(|meta| meta.server);
-    Ok(Ok(Probe::Opened(opened(session, said.capabilities, server))))
+    Ok(Ok(Probe::Opened(opened(
+        session,
+        said.capabilities,
+        server,
+    ))))
 }
 
 /// The versions that the server names in its refusal of another.
@@ -166,7 +172,11 @@ fn supported(error: &RpcError) -> Option<Vec<String>> {
         supported: Vec<String>,
     }
     let data = error.data.as_deref()?;
-    Some(serde_json::from_str::<SupportedVersions>(data).ok()?.supported)
+    Some(
+        serde_json::from_str::<SupportedVersions>(data)
+            .ok()?
+            .supported,
+    )
 }
 
 fn unsupported(versions: &str) -> Failure {
@@ -179,7 +189,8 @@ fn unsupported(versions: &str) -> Failure {
 fn initialise(state: &mut ServerState, asked: Version) -> Result<ServerHandshake, Failure> {
     let (reply, named) = match initialised(state, asked)? {
         (Err(error), _) => {
-            let version = supported(&error).and_then(|named| Version::newest_with_sessions_of(&named));
+            let version =
+                supported(&error).and_then(|named| Version::newest_with_sessions_of(&named));
             match version.filter(|version| *version != asked) {
                 Some(version) => initialised(state, version)?,
                 None => (Err(error), None),
@@ -201,9 +212,10 @@ fn initialise(state: &mut ServerState, asked: Version) -> Result<ServerHandshake
         return Err(unsupported(&said.protocol_version));
     };
     if named.as_deref().is_some_and(|id| !is_session(id)) {
-        return Err(
-            ExchangeError::Malformed("the name of its session is not visible ASCII, or too long").into(),
-        );
+        return Err(ExchangeError::Malformed(
+            "the name of its session is not visible ASCII, or too long",
+        )
+        .into());
     }
     let session = Session { version, id: named };
     let method = "notifications/initialized";
@@ -224,7 +236,10 @@ fn initialise(state: &mut ServerState, asked: Version) -> Result<ServerHandshake
 }
 
 /// The server's word to `initialize`, and what it calls the session.
-fn initialised(state: &mut ServerState, version: Version) -> Result<(RpcReply, Option<String>), Failure> {
+fn initialised(
+    state: &mut ServerState,
+    version: Version,
+) -> Result<(RpcReply, Option<String>), Failure> {
     let id = state.next_id()?;
     let request = ClientMessage::request(
         id,
@@ -251,10 +266,12 @@ fn opened(
     capabilities: Option<&RawValue>,
     server: Option<ServerInfo<'_>>,
 ) -> ServerHandshake {
-    let offered =
-        capabilities.and_then(|said| serde_json::from_str::<BTreeMap<String, &RawValue>>(said.get()).ok());
+    let offered = capabilities
+        .and_then(|said| serde_json::from_str::<BTreeMap<String, &RawValue>>(said.get()).ok());
     let offered = offered.unwrap_or_default();
-    let says_tools = offered.get("tools").is_some_and(|said| said.get() != "null");
+    let says_tools = offered
+        .get("tools")
+        .is_some_and(|said| said.get() != "null");
     let shown = |text: &str| Some(line(text, 100)).filter(|text| !text.is_empty());
     ServerHandshake {
         session,

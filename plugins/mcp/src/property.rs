@@ -1,5 +1,6 @@
-//! Arguments whose names the APIs of models refuse (`uids[]`, `StartTime<`): each is offered under another name, and sent
-//! under its own. What the schema says of them is kept, so that it still counts.
+//! Arguments whose names the APIs of models refuse (`uids[]`, `StartTime<`): each is offered under
+//! another name, and sent under its own. What the schema says of them is kept, so that it still
+//! counts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -26,7 +27,8 @@ fn is_fit(name: &str) -> bool {
     (1..=MAX).contains(&name.len()) && name.bytes().all(plain)
 }
 
-/// Gives the members of a schema's top names that fit, wherever the schema speaks of them. Which got another one.
+/// Gives the members of a schema's top names that fit, wherever the schema speaks of them. Which
+/// got another one.
 ///
 /// # Errors
 /// A name has to change, and the schema speaks of it in a way that cannot be followed.
@@ -42,7 +44,8 @@ pub(crate) fn rename(schema: &mut Map<String, Value>) -> Result<ArgumentNames, T
 }
 
 fn assign(all: &BTreeSet<String>) -> ArgumentNames {
-    // Both spellings of each, and how many have them: one that fits stays, so it has all of its own.
+    // Both spellings of each, and how many have them: one that fits stays, so it has all of its
+    // own.
     let spellings = |key: &String| match is_fit(key) {
         true => [key.clone(), key.clone()],
         false => [sanitised(key), sanitised(&spelled_out(key))],
@@ -88,7 +91,11 @@ fn keys(schema: &Map<String, Value>, all: &mut BTreeSet<String>) {
         let parts: Vec<&Value> = match same(keyword) {
             Some(Same::One) => vec![value],
             Some(Same::List) => value.as_array().into_iter().flatten().collect(),
-            Some(Same::Map) => value.as_object().into_iter().flat_map(Map::values).collect(),
+            Some(Same::Map) => value
+                .as_object()
+                .into_iter()
+                .flat_map(Map::values)
+                .collect(),
             None => continue,
         };
         for part in parts.into_iter().filter_map(Value::as_object) {
@@ -130,7 +137,9 @@ fn change(schema: &mut Map<String, Value>, names: &ArgumentNames) -> Result<(), 
             );
         }
     }
-    let dependent = schema.get_mut("dependentRequired").and_then(Value::as_object_mut);
+    let dependent = schema
+        .get_mut("dependentRequired")
+        .and_then(Value::as_object_mut);
     dependent
         .into_iter()
         .flat_map(|map| map.values_mut())
@@ -160,18 +169,27 @@ fn change_list(list: &mut Value, names: &ArgumentNames) {
     }
 }
 
-/// The arguments under the server's own names, digit for digit. `renamed` holds pairs of our name and the server's.
+/// The arguments under the server's own names, digit for digit. `renamed` holds pairs of our name
+/// and the server's.
 ///
 /// # Errors
-/// They are no object, or one has the server's own name: nothing was said of it, so neither the schema nor what the operator provides
-/// would count for it, and it would stand where the offered one goes.
-pub(crate) fn restore(arguments: &RawValue, renamed: &[(String, String)]) -> Result<Box<RawValue>, Failure> {
+/// They are no object, or one has the server's own name: nothing was said of it, so neither the
+/// schema nor what the operator provides would count for it, and it would stand where the offered
+/// one goes.
+pub(crate) fn restore(
+    arguments: &RawValue,
+    renamed: &[(String, String)],
+) -> Result<Box<RawValue>, Failure> {
     let no_object = |_| Failure::invalid_arguments("the arguments are no object");
     if renamed.is_empty() {
         return Ok(arguments.to_owned());
     }
-    let given: BTreeMap<String, &RawValue> = serde_json::from_str(arguments.get()).map_err(no_object)?;
-    if let Some((ours, theirs)) = renamed.iter().find(|(_, theirs)| given.contains_key(theirs)) {
+    let given: BTreeMap<String, &RawValue> =
+        serde_json::from_str(arguments.get()).map_err(no_object)?;
+    if let Some((ours, theirs)) = renamed
+        .iter()
+        .find(|(_, theirs)| given.contains_key(theirs))
+    {
         let theirs = line(theirs, MAX_SHOWN);
         return Err(Failure::invalid_arguments(format!(
             "there is no argument {theirs:?}: it is given as {ours:?}"
@@ -186,7 +204,9 @@ pub(crate) fn restore(arguments: &RawValue, renamed: &[(String, String)]) -> Res
         .map(|(name, value)| (own.get(name.as_str()).copied().unwrap_or(name), *value))
         .collect();
     if sent.len() != given.len() {
-        return Err(Failure::invalid_arguments("two arguments are one to the server"));
+        return Err(Failure::invalid_arguments(
+            "two arguments are one to the server",
+        ));
     }
     serde_json::value::to_raw_value(&sent).map_err(no_object)
 }
@@ -208,11 +228,15 @@ mod tests {
     fn a_name_that_fits_stays_and_another_is_offered_under_one_that_does() {
         let fit = json!({"properties": {"a.b": {}}});
         assert_eq!(renamed(fit.clone()), (fit, vec![]));
-        let (schema, names) =
-            renamed(json!({"properties": {"uids[]": {"type": "array"}, "q": {}}, "required": ["uids[]"]}));
+        let (schema, names) = renamed(
+            json!({"properties": {"uids[]": {"type": "array"}, "q": {}}, "required": ["uids[]"]}),
+        );
         assert_eq!(names, [("uids[]".to_owned(), "uids".to_owned())]);
         assert_eq!(schema["required"], json!(["uids"]));
-        assert_eq!(schema["properties"]["uids"]["description"], "(sent as `uids[]`)");
+        assert_eq!(
+            schema["properties"]["uids"]["description"],
+            "(sent as `uids[]`)"
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// A version that is spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Version {
-    /// Written for another transport. Servers that settle on it over streamable HTTP are spoken to as those of the next one:
-    /// nothing of tools has changed between the two.
+    /// Written for another transport. Servers that settle on it over streamable HTTP are spoken to
+    /// as those of the next one: nothing of tools has changed between the two.
     #[serde(rename = "2024-11-05")]
     V2024_11_05,
     /// With sessions; an answer may be a list of messages.
@@ -51,7 +51,9 @@ impl Version {
     /// The version of this name, if it is spoken here.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|version| version.as_str() == text)
+        Self::ALL
+            .into_iter()
+            .find(|version| version.as_str() == text)
     }
 
     /// The newest of those with sessions that a server names as its own.

@@ -1,4 +1,5 @@
-//! A tool's schemas: passed on as they were written, unless something stands in them that a person could not see.
+//! A tool's schemas: passed on as they were written, unless something stands in them that a person
+//! could not see.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +18,8 @@ const MAX_SCHEMA: usize = 256 << 10;
 /// A description within a schema; a tool has one of its own.
 const MAX_WORDS: usize = 4_000;
 
-/// The members that are words for a reader. What they say is shown to the model, so it is cleaned as a tool's is.
+/// The members that are words for a reader. What they say is shown to the model, so it is cleaned
+/// as a tool's is.
 const WORDS: [&str; 3] = ["title", "description", "$comment"];
 
 /// The members that lead to another schema.
@@ -36,7 +38,8 @@ impl Schema {
     /// Reads a schema.
     ///
     /// # Errors
-    /// It is no object, too large, leads outside itself, or hides something where it cannot be taken out.
+    /// It is no object, too large, leads outside itself, or hides something where it cannot be
+    /// taken out.
     pub(crate) fn read(text: &str) -> Result<Self, ToolProblem> {
         if text.len() > MAX_SCHEMA {
             return Err(ToolProblem::TooLarge("a schema", MAX_SCHEMA));
@@ -66,7 +69,8 @@ impl Schema {
         self.value.get("type").and_then(Value::as_str) == Some("object")
     }
 
-    /// The same of arguments, which are an object in any case: a server that says no type, or `null` beside it, says nothing else.
+    /// The same of arguments, which are an object in any case: a server that says no type, or
+    /// `null` beside it, says nothing else.
     pub(crate) fn of_arguments(text: &str) -> Result<Self, ToolProblem> {
         let mut schema = Self::read(text)?;
         let is_object = match schema.value.get("type") {
@@ -100,7 +104,11 @@ impl Schema {
             .map(|(own, ours)| (ours.as_str(), own.as_str()))
             .collect();
         let required = self.value.get("required").and_then(Value::as_array);
-        let required: HashSet<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: HashSet<&str> = required
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         self.properties()
             .map(|(name, _)| Argument {
                 name: name.clone(),
@@ -112,7 +120,8 @@ impl Schema {
             .collect()
     }
 
-    /// The arguments that the server wants in header fields too: the argument, and the field's whole name.
+    /// The arguments that the server wants in header fields too: the argument, and the field's
+    /// whole name.
     ///
     /// # Errors
     /// A name that is none, or stands there twice.
@@ -147,8 +156,8 @@ impl Schema {
     }
 }
 
-/// Takes out keywords that are `null`, which no keyword of a schema can be: some languages write an empty list so; and writes
-/// lists as `items` as they are written now. Whether there were any.
+/// Takes out keywords that are `null`, which no keyword of a schema can be: some languages write an
+/// empty list so; and writes lists as `items` as they are written now. Whether there were any.
 fn mend(schema: &mut Map<String, Value>) -> bool {
     // What holds any value, or holds values by names that anybody may choose.
     const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
@@ -160,7 +169,8 @@ fn mend(schema: &mut Map<String, Value>) -> bool {
         "dependentSchemas",
     ];
     let count = schema.len();
-    schema.retain(|key, value| !value.is_null() || (VALUES.contains(&key.as_str()) && key != "enum"));
+    schema
+        .retain(|key, value| !value.is_null() || (VALUES.contains(&key.as_str()) && key != "enum"));
     let mut was_mended = schema.len() != count;
     was_mended |= update(schema);
     for (key, value) in schema
@@ -190,7 +200,9 @@ fn update(schema: &mut Map<String, Value>) -> bool {
     if !schema.get("items").is_some_and(Value::is_array) {
         return false;
     }
-    let rest = schema.remove("additionalItems").unwrap_or(Value::Bool(true));
+    let rest = schema
+        .remove("additionalItems")
+        .unwrap_or(Value::Bool(true));
     let tuple = schema.insert("items".to_owned(), rest).unwrap_or_default();
     if tuple.get(0).is_some() {
         schema.insert("prefixItems".to_owned(), tuple);
@@ -198,7 +210,8 @@ fn update(schema: &mut Map<String, Value>) -> bool {
     true
 }
 
-/// Whether every value of a schema has a spelling in a header field: one of these types, by its own word. A `null` is left out.
+/// Whether every value of a schema has a spelling in a header field: one of these types, by its own
+/// word. A `null` is left out.
 fn is_of_header(schema: &Value) -> bool {
     let is_plain = |kind: &Value| matches!(kind.as_str(), Some("string" | "integer" | "boolean"));
     match schema.get("type") {
@@ -286,7 +299,10 @@ mod tests {
             ),
             (json!({"items": []}), json!({"items": true})),
             (json!({"items": string()}), json!({"items": string()})),
-            (json!({"const": {"items": []}}), json!({"const": {"items": []}})),
+            (
+                json!({"const": {"items": []}}),
+                json!({"const": {"items": []}}),
+            ),
             (
                 json!({"properties": {"items": {}}}),
                 json!({"properties": {"items": {}}}),
@@ -298,8 +314,7 @@ mod tests {
 
     #[test]
     fn words_are_cleaned_and_what_hides_elsewhere_is_refused() {
-        let schema =
-            json!({"type": "object", "properties": {"a": {"description": "one\u{200b}\u{e0041} two"}}});
+        let schema = json!({"type": "object", "properties": {"a": {"description": "one\u{200b}\u{e0041} two"}}});
         let schema = Schema::read(&schema.to_string()).unwrap();
         let value: Value = serde_json::from_str(&schema.text).unwrap();
         assert_eq!(value["properties"]["a"]["description"], "one two");
@@ -335,11 +350,22 @@ mod tests {
     #[test]
     fn an_argument_may_be_wanted_in_a_field() {
         let schema = json!({"properties": {"region": {"type": "string", "x-mcp-header": "Region"}, "b": {}}});
-        let headers = Schema::read(&schema.to_string()).unwrap().headers().unwrap();
-        assert_eq!(headers, [("region".to_owned(), "mcp-param-region".to_owned())]);
+        let headers = Schema::read(&schema.to_string())
+            .unwrap()
+            .headers()
+            .unwrap();
+        assert_eq!(
+            headers,
+            [("region".to_owned(), "mcp-param-region".to_owned())]
+        );
         for bad in [json!("a b"), json!(7), json!("")] {
             let schema = json!({"properties": {"a": {"x-mcp-header": bad}}});
-            assert!(Schema::read(&schema.to_string()).unwrap().headers().is_err());
+            assert!(
+                Schema::read(&schema.to_string())
+                    .unwrap()
+                    .headers()
+                    .is_err()
+            );
         }
         let twice = json!({"properties": {"a": {"x-mcp-header": "R"}, "b": {"x-mcp-header": "r"}}});
         assert!(Schema::read(&twice.to_string()).unwrap().headers().is_err());

@@ -1,4 +1,5 @@
-//! Server-sent events (WHATWG HTML section 9.2), as far as MCP needs them: the data of each `message`, in order.
+//! Server-sent events (WHATWG HTML section 9.2), as far as MCP needs them: the data of each
+//! `message`, in order.
 
 use crate::exchange_error::ExchangeError;
 
@@ -20,7 +21,8 @@ pub(crate) struct EventParser {
 }
 
 impl EventParser {
-    /// Takes a piece of the body; `each` gets the data of each event that ends in it, and says whether it heard enough.
+    /// Takes a piece of the body; `each` gets the data of each event that ends in it, and says
+    /// whether it heard enough.
     ///
     /// # Errors
     /// What `each` says; an event that is too large or no text.
@@ -35,7 +37,9 @@ impl EventParser {
             }
             if !matches!(byte, b'\r' | b'\n') {
                 if self.line.len() + self.data.len() >= MAX_EVENT {
-                    return Err(ExchangeError::TooMuch("an event of its stream is too large"));
+                    return Err(ExchangeError::TooMuch(
+                        "an event of its stream is too large",
+                    ));
                 }
                 self.line.push(byte);
                 continue;
@@ -60,13 +64,14 @@ impl EventParser {
         };
         if line.is_empty() {
             let data = std::mem::take(&mut self.data);
-            let is_message = !std::mem::take(&mut self.is_other) && std::mem::take(&mut self.has_data);
+            let is_message =
+                !std::mem::take(&mut self.is_other) && std::mem::take(&mut self.has_data);
             self.has_data = false;
             // An event of nothing primes the stream; there is no message in it.
             return Ok((is_message && !data.is_empty()).then_some(data));
         }
-        let line =
-            std::str::from_utf8(line).map_err(|_| ExchangeError::Malformed("its stream is no UTF-8 text"))?;
+        let line = std::str::from_utf8(line)
+            .map_err(|_| ExchangeError::Malformed("its stream is no UTF-8 text"))?;
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {

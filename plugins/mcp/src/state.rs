@@ -1,7 +1,8 @@
-//! What is kept of the server between calls, for this caller alone: the session, and which numbers were used.
+//! What is kept of the server between calls, for this caller alone: the session, and which numbers
+//! were used.
 //!
-//! A number is used once, whatever runs beside this call: servers have answered one client with what was another's
-//! because both had asked with the same number.
+//! A number is used once, whatever runs beside this call: servers have answered one client with
+//! what was another's because both had asked with the same number.
 
 use serde::{Deserialize, Serialize};
 use toolhost_sdk::adapter::UpstreamState;
@@ -9,7 +10,8 @@ use toolhost_sdk::{Code, Failure};
 
 use crate::protocol::Version;
 
-/// How often another call may be first. Each time one of them has got on, so this many means that something is wrong.
+/// How often another call may be first. Each time one of them has got on, so this many means that
+/// something is wrong.
 const MAX_TRIES: usize = 256;
 
 /// How a server is spoken to.
@@ -46,7 +48,8 @@ impl ServerState {
         self.session.as_ref()
     }
 
-    /// A number for a request, which no other request of this caller has. What another call has kept meanwhile is seen.
+    /// A number for a request, which no other request of this caller has. What another call has
+    /// kept meanwhile is seen.
     pub(crate) fn next_id(&mut self) -> Result<u64, Failure> {
         self.change(|session| session)
     }
@@ -64,7 +67,10 @@ impl ServerState {
     }
 
     /// Writes what `next` makes of what is kept; returns the version, which no other value has.
-    fn change(&mut self, next: impl Fn(Option<Session>) -> Option<Session>) -> Result<u64, Failure> {
+    fn change(
+        &mut self,
+        next: impl Fn(Option<Session>) -> Option<Session>,
+    ) -> Result<u64, Failure> {
         for _ in 0..MAX_TRIES {
             let session = next(self.session.clone());
             let value = match &session {

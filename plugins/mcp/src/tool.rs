@@ -139,7 +139,9 @@ pub(crate) fn build(listed: &ListedTool<'_>) -> Result<Discovered, ToolProblem> 
         }
     };
     if input.was_cleaned || output.as_ref().is_some_and(|output| output.was_cleaned) {
-        notes.push("characters that cannot be seen were taken out of its schemas' descriptions".to_owned());
+        notes.push(
+            "characters that cannot be seen were taken out of its schemas' descriptions".to_owned(),
+        );
     }
     if name != own {
         notes.push("it is offered under another name".to_owned());
@@ -147,7 +149,10 @@ pub(crate) fn build(listed: &ListedTool<'_>) -> Result<Discovered, ToolProblem> 
     let headers = input.headers()?;
     let names = input.rename()?;
     for (own, name) in names.iter().take(MAX_RENAMED_NOTES) {
-        notes.push(format!("argument {:?} is offered as {name:?}", line(own, 80)));
+        notes.push(format!(
+            "argument {:?} is offered as {name:?}",
+            line(own, 80)
+        ));
     }
     let arguments = input.arguments(&names);
     let operation = operation(&headers);
@@ -178,13 +183,19 @@ pub(crate) fn build(listed: &ListedTool<'_>) -> Result<Discovered, ToolProblem> 
 }
 
 fn title(listed: &ListedTool<'_>) -> Option<String> {
-    let annotated = listed.annotations.as_ref().and_then(|said| said.title.as_deref());
+    let annotated = listed
+        .annotations
+        .as_ref()
+        .and_then(|said| said.title.as_deref());
     let title = line(listed.title.as_deref().or(annotated)?, MAX_TITLE);
     (!title.is_empty()).then_some(title)
 }
 
 fn description(listed: &ListedTool<'_>) -> String {
-    let description = clean(listed.description.as_deref().unwrap_or_default(), MAX_DESCRIPTION);
+    let description = clean(
+        listed.description.as_deref().unwrap_or_default(),
+        MAX_DESCRIPTION,
+    );
     if !description.is_empty() {
         return description;
     }
@@ -192,8 +203,9 @@ fn description(listed: &ListedTool<'_>) -> String {
 }
 
 fn effects(said: Option<&Annotations<'_>>) -> Effects {
-    let says =
-        |hint: fn(&Annotations<'_>) -> Option<bool>, otherwise| said.and_then(hint).unwrap_or(otherwise);
+    let says = |hint: fn(&Annotations<'_>) -> Option<bool>, otherwise| {
+        said.and_then(hint).unwrap_or(otherwise)
+    };
     let read_only = says(|said| said.read_only_hint, false);
     Effects {
         read_only,

@@ -17,7 +17,9 @@ use support::{
 use toolhost_sdk::{Code, Content, Failure, Response};
 
 /// A call that is answered so, by a server with sessions.
-fn answered(answer: impl Fn(&Request) -> Said + 'static) -> Result<toolhost_sdk::adapter::Answer, Failure> {
+fn answered(
+    answer: impl Fn(&Request) -> Said + 'static,
+) -> Result<toolhost_sdk::adapter::Answer, Failure> {
     let (_host, _) = host(legacy, move |request| {
         (request.method() == "tools/call").then(|| answer(request))
     });
@@ -50,7 +52,10 @@ fn arguments_go_through_digit_by_digit_and_nothing_of_the_client_with_them() {
     let got = got.borrow();
     let call = got.last().unwrap();
     assert_eq!(call.body["params"]["name"], "get_ticket");
-    assert_eq!(call.body["params"]["_meta"], json!({"progressToken": call.id()}));
+    assert_eq!(
+        call.body["params"]["_meta"],
+        json!({"progressToken": call.id()})
+    );
     assert_eq!(call.body["params"].as_object().unwrap().len(), 3);
 }
 
@@ -121,8 +126,13 @@ fn every_kind_of_block_is_passed_on() {
 
 #[test]
 fn a_structured_part_alone_is_text_too_and_one_that_is_no_object_is_only_that() {
-    let answer =
-        answered(|request| result(request, json!({"structuredContent": {"a": 1}, "content": []}))).unwrap();
+    let answer = answered(|request| {
+        result(
+            request,
+            json!({"structuredContent": {"a": 1}, "content": []}),
+        )
+    })
+    .unwrap();
     assert_eq!(answer.content, [Content::Text(r#"{"a":1}"#.into())]);
     let answer = answered(|request| result(request, json!({"structuredContent": [1]}))).unwrap();
     assert_eq!((answer.content.len(), answer.structured), (1, None));
@@ -154,7 +164,9 @@ fn an_error_of_the_protocol_is_a_failure_of_the_call() {
         (Code::InvalidArguments, "id is missing")
     );
     assert_eq!(
-        answered(|request| error(request, -32_603, "")).unwrap_err().code,
+        answered(|request| error(request, -32_603, ""))
+            .unwrap_err()
+            .code,
         Code::Upstream
     );
     for (code, expected) in [
@@ -171,7 +183,8 @@ fn an_error_of_the_protocol_is_a_failure_of_the_call() {
 fn a_stream_tells_how_far_the_call_has_come_and_ends_with_the_answer() {
     let (host, got) = host(legacy, |request| {
         let progress = |token: &Value, done: u64| {
-            let params = json!({"progressToken": token, "progress": done, "total": 2, "message": "on"});
+            let params =
+                json!({"progressToken": token, "progress": done, "total": 2, "message": "on"});
             json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
         };
         (request.method() == "tools/call").then(|| {
@@ -198,8 +211,7 @@ fn a_stream_tells_how_far_the_call_has_come_and_ends_with_the_answer() {
 #[test]
 fn what_the_server_asks_is_not_offered_but_that_we_are_there() {
     let (_host, got) = host(legacy, |request| {
-        let ask =
-            |id: Value, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}});
+        let ask = |id: Value, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}});
         (request.method() == "tools/call").then(|| {
             stream(&[
                 ask(json!(0), "ping"),
@@ -212,10 +224,16 @@ fn what_the_server_asks_is_not_offered_but_that_we_are_there() {
     });
     call(json!({})).unwrap();
     let got = got.borrow();
-    let said: Vec<&Value> = got[got.len() - 4..].iter().map(|request| &request.body).collect();
+    let said: Vec<&Value> = got[got.len() - 4..]
+        .iter()
+        .map(|request| &request.body)
+        .collect();
     assert_eq!(said[0], &json!({"jsonrpc": "2.0", "id": 0, "result": {}}));
     for (said, id) in said[1..].iter().zip([json!("a"), json!(2), json!(3)]) {
-        assert_eq!((&said["id"], &said["error"]["code"]), (&id, &json!(-32_601)));
+        assert_eq!(
+            (&said["id"], &said["error"]["code"]),
+            (&id, &json!(-32_601))
+        );
     }
     assert!(
         got.iter()
@@ -257,11 +275,13 @@ fn an_answer_to_another_request_is_nobodys() {
             Code::Upstream
         );
         let own = id.clone();
-        let first =
-            move |request: &Request| stream(&[other(request, own.clone()), answer_of(request, "mine")]);
+        let first = move |request: &Request| {
+            stream(&[other(request, own.clone()), answer_of(request, "mine")])
+        };
         assert_eq!(refused(first), Code::Upstream, "{id}");
     }
-    let none = move |request: &Request| toolhost_sdk::testing::json(200, &other(request, Value::Null));
+    let none =
+        move |request: &Request| toolhost_sdk::testing::json(200, &other(request, Value::Null));
     assert_eq!(refused(none), Code::Upstream);
 }
 
@@ -345,8 +365,14 @@ fn what_is_not_an_answer_is_refused() {
         }
     };
     assert_eq!(refused(text("text/html", "<p>".into())), Code::Upstream);
-    assert_eq!(refused(text("application/json", "{".into())), Code::Upstream);
-    assert_eq!(refused(text("application/json", "\"a\"".into())), Code::Upstream);
+    assert_eq!(
+        refused(text("application/json", "{".into())),
+        Code::Upstream
+    );
+    assert_eq!(
+        refused(text("application/json", "\"a\"".into())),
+        Code::Upstream
+    );
     assert_eq!(
         refused(text("application/json", "[".repeat(100_000))),
         Code::Upstream
@@ -360,7 +386,10 @@ fn what_is_not_an_answer_is_refused() {
         Code::Upstream,
         "it ended"
     );
-    assert_eq!(refused(|_: &Request| status(202, &Value::Null)), Code::Upstream);
+    assert_eq!(
+        refused(|_: &Request| status(202, &Value::Null)),
+        Code::Upstream
+    );
     for change in [
         |message: &mut Value| message["jsonrpc"] = json!("1.0"),
         |message: &mut Value| message["error"] = json!({"code": 1, "message": ""}),
@@ -426,8 +455,7 @@ fn a_server_without_sessions_asks_nothing() {
 
 #[test]
 fn arguments_are_repeated_in_the_fields_that_the_server_wants() {
-    let descriptor =
-        r#"{"n":"get_ticket","h":[["region","mcp-param-region"],["n","mcp-param-n"],["o","mcp-param-o"]]}"#;
+    let descriptor = r#"{"n":"get_ticket","h":[["region","mcp-param-region"],["n","mcp-param-n"],["o","mcp-param-o"]]}"#;
     let (_host, got) = host(modern, |_| None);
     call_tool(descriptor, json!({"region": "é", "n": 7, "o": null})).unwrap();
     let got = got.borrow();
@@ -445,7 +473,10 @@ fn a_block_that_is_incomplete_is_named_and_costs_no_other() {
     for (broken, why) in [
         (json!({"type": "text"}), "incomplete"),
         (json!({"type": "image", "data": "\u{a7}"}), "not base64"),
-        (json!({"type": "audio", "mimeType": "audio/wav"}), "incomplete"),
+        (
+            json!({"type": "audio", "mimeType": "audio/wav"}),
+            "incomplete",
+        ),
         (
             json!({"type": "resource", "resource": {"uri": "a"}}),
             "incomplete",
@@ -461,7 +492,10 @@ fn a_block_that_is_incomplete_is_named_and_costs_no_other() {
             .unwrap()
             .content;
         let said = format!("{:?}", blocks[0]);
-        assert!(said.contains("was left out") && said.contains(why), "{said}");
+        assert!(
+            said.contains("was left out") && said.contains(why),
+            "{said}"
+        );
         assert!(matches!(&blocks[1], Content::Text(text) if text == "good"));
     }
 }
@@ -475,7 +509,8 @@ fn bytes_may_be_of_either_alphabet_or_a_data_url() {
         "data:image/png;base64,+/+/",
         "DATA:;base64,-_-_",
     ] {
-        let content = json!({"content": [{"type": "image", "mimeType": "image/png", "data": data}]});
+        let content =
+            json!({"content": [{"type": "image", "mimeType": "image/png", "data": data}]});
         let blocks = answered(move |request| result(request, content.clone()))
             .unwrap()
             .content;

@@ -43,7 +43,10 @@ fn a_tool_is_what_its_server_says() {
     assert_eq!(tool.tool.title.as_deref(), Some("Get ticket"));
     assert_eq!(tool.tool.description, "One ticket.\nBy id.");
     assert_eq!(tool.tool.input_schema, listed["inputSchema"].to_string());
-    assert_eq!(tool.tool.output_schema, Some(listed["outputSchema"].to_string()));
+    assert_eq!(
+        tool.tool.output_schema,
+        Some(listed["outputSchema"].to_string())
+    );
     let effects = &tool.tool.effects;
     assert!(effects.read_only && !effects.destructive && effects.idempotent && !effects.open_world);
     assert_eq!(tool.descriptor, br#"{"n":"get_ticket"}"#);
@@ -80,7 +83,10 @@ fn each_request_of_a_tool_is_one_post_to_the_base_itself() {
     listed["inputSchema"]["properties"]["id"]["x-mcp-header"] = json!("Ticket");
     let found = listing(json!([listed]));
     let operation = &found.tools[0].operation;
-    assert_eq!((operation.method.as_str(), operation.path.as_str()), ("POST", ""));
+    assert_eq!(
+        (operation.method.as_str(), operation.path.as_str()),
+        ("POST", "")
+    );
     assert_eq!(
         operation.headers,
         [
@@ -92,7 +98,11 @@ fn each_request_of_a_tool_is_one_post_to_the_base_itself() {
         ]
     );
     assert_eq!(operation.content_types, ["application/json"]);
-    assert!(operation.query.is_empty() && operation.query_objects.is_empty() && operation.cookies.is_empty());
+    assert!(
+        operation.query.is_empty()
+            && operation.query_objects.is_empty()
+            && operation.cookies.is_empty()
+    );
 }
 
 #[test]
@@ -101,7 +111,8 @@ fn the_same_list_gives_the_same_answer() {
     let (one, two) = (listing(list()), listing(list()));
     assert_eq!(format!("{one:?}"), format!("{two:?}"));
     // In another version of the protocol too: a server that is renewed has the same tools.
-    let modern = pages(move |_| json!({"tools": list(), "resultType": "complete", "ttlMs": 0})).unwrap();
+    let modern =
+        pages(move |_| json!({"tools": list(), "resultType": "complete", "ttlMs": 0})).unwrap();
     assert_eq!(format!("{:?}", one.tools), format!("{:?}", modern.tools));
 }
 
@@ -122,9 +133,12 @@ fn one_bad_tool_fails_no_other() {
         with("no\u{200b}name", &|_| ()),
         with("outside", &|t| t["inputSchema"]["$ref"] =
             json!("https://evil.example/s")),
-        with("hides", &|t| t["inputSchema"]["properties"]["id"]["default"] =
-            json!("a\u{202e}")),
-        with("task", &|t| t["execution"] = json!({"taskSupport": "required"})),
+        with(
+            "hides",
+            &|t| t["inputSchema"]["properties"]["id"]["default"] = json!("a\u{202e}")
+        ),
+        with("task", &|t| t["execution"] =
+            json!({"taskSupport": "required"})),
         with(
             "header",
             &|t| t["inputSchema"]["properties"]["id"]["x-mcp-header"] = json!("a\r\nb")
@@ -134,7 +148,11 @@ fn one_bad_tool_fails_no_other() {
         tool("twice"),
         tool("Twice"),
     ]));
-    let names: Vec<_> = found.tools.iter().map(|tool| tool.tool.name.as_str()).collect();
+    let names: Vec<_> = found
+        .tools
+        .iter()
+        .map(|tool| tool.tool.name.as_str())
+        .collect();
     assert_eq!(names, ["good"]);
     let reasons: Vec<_> = found
         .skipped
@@ -159,7 +177,8 @@ fn one_bad_tool_fails_no_other() {
     );
 }
 
-/// MCP 2026-07-28: `x-mcp-header` stands at texts, integers and booleans alone; a request could not be written for others.
+/// MCP 2026-07-28: `x-mcp-header` stands at texts, integers and booleans alone; a request could not
+/// be written for others.
 #[test]
 fn a_header_field_of_a_type_that_has_no_spelling_leaves_its_tool_out_by_name() {
     let of = |name: &str, kind: Value| {
@@ -181,7 +200,11 @@ fn a_header_field_of_a_type_that_has_no_spelling_leaves_its_tool_out_by_name() {
         of("either", json!(["string", "object"])),
         without,
     ]));
-    let names: Vec<_> = found.tools.iter().map(|tool| tool.tool.name.as_str()).collect();
+    let names: Vec<_> = found
+        .tools
+        .iter()
+        .map(|tool| tool.tool.name.as_str())
+        .collect();
     assert_eq!(names, ["text", "whole", "flag", "maybe"]);
     for (skipped, name) in found
         .skipped

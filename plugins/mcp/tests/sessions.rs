@@ -51,13 +51,20 @@ fn a_server_of_today_is_asked_once_and_has_no_session() {
     let answer = call(json!({"id": "1"})).unwrap();
     assert_eq!(answer.content.len(), 1);
     call(json!({"id": "2"})).unwrap();
-    assert_eq!(methods(&got), ["server/discover", "tools/call", "tools/call"]);
+    assert_eq!(
+        methods(&got),
+        ["server/discover", "tools/call", "tools/call"]
+    );
     assert_eq!(host.cancel_note(), b"", "closing the stream says it");
 }
 
 #[test]
 fn each_older_version_is_spoken_as_it_was() {
-    for (version, is_named) in [("2024-11-05", false), ("2025-03-26", false), ("2025-06-18", true)] {
+    for (version, is_named) in [
+        ("2024-11-05", false),
+        ("2025-03-26", false),
+        ("2025-06-18", true),
+    ] {
         let (host, got) = host(
             |request| match request.method() {
                 "tools/call" => result(request, json!({"content": []})),
@@ -72,8 +79,15 @@ fn each_older_version_is_spoken_as_it_was() {
         call(json!({})).unwrap();
         let got = got.borrow();
         let call = got.last().unwrap();
-        assert_eq!(call.header("mcp-protocol-version"), is_named.then_some(version));
-        assert_eq!(call.header("mcp-session-id"), None, "the server names no session");
+        assert_eq!(
+            call.header("mcp-protocol-version"),
+            is_named.then_some(version)
+        );
+        assert_eq!(
+            call.header("mcp-session-id"),
+            None,
+            "the server names no session"
+        );
         assert_ne!(
             host.cancel_note(),
             b"",
@@ -82,7 +96,8 @@ fn each_older_version_is_spoken_as_it_was() {
     }
 }
 
-/// MCP 2026-07-28, versioning: whatever else the first question comes to, the server may be one of before.
+/// MCP 2026-07-28, versioning: whatever else the first question comes to, the server may be one of
+/// before.
 #[test]
 fn a_server_that_fails_over_the_first_question_is_begun_with_as_an_older_one() {
     let html = |code: u16| {
@@ -126,8 +141,7 @@ fn of_the_versions_that_a_server_names_the_newest_that_is_spoken_here_is_tried()
     ] {
         let of_refusal = supported.clone();
         let (_host, got) = host(legacy, move |request| {
-            let mut refusal =
-                json!({"jsonrpc": "2.0", "id": request.id(), "error": {"code": -32022, "message": "v"}});
+            let mut refusal = json!({"jsonrpc": "2.0", "id": request.id(), "error": {"code": -32022, "message": "v"}});
             refusal["error"]["data"] = json!({"supported": of_refusal, "requested": "2026-07-28"});
             (request.method() == "server/discover").then(|| status(400, &refusal))
         });
@@ -167,7 +181,10 @@ fn of_the_versions_that_a_server_names_the_newest_that_is_spoken_here_is_tried()
         (request.method() == "initialize" && is_new).then(|| status(400, &refusal))
     });
     call(json!({})).unwrap();
-    assert_eq!(got.borrow()[2].body["params"]["protocolVersion"], "2025-03-26");
+    assert_eq!(
+        got.borrow()[2].body["params"]["protocolVersion"],
+        "2025-03-26"
+    );
 }
 
 #[test]
@@ -325,16 +342,23 @@ fn no_two_requests_of_a_caller_have_one_number() {
     let got = got.borrow();
     let mut numbers = HashSet::new();
     for request in got.iter().filter(|request| !request.id().is_null()) {
-        assert!(numbers.insert(request.id().as_u64().unwrap()), "{}", request.body);
+        assert!(
+            numbers.insert(request.id().as_u64().unwrap()),
+            "{}",
+            request.body
+        );
     }
 }
 
 /// Puts a session in place while this call begins one of its own.
 fn raced(with: &'static [u8]) -> (Host, support::Got) {
-    // A second handle to the same pretended host would reset it: the state is changed through the SDK instead.
+    // A second handle to the same pretended host would reset it: the state is changed through the
+    // SDK instead.
     host(legacy, move |request| {
         if request.method() == "notifications/initialized" {
-            let kept = toolhost_sdk::adapter::UpstreamState::get().unwrap().unwrap();
+            let kept = toolhost_sdk::adapter::UpstreamState::get()
+                .unwrap()
+                .unwrap();
             toolhost_sdk::adapter::UpstreamState::set(Some(kept.version), with).unwrap();
         }
         None
@@ -388,7 +412,9 @@ fn a_session_whose_name_cannot_be_sent_back_is_refused() {
             (request.method() == "initialize").then(|| {
                 let mut response = legacy(request).unwrap();
                 response.headers.pop();
-                response.headers.push(("mcp-session-id".into(), name.clone()));
+                response
+                    .headers
+                    .push(("mcp-session-id".into(), name.clone()));
                 Ok(response)
             })
         });

@@ -30,7 +30,11 @@ fn main() {
             vec![path.clone()]
         };
         for file in files {
-            let name = file.strip_prefix(&path).unwrap_or(&file).display().to_string();
+            let name = file
+                .strip_prefix(&path)
+                .unwrap_or(&file)
+                .display()
+                .to_string();
             let name = if name.is_empty() {
                 file.file_name().unwrap().to_string_lossy().into_owned()
             } else {

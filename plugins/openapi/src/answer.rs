@@ -9,19 +9,24 @@ use crate::descriptor::OperationDescriptor;
 use crate::media_type;
 use crate::text::clean;
 
-/// How much of a failed answer's body is passed on: enough to say what was wrong with the arguments.
+/// How much of a failed answer's body is passed on: enough to say what was wrong with the
+/// arguments.
 const MAX_ERROR_BODY: usize = 4 << 10;
 
 /// What windows-1252 has from 0x80 to 0x9f, where ISO-8859-1 has control characters.
 const WINDOWS_1252: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
 
-/// Turns an answer into a result: JSON as it is and as text, text as text, pictures and sound as such, anything else as
-/// a resource. Header fields that carry a part of the answer follow as text.
+/// Turns an answer into a result: JSON as it is and as text, text as text, pictures and sound as
+/// such, anything else as a resource. Header fields that carry a part of the answer follow as text.
 ///
 /// # Errors
-/// Any status but 2xx, with status and body in `detail`: `upstream-refused-credential` for 401 and 403,
-/// `upstream-rate-limited` for 429, `upstream-unavailable` for 502 to 504, else `upstream`.
-pub fn answer(descriptor: &OperationDescriptor, tool: &str, response: Response) -> Result<Answer, Failure> {
+/// Any status but 2xx, with status and body in `detail`: `upstream-refused-credential` for 401 and
+/// 403, `upstream-rate-limited` for 429, `upstream-unavailable` for 502 to 504, else `upstream`.
+pub fn answer(
+    descriptor: &OperationDescriptor,
+    tool: &str,
+    response: Response,
+) -> Result<Answer, Failure> {
     if !response.is_success() {
         return Err(failure(&response));
     }
@@ -83,13 +88,16 @@ fn of_body(descriptor: &OperationDescriptor, tool: &str, response: Response) -> 
 }
 
 fn kind_of(response: &Response) -> String {
-    let kind = response.header("content-type").and_then(media_type::essence);
+    let kind = response
+        .header("content-type")
+        .and_then(media_type::essence);
     kind.unwrap_or_default()
 }
 
-/// The text of a body, or its bytes where it is none. The host has read it by its charset already. What is not UTF-8 after that is
-/// UTF-8 with a fault in it, where other characters of it are whole; else of a server that was written when a text was ISO-8859-1
-/// unless it said otherwise (RFC 2616 section 3.7.1), which has always meant windows-1252 (Encoding Standard, section 4.2).
+/// The text of a body, or its bytes where it is none. The host has read it by its charset already.
+/// What is not UTF-8 after that is UTF-8 with a fault in it, where other characters of it are
+/// whole; else of a server that was written when a text was ISO-8859-1 unless it said otherwise
+/// (RFC 2616 section 3.7.1), which has always meant windows-1252 (Encoding Standard, section 4.2).
 fn text(kind: &str, body: Vec<u8>) -> Result<String, Vec<u8>> {
     String::from_utf8(body).or_else(|error| {
         let bytes = error.into_bytes();
@@ -113,7 +121,8 @@ fn windows_1252(byte: u8) -> char {
     own.unwrap_or(char::from(byte))
 }
 
-/// The text goes through as it was sent: a number that JavaScript or Rust could not hold loses nothing.
+/// The text goes through as it was sent: a number that JavaScript or Rust could not hold loses
+/// nothing.
 fn json_or_text(descriptor: &OperationDescriptor, text: String) -> Answer {
     // The host reads it once more, within its own bounds.
     let is_json = serde_json::from_str::<IgnoredAny>(&text).is_ok();

@@ -1,5 +1,5 @@
-//! What a call needs to know of its operation, and nothing else: so a call costs the same for a document with ten
-//! operations or a thousand.
+//! What a call needs to know of its operation, and nothing else: so a call costs the same for a
+//! document with ten operations or a thousand.
 
 use serde::{Deserialize, Serialize};
 use toolhost_sdk::Failure;
@@ -207,7 +207,9 @@ impl OperationDescriptor {
     /// `failed`: another version of the plugin wrote it.
     pub fn read(bytes: &[u8]) -> Result<Self, Failure> {
         serde_json::from_slice(bytes).map_err(|_| {
-            Failure::failed("the tool was discovered by another version of this plugin: discover it again")
+            Failure::failed(
+                "the tool was discovered by another version of this plugin: discover it again",
+            )
         })
     }
 }

@@ -1,14 +1,16 @@
 //! The tools of a system that a document of OpenAPI 3.0, 3.1 or 3.2, or of Swagger 2.0, describes.
 //!
-//! It decides which operations of a document a model can call, what their arguments are, and how these are written into a
-//! request. It must never let a document decide where a request goes, which rights it carries, or how much work reading
-//! it makes: the host sends every request, holds each tool to the one operation that was shown when it was discovered,
-//! and everything here is bounded.
+//! It decides which operations of a document a model can call, what their arguments are, and how
+//! these are written into a request. It must never let a document decide where a request goes,
+//! which rights it carries, or how much work reading it makes: the host sends every request, holds
+//! each tool to the one operation that was shown when it was discovered, and everything here is
+//! bounded.
 //!
 //! # Tour
 //! - [`document`]: JSON or YAML to one tree; depth, size, repetition.
-//! - [`discover`]: operations to tools; [`problem`] says why one gives none. `schema` converts schemas, `reference` follows
-//!   `$ref`, `name` makes names fit for a model, and `text` of the SDK descriptions.
+//! - [`discover`]: operations to tools; [`problem`] says why one gives none. `schema` converts
+//!   schemas, `reference` follows `$ref`, `name` makes names fit for a model, and `text` of the SDK
+//!   descriptions.
 //! - [`descriptor`]: what is kept of an operation for its calls.
 //! - [`request`] and [`answer`]: a call.
 
@@ -65,8 +67,8 @@ impl Adapter for OpenApi {
     }
 }
 
-/// A request that the host does not make: all that may differ in it is an argument, such as a value that would leave its place in the
-/// path.
+/// A request that the host does not make: all that may differ in it is an argument, such as a value
+/// that would leave its place in the path.
 fn refused(error: HttpError) -> Failure {
     match error.code {
         HttpCode::InvalidRequest if !error.sent => Failure::invalid_arguments(error.message),

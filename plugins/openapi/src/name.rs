@@ -1,4 +1,5 @@
-//! Names of tools: at most 64 of `[A-Za-z0-9_-]`, and the same for the same operation wherever it stands in its document.
+//! Names of tools: at most 64 of `[A-Za-z0-9_-]`, and the same for the same operation wherever it
+//! stands in its document.
 
 use std::collections::HashMap;
 
@@ -8,9 +9,9 @@ pub(crate) use toolhost_sdk::adapter::name::{sanitised, spelled_out};
 /// What clients and models take, and the contract.
 const MAX: usize = 64;
 
-/// Gives each operation its name: its id, or its method and path. One that had to be cut, or that several
-/// operations would share, gets a suffix made of method and path, so that another operation's coming or going changes
-/// nothing about it.
+/// Gives each operation its name: its id, or its method and path. One that had to be cut, or that
+/// several operations would share, gets a suffix made of method and path, so that another
+/// operation's coming or going changes nothing about it.
 #[must_use]
 pub(crate) fn assign(operations: &[OperationKey<'_>]) -> Vec<String> {
     let plain: Vec<String> = operations
@@ -18,7 +19,11 @@ pub(crate) fn assign(operations: &[OperationKey<'_>]) -> Vec<String> {
         .map(|operation| {
             let id = operation.id.map(without_dots).filter(|id| !id.is_empty());
             id.unwrap_or_else(|| {
-                without_dots(&format!("{}_{}", operation.method.to_lowercase(), operation.path))
+                without_dots(&format!(
+                    "{}_{}",
+                    operation.method.to_lowercase(),
+                    operation.path
+                ))
             })
         })
         .collect();
@@ -33,7 +38,11 @@ pub(crate) fn assign(operations: &[OperationKey<'_>]) -> Vec<String> {
             if name.len() <= MAX && count.get(name.as_str()) == Some(&1) {
                 return name.clone();
             }
-            with_digest(name, &format!("{} {}", operation.method, operation.path), MAX)
+            with_digest(
+                name,
+                &format!("{} {}", operation.method, operation.path),
+                MAX,
+            )
         })
         .collect()
 }
@@ -49,7 +58,8 @@ pub(crate) struct OperationKey<'a> {
     pub(crate) path: &'a str,
 }
 
-/// The name of a tool: a dot is no part of it, since the APIs of models refuse a whole list for one.
+/// The name of a tool: a dot is no part of it, since the APIs of models refuse a whole list for
+/// one.
 fn without_dots(text: &str) -> String {
     sanitised(&text.replace('.', "_"))
 }
@@ -102,7 +112,9 @@ mod tests {
             named(None, "/v1.1/x.json"),
         ]);
         assert_eq!(names[0], "chat_postMessage");
-        assert!(names[1].starts_with("drive_files_list_") && names[2].starts_with("drive_files_list_"));
+        assert!(
+            names[1].starts_with("drive_files_list_") && names[2].starts_with("drive_files_list_")
+        );
         assert_ne!(names[1], names[2]);
         assert_eq!(names[3], "get_v1_1_x_json");
     }

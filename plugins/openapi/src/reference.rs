@@ -23,7 +23,8 @@ pub(crate) fn resolve<'d>(root: &'d Value, reference: &str) -> Result<&'d Value,
     if pointer.is_empty() || !pointer.starts_with('/') {
         return Err(refuse("is not a pointer into the document"));
     }
-    root.pointer(&pointer).ok_or_else(|| refuse("leads nowhere"))
+    root.pointer(&pointer)
+        .ok_or_else(|| refuse("leads nowhere"))
 }
 
 /// Follows references (of a parameter, a response, …) until something stands there itself.
@@ -111,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_circle_of_references_ends() {
-        let root = json!({"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}, "c": {"$ref": "#/d"}, "d": 7});
+        let root =
+            json!({"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}, "c": {"$ref": "#/d"}, "d": 7});
         assert!(follow(&root, &root["a"]).is_err());
         assert_eq!(follow(&root, &root["c"]).unwrap(), &json!(7));
     }

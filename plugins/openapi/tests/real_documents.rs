@@ -1,5 +1,5 @@
-//! Published documents, whole: every operation is a tool that works, or is in the list of those that cannot be, with its
-//! reason. `cargo xtask documents` installs them; `DOCUMENTS` says where.
+//! Published documents, whole: every operation is a tool that works, or is in the list of those
+//! that cannot be, with its reason. `cargo xtask documents` installs them; `DOCUMENTS` says where.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,8 +22,15 @@ fn directory(name: &str) -> PathBuf {
     PathBuf::from(all).join(name)
 }
 
-/// Tries all documents of a directory; returns tools, skipped operations by reason, and refused documents.
-fn try_all(name: &str) -> (usize, std::collections::BTreeMap<String, usize>, Vec<String>) {
+/// Tries all documents of a directory; returns tools, skipped operations by reason, and refused
+/// documents.
+fn try_all(
+    name: &str,
+) -> (
+    usize,
+    std::collections::BTreeMap<String, usize>,
+    Vec<String>,
+) {
     let (mut tools, mut skipped, mut refused) = (0, std::collections::BTreeMap::new(), Vec::new());
     let directory = directory(name);
     for file in support::documents(&directory) {

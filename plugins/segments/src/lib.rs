@@ -1,5 +1,5 @@
-//! Segments: named rules that say which contacts belong together. They are kept by the host; whose they are is the host's
-//! to know, and nothing here could name another customer's.
+//! Segments: named rules that say which contacts belong together. They are kept by the host; whose
+//! they are is the host's to know, and nothing here could name another customer's.
 
 mod create_segment;
 mod get_segment;

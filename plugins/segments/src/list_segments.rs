@@ -42,12 +42,17 @@ pub(crate) struct SegmentSummary {
     revision: u32,
 }
 
-pub(crate) fn list_segments(arguments: ListSegments, _: &Call) -> Result<Json<SegmentPage>, Failure> {
+pub(crate) fn list_segments(
+    arguments: ListSegments,
+    _: &Call,
+) -> Result<Json<SegmentPage>, Failure> {
     let page = VALUES.list(PREFIX, arguments.cursor.as_deref(), arguments.limit)?;
     let mut segments = Vec::with_capacity(page.keys.len());
     for key in page.keys {
         // One that was removed since is no longer on the page.
-        let Some(entry) = VALUES.get(&key)? else { continue };
+        let Some(entry) = VALUES.get(&key)? else {
+            continue;
+        };
         let segment: Segment = entry.json()?;
         segments.push(SegmentSummary {
             rules: u32::try_from(segment.rules.len()).unwrap_or(u32::MAX),

@@ -97,7 +97,9 @@ impl TryFrom<String> for SegmentId {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.strip_prefix("seg_")
-            .filter(|digits| digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .filter(|digits| {
+                digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit())
+            })
             .and_then(|digits| digits.parse().ok())
             .map(Self)
             .ok_or("a segment id is seg_ and twelve digits")

@@ -8,8 +8,9 @@ pub(crate) const PREFIX: &str = "segment/";
 /// Where the number of the next segment is.
 const COUNTER: &str = "next";
 
-/// How often a number is tried for while others take theirs. A turn in vain is a segment that somebody else made, and a host
-/// runs 64 calls at once; a turn is two of the 1,000 operations that a call has.
+/// How often a number is tried for while others take theirs. A turn in vain is a segment that
+/// somebody else made, and a host runs 64 calls at once; a turn is two of the 1,000 operations that
+/// a call has.
 const TURNS: usize = 128;
 
 /// Everybody of an organisation sees the same segments.
@@ -37,8 +38,8 @@ pub(crate) fn next_id() -> Result<SegmentId, Failure> {
     for _ in 0..TURNS {
         let before = VALUES.get(COUNTER)?;
         let number: u64 = before.as_ref().map_or(Ok(1), |entry| entry.json())?;
-        let id =
-            SegmentId::numbered(number).ok_or_else(|| Failure::failed("there are no more segment ids"))?;
+        let id = SegmentId::numbered(number)
+            .ok_or_else(|| Failure::failed("there are no more segment ids"))?;
         let version = before.map(|entry| entry.version);
         match VALUES.compare_and_set_json(COUNTER, version, &number.saturating_add(1)) {
             Ok(_) => return Ok(id),

@@ -50,7 +50,8 @@ pub(crate) fn update_segment(arguments: UpdateSegment, _: &Call) -> Result<Json<
 }
 
 fn outrun(id: &SegmentId) -> Failure {
-    let message =
-        format!("somebody else has changed segment {id}: read it again, and change what is there now");
+    let message = format!(
+        "somebody else has changed segment {id}: read it again, and change what is there now"
+    );
     Failure::new(Code::Conflict, message)
 }

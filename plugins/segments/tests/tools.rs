@@ -16,7 +16,12 @@ fn rule() -> Value {
 }
 
 fn make(host: &Host, name: &str) -> Value {
-    call(host, "create_segment", json!({ "name": name, "rules": [rule()] })).unwrap()
+    call(
+        host,
+        "create_segment",
+        json!({ "name": name, "rules": [rule()] }),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -91,7 +96,10 @@ fn a_change_of_what_somebody_else_has_changed_is_refused() {
     change(1, "first").unwrap();
     assert_eq!(change(1, "late").unwrap_err().code, Code::Conflict);
     let kept = call(&host, "get_segment", json!({ "id": made["id"] })).unwrap();
-    assert_eq!((&kept["name"], &kept["revision"]), (&json!("first"), &json!(2)));
+    assert_eq!(
+        (&kept["name"], &kept["revision"]),
+        (&json!("first"), &json!(2))
+    );
 }
 
 #[test]
@@ -132,7 +140,12 @@ fn a_rule_that_asks_nothing_is_refused_and_takes_no_number() {
         json!({ "field": "country", "operator": "is_set", "value": "ES" }),
         json!({ "field": "country", "operator": "like", "value": "ES" }),
     ] {
-        let failure = call(&host, "create_segment", json!({ "name": "x", "rules": [rule] })).unwrap_err();
+        let failure = call(
+            &host,
+            "create_segment",
+            json!({ "name": "x", "rules": [rule] }),
+        )
+        .unwrap_err();
         assert_eq!(failure.code, Code::InvalidArguments);
     }
     assert_eq!(make(&host, "Spain")["id"], "seg_000000000001");
@@ -145,6 +158,10 @@ fn the_schemas_that_were_built_bound_every_argument_and_name_no_customer() {
     for schemas in built {
         let input: Value = serde_json::from_str(schemas.1).unwrap();
         assert_eq!(input["additionalProperties"], json!(false), "{}", schemas.0);
-        assert!(!schemas.1.to_lowercase().contains("tenant"), "{}", schemas.0);
+        assert!(
+            !schemas.1.to_lowercase().contains("tenant"),
+            "{}",
+            schemas.0
+        );
     }
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::{Content, Failure, host};
 
-/// Bytes that a caller can fetch after the call. What one plugin keeps, no other plugin and no other customer can name.
+/// Bytes that a caller can fetch after the call. What one plugin keeps, no other plugin and no
+/// other customer can name.
 ///
 /// ```
 /// use toolhost_sdk::{Artifacts, Call, Failure, Output};

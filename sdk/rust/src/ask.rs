@@ -7,8 +7,9 @@ use crate::{Failure, schema};
 
 /// Questions to the person or to the client's model, returned as [`crate::Outcome::Ask`].
 ///
-/// The instance ends with it; the host asks, and calls the tool again with the same arguments, the answers
-/// ([`crate::Call::answer`]) and the state ([`crate::Call::state`]), which it keeps sealed in between.
+/// The instance ends with it; the host asks, and calls the tool again with the same arguments, the
+/// answers ([`crate::Call::answer`]) and the state ([`crate::Call::state`]), which it keeps sealed
+/// in between.
 #[derive(Debug, Clone, Default)]
 #[must_use = "a question is asked when the tool returns it"]
 pub struct Ask {
@@ -23,8 +24,9 @@ impl Ask {
         Self::default()
     }
 
-    /// A form for the person. Its fields are those of `T`: a flat struct of text, numbers, yes or no, and plain enums.
-    /// `id` is unique within these questions. Never ask for a password or a key: the client may show or keep it.
+    /// A form for the person. Its fields are those of `T`: a flat struct of text, numbers, yes or
+    /// no, and plain enums. `id` is unique within these questions. Never ask for a password or a
+    /// key: the client may show or keep it.
     pub fn elicit<T: JsonSchema>(self, id: &str, message: &str) -> Self {
         let form = schema::of_form::<T>();
         self.elicit_with(
@@ -41,20 +43,27 @@ impl Ask {
     /// A question to the client's model, to be answered with at most `max_tokens` tokens.
     pub fn sample(self, id: &str, prompt: &str, max_tokens: u32) -> Self {
         let message = json!({ "role": "user", "content": { "type": "text", "text": prompt } });
-        self.sample_with(id, json!({ "messages": [message], "maxTokens": max_tokens }))
+        self.sample_with(
+            id,
+            json!({ "messages": [message], "maxTokens": max_tokens }),
+        )
     }
 
-    /// A question to the client's model, with the parameters of MCP's `sampling/createMessage` spelt out.
+    /// A question to the client's model, with the parameters of MCP's `sampling/createMessage`
+    /// spelt out.
     pub fn sample_with(self, id: &str, parameters: Value) -> Self {
         self.request(id, "sampling", parameters)
     }
 
-    /// What the tool wants back with the answers, as JSON of at most 64 KiB. It says where the tool was, not who asked.
+    /// What the tool wants back with the answers, as JSON of at most 64 KiB. It says where the tool
+    /// was, not who asked.
     pub fn state(mut self, state: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(state) {
             Ok(bytes) => self.state = bytes,
             Err(error) => {
-                self.mistake = Some(Failure::failed(format!("the state has no JSON form: {error}")))
+                self.mistake = Some(Failure::failed(format!(
+                    "the state has no JSON form: {error}"
+                )))
             }
         }
         self

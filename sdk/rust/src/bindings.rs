@@ -1,4 +1,5 @@
-//! What `wit-bindgen` makes of `wit/`. On a target other than WebAssembly the types are the same and the imports abort.
+//! What `wit-bindgen` makes of `wit/`. On a target other than WebAssembly the types are the same
+//! and the imports abort.
 
 #![allow(
     missing_docs,

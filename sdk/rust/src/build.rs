@@ -1,7 +1,9 @@
-//! For a plugin's `build.rs`: schemas derived when it is built, so that the component need not carry the code that does.
+//! For a plugin's `build.rs`: schemas derived when it is built, so that the component need not
+//! carry the code that does.
 //!
-//! It makes a component about a quarter smaller. `plugins/billing` shows the three places that take part: `build.rs`,
-//! the feature `built-schemas` in `Cargo.toml`, and `schemas = built` in [`crate::export!`].
+//! It makes a component about a quarter smaller. `plugins/billing` shows the three places that take
+//! part: `build.rs`, the feature `built-schemas` in `Cargo.toml`, and `schemas = built` in
+//! [`crate::export!`].
 
 use std::fmt::Write;
 use std::path::Path;

@@ -4,7 +4,8 @@ use serde_json::Value;
 use crate::bindings::exports::toolhost::plugin::tools as wire;
 use crate::{Answer, Failure, host};
 
-/// What a tool is given beside its arguments. There is nothing in it about who calls: the host keeps that to itself.
+/// What a tool is given beside its arguments. There is nothing in it about who calls: the host
+/// keeps that to itself.
 #[derive(Debug)]
 pub struct Call {
     tool: &'static str,
@@ -13,8 +14,16 @@ pub struct Call {
 }
 
 impl Call {
-    pub(crate) const fn new(tool: &'static str, answers: Vec<wire::Answer>, state: Option<Vec<u8>>) -> Self {
-        Self { tool, answers, state }
+    pub(crate) const fn new(
+        tool: &'static str,
+        answers: Vec<wire::Answer>,
+        state: Option<Vec<u8>>,
+    ) -> Self {
+        Self {
+            tool,
+            answers,
+            state,
+        }
     }
 
     /// The name under which the tool was called.
@@ -41,7 +50,9 @@ impl Call {
             "accept" => {
                 let content = answer.content.as_deref().unwrap_or("{}");
                 Answer::Accepted(serde_json::from_str(content).map_err(|error| {
-                    Failure::invalid_arguments(format!("the answer to {id:?} does not fit: {error}"))
+                    Failure::invalid_arguments(format!(
+                        "the answer to {id:?} does not fit: {error}"
+                    ))
                 })?)
             }
             "decline" => Answer::Declined,
@@ -50,7 +61,8 @@ impl Call {
         }))
     }
 
-    /// The text that the client's model wrote in answer to [`crate::Ask::sample`], if it was asked and answered.
+    /// The text that the client's model wrote in answer to [`crate::Ask::sample`], if it was asked
+    /// and answered.
     ///
     /// # Errors
     /// `invalid-arguments` when the answer is not a message with text.
@@ -61,7 +73,10 @@ impl Call {
         // One block, or from protocol 2025-11-25 on a list of them.
         let content = message.get("content");
         let block = content.and_then(|content| content.get(0)).or(content);
-        match block.and_then(|block| block.get("text")).and_then(Value::as_str) {
+        match block
+            .and_then(|block| block.get("text"))
+            .and_then(Value::as_str)
+        {
             Some(text) => Ok(Some(text.to_owned())),
             None => Err(Failure::invalid_arguments(format!(
                 "the answer to {id:?} has no text"

@@ -1,4 +1,5 @@
-/// An enum of stable codes, open at its end: a code that this version does not know is kept as it is.
+/// An enum of stable codes, open at its end: a code that this version does not know is kept as it
+/// is.
 macro_rules! codes {
     ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+ }) => {
         $(#[doc = $about])+
@@ -85,7 +86,8 @@ codes! {
         Timeout = "timeout",
         /// The answer held something that must not reach a plugin, and was withheld.
         Reflected = "reflected",
-        /// The system could not be reached, broke off, or answered with a status or body that cannot be used.
+        /// The system could not be reached, broke off, or answered with a status or body that
+        /// cannot be used.
         Upstream = "upstream",
         /// The outside system asks to wait.
         UpstreamRateLimited = "upstream-rate-limited",

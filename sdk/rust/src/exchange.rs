@@ -1,6 +1,7 @@
 use crate::{HttpError, Pollable, Response, host};
 
-/// How much of a body is asked for at once. Enough to make the crossing cheap, little beside a call's memory.
+/// How much of a body is asked for at once. Enough to make the crossing cheap, little beside a
+/// call's memory.
 pub(crate) const CHUNK: u32 = 64 * 1024;
 
 /// A request under way, whose answer is read in parts.

@@ -1,10 +1,12 @@
 /// Makes a component of a plugin: `export!(plugin, manifest = "plugin.toml")`.
 ///
-/// `plugin` is a function `fn() -> Plugin`; the manifest's path is relative to the crate's `Cargo.toml`. It expands to
-/// three things: the manifest as a custom section of the component, a type whose two functions call [`crate::Plugin`],
-/// and the exports that lead to them. On any other target only the function's type is checked.
+/// `plugin` is a function `fn() -> Plugin`; the manifest's path is relative to the crate's
+/// `Cargo.toml`. It expands to three things: the manifest as a custom section of the component, a
+/// type whose two functions call [`crate::Plugin`], and the exports that lead to them. On any other
+/// target only the function's type is checked.
 ///
-/// `schemas = built` after the manifest takes the schemas that `build::schemas` has written, see the README.
+/// `schemas = built` after the manifest takes the schemas that `build::schemas` has written, see
+/// the README.
 #[macro_export]
 macro_rules! export {
     ($plugin:path, manifest = $manifest:literal) => {

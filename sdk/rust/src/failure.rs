@@ -66,7 +66,10 @@ impl From<HttpError> for Failure {
             code => Code::from(code),
         };
         let detail = match (error.sent, error.retry_after) {
-            (_, Some(seconds)) => Some(format!(r#"{{"sent":{},"retry_after":{seconds}}}"#, error.sent)),
+            (_, Some(seconds)) => Some(format!(
+                r#"{{"sent":{},"retry_after":{seconds}}}"#,
+                error.sent
+            )),
             (true, None) => Some(r#"{"sent":true}"#.to_owned()),
             (false, None) => None,
         };

@@ -1,4 +1,5 @@
-//! The same names as `host_wasm`, answered by [`crate::testing::Host`], so that plugins are tested on any machine.
+//! The same names as `host_wasm`, answered by [`crate::testing::Host`], so that plugins are tested
+//! on any machine.
 
 use std::cell::{Cell, RefCell};
 
@@ -77,7 +78,11 @@ pub(crate) fn emit(level: &str, message: &str) {
 }
 
 pub(crate) fn report(done: f64, total: Option<f64>, message: Option<&str>) {
-    testing::with(|state| state.progress.push((done, total, message.map(str::to_owned))));
+    testing::with(|state| {
+        state
+            .progress
+            .push((done, total, message.map(str::to_owned)))
+    });
 }
 
 pub(crate) mod kv {
@@ -111,7 +116,10 @@ pub(crate) mod kv {
     pub(crate) fn delete(scope: &str, key: &str) -> Result<bool, Failure> {
         check(scope, key)?;
         Ok(testing::with(|state| {
-            state.kv.remove(&(scope.to_owned(), key.to_owned())).is_some()
+            state
+                .kv
+                .remove(&(scope.to_owned(), key.to_owned()))
+                .is_some()
         }))
     }
 
@@ -214,7 +222,9 @@ pub(crate) mod artifacts {
     use crate::testing;
 
     pub(crate) fn put(wanted: &NewArtifact) -> Result<String, Failure> {
-        if !matches!(wanted.scope.as_str(), "shared" | "personal") || !wanted.mime_type.contains('/') {
+        if !matches!(wanted.scope.as_str(), "shared" | "personal")
+            || !wanted.mime_type.contains('/')
+        {
             let why = "the scope is unknown or the mime-type is not type/subtype";
             return Err(crate::Failure::invalid_arguments(why).into());
         }
@@ -234,7 +244,9 @@ pub(crate) mod artifacts {
 
     #[expect(clippy::unnecessary_wraps, reason = "the signature is the contract's")]
     pub(crate) fn get(id: &str) -> Result<Option<Artifact>, Failure> {
-        Ok(testing::with(|state| state.artifacts.get(id).cloned().flatten()))
+        Ok(testing::with(|state| {
+            state.artifacts.get(id).cloned().flatten()
+        }))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the signature is the contract's")]

@@ -68,7 +68,8 @@ impl<'a> Http<'a> {
     }
 }
 
-/// A request that is being put together. Nothing is encoded here: the host does it, so a value cannot leave its place.
+/// A request that is being put together. Nothing is encoded here: the host does it, so a value
+/// cannot leave its place.
 #[derive(Debug, Clone)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct Request {
@@ -79,7 +80,9 @@ pub struct Request {
 impl Request {
     /// The value of a `{name}` of the path template.
     pub fn param(mut self, name: &str, value: impl ToString) -> Self {
-        self.wire.parameters.push((name.to_owned(), value.to_string()));
+        self.wire
+            .parameters
+            .push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -109,7 +112,8 @@ impl Request {
         self
     }
 
-    /// A JSON body, with its `content-type`. A value that has no JSON form is an error of [`Self::send`].
+    /// A JSON body, with its `content-type`. A value that has no JSON form is an error of
+    /// [`Self::send`].
     pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_vec(value) {
             Ok(body) => self.header("content-type", "application/json").body(body),
@@ -136,7 +140,8 @@ impl Request {
         })
     }
 
-    /// Begins it and returns at once: to read an answer in parts, or to wait for several with [`crate::join`].
+    /// Begins it and returns at once: to read an answer in parts, or to wait for several with
+    /// [`crate::join`].
     ///
     /// # Errors
     /// When it was refused before anything was sent.
@@ -178,7 +183,8 @@ impl Response {
         retry_after(&self.headers)
     }
 
-    /// The scope that the credential lacks for this, where the outside system says so (RFC 6750 section 3.1). For adapters.
+    /// The scope that the credential lacks for this, where the outside system says so (RFC 6750
+    /// section 3.1). For adapters.
     #[must_use]
     pub fn missing_scope(&self) -> Option<&str> {
         missing_scope(&self.headers)
@@ -187,8 +193,8 @@ impl Response {
     /// The answer itself if its status is 2xx.
     ///
     /// # Errors
-    /// For any other, with the status: `upstream-refused-credential` for 401 and 403, `upstream-rate-limited` for 429,
-    /// `upstream-unavailable` for 502 to 504, else `upstream`.
+    /// For any other, with the status: `upstream-refused-credential` for 401 and 403,
+    /// `upstream-rate-limited` for 429, `upstream-unavailable` for 502 to 504, else `upstream`.
     pub fn success(self) -> Result<Self, HttpError> {
         if self.is_success() {
             return Ok(self);
@@ -203,7 +209,10 @@ impl Response {
     pub fn json<T: DeserializeOwned>(self) -> Result<T, HttpError> {
         let answer = self.success()?;
         serde_json::from_slice(&answer.body).map_err(|error| {
-            HttpError::upstream(format!("the upstream's answer is not as expected: {error}"), None)
+            HttpError::upstream(
+                format!("the upstream's answer is not as expected: {error}"),
+                None,
+            )
         })
     }
 }

@@ -8,8 +8,8 @@ pub struct HttpError {
     pub code: HttpCode,
     /// One sentence for a person, with nothing secret in it.
     pub message: String,
-    /// Whether bytes of the request may have left the host. If so, do not blindly repeat a request that changes
-    /// something.
+    /// Whether bytes of the request may have left the host. If so, do not blindly repeat a request
+    /// that changes something.
     pub sent: bool,
     /// The status, where there was an answer but not a successful one.
     pub status: Option<u16>,

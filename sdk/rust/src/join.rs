@@ -1,7 +1,8 @@
 use crate::exchange::CHUNK;
 use crate::{Exchange, Head, HttpError, Response, host};
 
-/// Waits for several answers side by side. They come back in the order given, each with its own error.
+/// Waits for several answers side by side. They come back in the order given, each with its own
+/// error.
 ///
 /// ```no_run
 /// # use toolhost_sdk::{Http, HttpError, join};
@@ -21,12 +22,17 @@ pub fn join(exchanges: Vec<Exchange>) -> Vec<Result<Response, HttpError>> {
         let waiting: Vec<(usize, host::Pollable)> = slots
             .iter()
             .enumerate()
-            .filter_map(|(at, slot)| slot.exchange.as_ref().map(|exchange| (at, exchange.subscribe())))
+            .filter_map(|(at, slot)| {
+                slot.exchange
+                    .as_ref()
+                    .map(|exchange| (at, exchange.subscribe()))
+            })
             .collect();
         if waiting.is_empty() {
             break;
         }
-        let pollables: Vec<&host::Pollable> = waiting.iter().map(|(_, pollable)| pollable).collect();
+        let pollables: Vec<&host::Pollable> =
+            waiting.iter().map(|(_, pollable)| pollable).collect();
         let ready: Vec<usize> = host::poll(&pollables)
             .into_iter()
             .filter_map(|ready| Some(waiting.get(usize::try_from(ready).ok()?)?.0))
@@ -61,7 +67,9 @@ impl Slot {
     }
 
     fn step(&mut self) {
-        let Some(exchange) = &self.exchange else { return };
+        let Some(exchange) = &self.exchange else {
+            return;
+        };
         let outcome = if self.head.is_none() {
             exchange.try_head().map(|head| {
                 self.head = head;

@@ -3,7 +3,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{Failure, host};
 
-/// Small values that outlive a call. What one plugin keeps, no other plugin and no other customer can name.
+/// Small values that outlive a call. What one plugin keeps, no other plugin and no other customer
+/// can name.
 #[derive(Debug, Clone, Copy)]
 pub struct Kv {
     scope: &'static str,
@@ -99,11 +100,17 @@ impl Kv {
         })
     }
 
-    /// Writes only when the key's version is `expected` (`None`: when there is no such key); returns the new version.
+    /// Writes only when the key's version is `expected` (`None`: when there is no such key);
+    /// returns the new version.
     ///
     /// # Errors
     /// `conflict` when it is not; otherwise as [`Self::put`].
-    pub fn compare_and_set(self, key: &str, expected: Option<u64>, value: &[u8]) -> Result<u64, Failure> {
+    pub fn compare_and_set(
+        self,
+        key: &str,
+        expected: Option<u64>,
+        value: &[u8],
+    ) -> Result<u64, Failure> {
         Ok(host::kv::compare_and_set(self.scope, key, expected, value)?)
     }
 

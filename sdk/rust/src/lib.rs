@@ -1,14 +1,18 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # Tour
-//! - [`Plugin`] and [`Tool`]: what is offered. `schema` derives the JSON Schemas, once, when the host asks.
-//! - [`Call`]: what a tool is given beside its arguments; [`Reply`] and its kinds: what it may return.
+//! - [`Plugin`] and [`Tool`]: what is offered. `schema` derives the JSON Schemas, once, when the
+//!   host asks.
+//! - [`Call`]: what a tool is given beside its arguments; [`Reply`] and its kinds: what it may
+//!   return.
 //! - [`Failure`] and [`Code`]: how a tool says no.
-//! - [`Http`], [`Request`], [`Response`], [`Exchange`], [`join`]: requests to the connections of the manifest.
+//! - [`Http`], [`Request`], [`Response`], [`Exchange`], [`join`]: requests to the connections of
+//!   the manifest.
 //! - [`Kv`], [`Artifacts`], [`log`], [`Call::progress`]: the other imports.
 //! - [`Ask`] and [`Answer`]: asking the person or the client's model.
 //! - [`export!`]: the one macro.
-//! - `adapter` (feature `adapter`): for plugins that turn a described system into tools, with `export_adapter!`.
+//! - `adapter` (feature `adapter`): for plugins that turn a described system into tools, with
+//!   `export_adapter!`.
 //! - [`testing`]: a host to test against, on your own machine.
 
 #[doc(hidden)]

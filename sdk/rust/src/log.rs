@@ -1,4 +1,5 @@
-//! Lines for the operator: never seen by the model. Cleaned of control characters, cut at 4 KiB, at most 1,000 a call.
+//! Lines for the operator: never seen by the model. Cleaned of control characters, cut at 4 KiB, at
+//! most 1,000 a call.
 
 use crate::host;
 

@@ -111,8 +111,9 @@ impl Output {
 }
 
 impl Content {
-    /// Says something about the block: `annotations` (JSON text, an object of MCP), and of a link also `title`, `description`
-    /// and `size` in bytes. What was said before stays, unless it is said anew.
+    /// Says something about the block: `annotations` (JSON text, an object of MCP), and of a link
+    /// also `title`, `description` and `size` in bytes. What was said before stays, unless it is
+    /// said anew.
     #[must_use]
     pub fn with_meta(self, meta: Vec<(String, String)>) -> Self {
         if meta.is_empty() {
@@ -157,19 +158,31 @@ impl Content {
                 mime_type: Some(mime_type),
                 ..block("audio")
             },
-            Self::ResourceLink { uri, name, mime_type } => wire::Content {
+            Self::ResourceLink {
+                uri,
+                name,
+                mime_type,
+            } => wire::Content {
                 uri: Some(uri),
                 name: Some(name),
                 mime_type,
                 ..block("resource-link")
             },
-            Self::TextResource { uri, mime_type, text } => wire::Content {
+            Self::TextResource {
+                uri,
+                mime_type,
+                text,
+            } => wire::Content {
                 uri: Some(uri),
                 text: Some(text),
                 mime_type,
                 ..block("resource")
             },
-            Self::BlobResource { uri, mime_type, data } => wire::Content {
+            Self::BlobResource {
+                uri,
+                mime_type,
+                data,
+            } => wire::Content {
                 uri: Some(uri),
                 data: Some(data),
                 mime_type,
@@ -232,6 +245,9 @@ mod tests {
         let block = Content::Text(String::new())
             .with_meta(vec![pair("title", "a"), pair("size", "1")])
             .with_meta(vec![pair("title", "b")]);
-        assert_eq!(block.into_wire().meta, [pair("size", "1"), pair("title", "b")]);
+        assert_eq!(
+            block.into_wire().meta,
+            [pair("size", "1"), pair("title", "b")]
+        );
     }
 }

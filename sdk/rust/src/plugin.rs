@@ -5,7 +5,8 @@ use crate::{Call, Code, Failure, Tool};
 #[doc(hidden)]
 pub type BuiltSchemas = (&'static str, &'static str, Option<&'static str>);
 
-/// The tools of a plugin. It is built anew for every call, so building it must be cheap: no I/O, nothing computed.
+/// The tools of a plugin. It is built anew for every call, so building it must be cheap: no I/O,
+/// nothing computed.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Plugin {
@@ -33,7 +34,10 @@ impl Plugin {
         let mut described: Vec<wire::Tool> = Vec::with_capacity(self.tools.len());
         for tool in &self.tools {
             if described.iter().any(|known| known.name == tool.name) {
-                return Err(Failure::failed(format!("tool {:?} stands twice", tool.name)));
+                return Err(Failure::failed(format!(
+                    "tool {:?} stands twice",
+                    tool.name
+                )));
             }
             let (input, output) = tool.schemas()?;
             described.push(tool.describe(input, output));
@@ -48,8 +52,12 @@ impl Plugin {
     #[doc(hidden)]
     pub fn describe_built(&self, built: &[BuiltSchemas]) -> Result<Vec<wire::Tool>, Failure> {
         let describe = |tool: &Tool| match built.iter().find(|schemas| schemas.0 == tool.name) {
-            Some((_, input, output)) => Ok(tool.describe((*input).to_owned(), output.map(str::to_owned))),
-            None => Err(Failure::failed("build.rs has written no schemas for a tool")),
+            Some((_, input, output)) => {
+                Ok(tool.describe((*input).to_owned(), output.map(str::to_owned)))
+            }
+            None => Err(Failure::failed(
+                "build.rs has written no schemas for a tool",
+            )),
         };
         self.tools.iter().map(describe).collect()
     }
@@ -57,7 +65,8 @@ impl Plugin {
     /// Runs one call.
     ///
     /// # Errors
-    /// The tool's failure, or `invalid-arguments` when there is no such tool or its arguments do not fit.
+    /// The tool's failure, or `invalid-arguments` when there is no such tool or its arguments do
+    /// not fit.
     pub fn invoke(&self, invocation: wire::Invocation) -> Result<wire::Outcome, Failure> {
         let Some(tool) = self.tools.iter().find(|tool| tool.name == invocation.name) else {
             return Err(Failure::new(

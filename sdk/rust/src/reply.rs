@@ -15,8 +15,8 @@ pub trait Reply {
     fn into_wire(self) -> Result<wire::Outcome, Failure>;
 }
 
-/// A structured result: it goes to programs as JSON, whose schema is derived from the type, and to the model as the
-/// same JSON in a text block.
+/// A structured result: it goes to programs as JSON, whose schema is derived from the type, and to
+/// the model as the same JSON in a text block.
 ///
 /// The type must be a struct (or a map): MCP wants an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

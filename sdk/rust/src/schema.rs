@@ -5,8 +5,9 @@ use schemars::transform::RestrictFormats;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-/// The schema of a tool's arguments: always an object, and closed. A member that no field stands for is refused by the
-/// host even where the struct has no `deny_unknown_fields`, unless the struct itself collects the rest (`flatten`).
+/// The schema of a tool's arguments: always an object, and closed. A member that no field stands
+/// for is refused by the host even where the struct has no `deny_unknown_fields`, unless the struct
+/// itself collects the rest (`flatten`).
 pub(crate) fn of_arguments<T: JsonSchema>() -> Schema {
     let mut schema = settings()
         .for_deserialize()
@@ -68,8 +69,8 @@ pub(crate) fn is_object(schema: &Schema) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("object")
 }
 
-/// Subschemas stand where they are used, since several clients of MCP do not follow `$ref`; and `format` says only what
-/// the standard knows, since some complain about Rust's `uint32`.
+/// Subschemas stand where they are used, since several clients of MCP do not follow `$ref`; and
+/// `format` says only what the standard knows, since some complain about Rust's `uint32`.
 fn settings() -> SchemaSettings {
     SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)

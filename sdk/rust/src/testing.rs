@@ -57,7 +57,8 @@ pub(crate) fn with<T>(act: impl FnOnce(&mut State) -> T) -> T {
     STATE.with_borrow_mut(act)
 }
 
-/// Asks the test for an answer. The closure is taken out while it runs, so that it may use the host itself.
+/// Asks the test for an answer. The closure is taken out while it runs, so that it may use the host
+/// itself.
 pub(crate) fn answer(request: &SentRequest) -> Result<wire::Response, wire::HttpFailure> {
     let fail = |error: HttpError| wire::HttpFailure {
         code: error.code.as_str().to_owned(),
@@ -86,7 +87,8 @@ pub(crate) fn answer(request: &SentRequest) -> Result<wire::Response, wire::Http
     })
 }
 
-/// The pretended host of this thread. A new one begins with nothing; dropping it forgets everything.
+/// The pretended host of this thread. A new one begins with nothing; dropping it forgets
+/// everything.
 #[derive(Debug)]
 pub struct Host(());
 
@@ -124,7 +126,12 @@ impl Host {
     ///
     /// # Errors
     /// The tool's failure.
-    pub fn invoke(&self, plugin: &Plugin, tool: &str, arguments: Value) -> Result<Returned, Failure> {
+    pub fn invoke(
+        &self,
+        plugin: &Plugin,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<Returned, Failure> {
         self.resume(plugin, tool, arguments, &[], None)
     }
 
@@ -160,7 +167,8 @@ impl Host {
                     .requests
                     .into_iter()
                     .map(|request| {
-                        let parameters = serde_json::from_str(&request.parameters).unwrap_or(Value::Null);
+                        let parameters =
+                            serde_json::from_str(&request.parameters).unwrap_or(Value::Null);
                         (request.id, request.kind, parameters)
                     })
                     .collect(),
@@ -235,7 +243,8 @@ impl Returned {
 /// # Errors
 /// When the value has no JSON form.
 pub fn json(status: u16, body: &impl serde::Serialize) -> Result<Response, HttpError> {
-    let body = serde_json::to_vec(body).map_err(|error| failing(HttpCode::Upstream, &error.to_string()))?;
+    let body = serde_json::to_vec(body)
+        .map_err(|error| failing(HttpCode::Upstream, &error.to_string()))?;
     Ok(Response {
         status,
         headers: vec![("content-type".into(), "application/json".into())],

@@ -57,8 +57,9 @@ pub enum CacheScope {
 impl Tool {
     /// A tool from a function `fn(Arguments, &Call) -> Result<impl Reply, Failure>`.
     ///
-    /// The name is `[A-Za-z0-9_-]`, 1 to 64 characters. Until something else is said, a tool counts as one that may
-    /// change and destroy, may not be repeated, and reaches nothing that others write.
+    /// The name is `[A-Za-z0-9_-]`, 1 to 64 characters. Until something else is said, a tool counts
+    /// as one that may change and destroy, may not be repeated, and reaches nothing that others
+    /// write.
     pub fn new<A, R, F>(name: &'static str, function: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,
@@ -167,7 +168,10 @@ impl Tool {
         if !schema::is_object(&input) {
             return refuse("its arguments are not a struct, and MCP wants an object");
         }
-        if output.as_ref().is_some_and(|output| !schema::is_object(output)) {
+        if output
+            .as_ref()
+            .is_some_and(|output| !schema::is_object(output))
+        {
             return refuse("its result is not a struct, and MCP wants an object: wrap it in one");
         }
         Ok((
@@ -176,7 +180,11 @@ impl Tool {
         ))
     }
 
-    pub(crate) fn describe(&self, input_schema: String, output_schema: Option<String>) -> wire::Tool {
+    pub(crate) fn describe(
+        &self,
+        input_schema: String,
+        output_schema: Option<String>,
+    ) -> wire::Tool {
         wire::Tool {
             name: self.name.to_owned(),
             title: self.title.map(str::to_owned),

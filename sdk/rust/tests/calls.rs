@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use toolhost_sdk::testing::{self, Host, Returned};
 use toolhost_sdk::{
-    Answer, Artifacts, Ask, Call, Code, Content, Failure, Http, HttpCode, Json, Kv, Outcome, Output, Plugin,
-    Tool, join, log,
+    Answer, Artifacts, Ask, Call, Code, Content, Failure, Http, HttpCode, Json, Kv, Outcome,
+    Output, Plugin, Tool, join, log,
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -72,7 +72,10 @@ struct Confirm {
 
 fn ask(arguments: Get, call: &Call) -> Result<Outcome<Json<Invoice>>, Failure> {
     match call.answer::<Confirm>("confirm")? {
-        None => Ok(Ask::new().elicit::<Confirm>("confirm", "Sure?").state(&7).into()),
+        None => Ok(Ask::new()
+            .elicit::<Confirm>("confirm", "Sure?")
+            .state(&7)
+            .into()),
         Some(Answer::Accepted(Confirm { yes: true, .. })) => {
             assert_eq!(call.state::<u32>()?, Some(7));
             Ok(Outcome::Complete(Json(Invoice { id: arguments.id })))
@@ -98,7 +101,10 @@ fn keep(arguments: Get, _: &Call) -> Result<String, Failure> {
     assert_eq!(conflict.code, Code::Conflict);
     assert_eq!(Kv::shared().get(&arguments.id)?, None);
     let kept: u32 = kv.get(&arguments.id)?.unwrap().json()?;
-    assert_eq!(kv.list("", None, 10)?.keys, std::slice::from_ref(&arguments.id));
+    assert_eq!(
+        kv.list("", None, 10)?.keys,
+        std::slice::from_ref(&arguments.id)
+    );
     assert!(kv.delete(&arguments.id)? && !kv.delete(&arguments.id)?);
     let file = Artifacts::shared()
         .name("a.txt")
@@ -166,7 +172,10 @@ fn an_answer_that_is_not_a_success_is_not_read_as_one() {
     );
     assert_eq!(failure.detail.as_deref(), Some(r#"{"sent":true}"#));
     assert!(!failure.message.contains("trace"));
-    assert_eq!(refused("get", json!({ "id": "broken" })).code, Code::Upstream);
+    assert_eq!(
+        refused("get", json!({ "id": "broken" })).code,
+        Code::Upstream
+    );
     assert_eq!(
         refused("get", json!({ "id": "cut" })),
         Failure::new(Code::Timeout, "too slow")
@@ -187,21 +196,31 @@ fn a_host_that_grants_nothing_denies() {
 #[test]
 fn several_answers_are_waited_for_side_by_side_and_keep_their_order() {
     let host = answering();
-    let Returned::Complete(output) = host.invoke(&plugin(), "both", json!({ "id": "first" })).unwrap() else {
+    let Returned::Complete(output) = host
+        .invoke(&plugin(), "both", json!({ "id": "first" }))
+        .unwrap()
+    else {
         panic!()
     };
     assert_eq!(
         output.content,
         [Content::Text("first".into()), Content::Text("other".into())]
     );
-    assert_eq!(host.progress(), [(1.0, Some(2.0), None), (2.0, Some(2.0), None)]);
-    assert_eq!(host.log(), [("info".to_owned(), "both are there".to_owned())]);
+    assert_eq!(
+        host.progress(),
+        [(1.0, Some(2.0), None), (2.0, Some(2.0), None)]
+    );
+    assert_eq!(
+        host.log(),
+        [("info".to_owned(), "both are there".to_owned())]
+    );
 }
 
 #[test]
 fn a_question_ends_the_call_and_the_answer_resumes_it() {
     let (host, plugin, arguments) = (Host::new(), plugin(), json!({ "id": "in_1" }));
-    let Returned::InputRequired { requests, state } = host.invoke(&plugin, "ask", arguments.clone()).unwrap()
+    let Returned::InputRequired { requests, state } =
+        host.invoke(&plugin, "ask", arguments.clone()).unwrap()
     else {
         panic!()
     };
@@ -236,7 +255,9 @@ fn a_question_ends_the_call_and_the_answer_resumes_it() {
     // Only an accepted yes is one: neither a no, nor what this version does not know.
     for action in ["decline", "cancel", "later"] {
         assert_eq!(
-            resume(action, Some(json!({ "yes": true }))).unwrap_err().code,
+            resume(action, Some(json!({ "yes": true })))
+                .unwrap_err()
+                .code,
             Code::Denied
         );
     }

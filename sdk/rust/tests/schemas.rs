@@ -55,7 +55,9 @@ fn input(tool: Tool) -> Value {
 }
 
 fn paged(_: Arguments, _: &Call) -> Result<Json<Page>, Failure> {
-    Ok(Json(Page { invoices: Vec::new() }))
+    Ok(Json(Page {
+        invoices: Vec::new(),
+    }))
 }
 
 #[test]
@@ -107,7 +109,8 @@ fn a_struct_that_collects_the_rest_stays_open() {
 #[test]
 fn a_result_has_the_schema_of_its_type_and_blocks_have_none() {
     let described = Plugin::new().tool(tool(paged)).describe().unwrap();
-    let schema: Value = serde_json::from_str(described[0].output_schema.as_deref().unwrap()).unwrap();
+    let schema: Value =
+        serde_json::from_str(described[0].output_schema.as_deref().unwrap()).unwrap();
     assert_eq!(
         (&schema["type"], &schema["required"]),
         (&json!("object"), &json!(["invoices"]))
@@ -117,7 +120,9 @@ fn a_result_has_the_schema_of_its_type_and_blocks_have_none() {
         Ok(Output::default())
     }
     fn asking(_: Open, _: &Call) -> Result<Outcome<Json<Page>>, Failure> {
-        Ok(Outcome::Complete(Json(Page { invoices: Vec::new() })))
+        Ok(Outcome::Complete(Json(Page {
+            invoices: Vec::new(),
+        })))
     }
     assert_eq!(
         Plugin::new().tool(tool(blocks)).describe().unwrap()[0].output_schema,

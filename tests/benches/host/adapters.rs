@@ -1,5 +1,5 @@
-//! Tools of a described system: looking at GitHub's document, starting with what was found before, and a call against the same
-//! call of a plugin.
+//! Tools of a described system: looking at GitHub's document, starting with what was found before,
+//! and a call against the same call of a plugin.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +42,8 @@ struct Rooms {
 impl Rooms {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let sink: Arc<dyn Sink> = Arc::new(JsonLinesSink::open(&place.path().join("audit.jsonl")).unwrap());
+        let sink: Arc<dyn Sink> =
+            Arc::new(JsonLinesSink::open(&place.path().join("audit.jsonl")).unwrap());
         let network = Arc::new(Network::system().unwrap());
         let egress = Arc::new(Egress::new(network, BTreeMap::new(), Arc::clone(&sink)).unwrap());
         let settings = SandboxSettings {
@@ -90,15 +91,21 @@ fn described(
 }
 
 async fn discovered(adapter: &AdapterComponent, document: Vec<u8>) -> contract::Discovery {
-    adapter.discover(document, None, &[]).await.unwrap().unwrap()
+    adapter
+        .discover(document, None, &[])
+        .await
+        .unwrap()
+        .unwrap()
 }
 
-/// What starting with a document takes that an adapter has seen before: all of it, from its file to the catalogue.
+/// What starting with a document takes that an adapter has seen before: all of it, from its file to
+/// the catalogue.
 async fn warm(adapter: &AdapterComponent, connection: &CheckedConnection, file: &Path) -> Duration {
     let started = Instant::now();
     let found = discovered(adapter, std::fs::read(file).unwrap()).await;
     let catalogue =
-        Catalogue::from_plugins(vec![], vec![described(adapter, connection, found.tools)], 1).unwrap();
+        Catalogue::from_plugins(vec![], vec![described(adapter, connection, found.tools)], 1)
+            .unwrap();
     let took = started.elapsed();
     drop(catalogue);
     took
@@ -122,7 +129,10 @@ async fn github() -> Table {
     }
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let one = |time: Duration| vec![format!("{:.0}", millis(time))];
-    let mut table = Table::new(format!("GitHub's document, {count} tools"), &["p50", "worst"]);
+    let mut table = Table::new(
+        format!("GitHub's document, {count} tools"),
+        &["p50", "worst"],
+    );
     table.judged(
         "looked at for the first time, ms",
         one(looked),
@@ -135,7 +145,12 @@ async fn github() -> Table {
         format!("{:.1}", millis(quantile(&warm_starts, 1.0))),
     ];
     let name = format!("from file to catalogue, seen before, ms, n = {STARTS}");
-    table.judged(name, cells, Target::AtMost(100.0), millis(median(&warm_starts)));
+    table.judged(
+        name,
+        cells,
+        Target::AtMost(100.0),
+        millis(median(&warm_starts)),
+    );
     table
 }
 
@@ -166,9 +181,14 @@ async fn calls() -> Table {
     let adapter = rooms.adapter().await;
     let connection = open(&upstream().await);
     let found = discovered(&adapter, document().to_string().into_bytes()).await;
-    let plugin = rooms.sandbox.load(&guests::component("billing")).await.unwrap();
+    let plugin = rooms
+        .sandbox
+        .load(&guests::component("billing"))
+        .await
+        .unwrap();
     let connections = BTreeMap::from([(connection.name.clone(), connection.clone())]);
-    let grant = Grant::resolve(plugin.manifest().unwrap(), &connections, &Limits::default()).unwrap();
+    let grant =
+        Grant::resolve(plugin.manifest().unwrap(), &connections, &Limits::default()).unwrap();
     let tools = plugin.describe().await.unwrap();
     let api = CheckedConnection::new(Connection {
         name: toolhost_policy::ConnectionName::parse("api").unwrap(),
@@ -213,7 +233,12 @@ async fn once(tools: Arc<Tools>, binding: Binding, tool: &'static str) {
         unreachable!()
     };
     let called = tools
-        .call(&binding, tool, ModelArgs::new(members), CallOptions::default())
+        .call(
+            &binding,
+            tool,
+            ModelArgs::new(members),
+            CallOptions::default(),
+        )
         .await;
     called.unwrap();
 }

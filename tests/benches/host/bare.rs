@@ -1,12 +1,13 @@
-//! The least that a safe call can cost: wasmtime with the settings of the host, a fresh instance, and nothing else.
+//! The least that a safe call can cost: wasmtime with the settings of the host, a fresh instance,
+//! and nothing else.
 
 use std::time::Duration;
 
 use toolhost_sandbox::contract::{Failure, Invocation, Outcome};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, ResourceTable};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreLimits,
-    StoreLimitsBuilder, UpdateDeadline, WasmFeatures,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+    StoreLimits, StoreLimitsBuilder, UpdateDeadline, WasmFeatures,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -60,7 +61,11 @@ impl Bare {
                 std::thread::sleep(Duration::from_millis(10));
             }
         });
-        Self { engine, pre, invoke }
+        Self {
+            engine,
+            pre,
+            invoke,
+        }
     }
 
     /// One call in a fresh store.

@@ -19,7 +19,8 @@ const ROUNDS: usize = 25;
 const TIMES: usize = 200;
 
 /// As long as the argument of an ordinary tool.
-const MESSAGE: &str = "a message of some eighty bytes, which is what the arguments of a small tool have....";
+const MESSAGE: &str =
+    "a message of some eighty bytes, which is what the arguments of a small tool have....";
 
 fn runtime(name: &str) -> Runtime {
     Builder::new_multi_thread()
@@ -34,8 +35,12 @@ pub fn measure() -> Vec<Table> {
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder();
     let doors = runtime("door");
     let guests = runtime("guest");
-    let tables =
-        doors.block_on(async { vec![one_after_another(guests.handle()).await, side_by_side().await] });
+    let tables = doors.block_on(async {
+        vec![
+            one_after_another(guests.handle()).await,
+            side_by_side().await,
+        ]
+    });
     drop(metrics);
     guests.shutdown_background();
     tables
@@ -88,8 +93,8 @@ impl Subjects {
     }
 }
 
-/// One caller who waits for each answer. What a hop to another runtime costs stands beside it: a plugin that has not yet
-/// proven short pays it.
+/// One caller who waits for each answer. What a hop to another runtime costs stands beside it: a
+/// plugin that has not yet proven short pays it.
 async fn one_after_another(guests: &tokio::runtime::Handle) -> Table {
     let subjects = Arc::new(subjects().await);
     let each = |work: fn(Arc<Subjects>) -> BoxFuture<'static, ()>| {

@@ -88,7 +88,8 @@ async fn many(home: &Home) -> Table {
                 tokio::spawn(async move {
                     let mut connection = Connection::open(address).await;
                     together.wait().await;
-                    let (status, body) = call(&mut connection, "list_invoices", r#"{"arguments":{}}"#).await;
+                    let (status, body) =
+                        call(&mut connection, "list_invoices", r#"{"arguments":{}}"#).await;
                     let is_busy = String::from_utf8_lossy(&body).contains("\"code\":\"busy\"");
                     (status, is_busy)
                 })

@@ -29,7 +29,8 @@ const TOOLS_EACH: usize = 3;
 
 const PAGE: usize = 100;
 
-/// The list of many plugins without their code: a catalogue hands out pages that it built once, and so does this.
+/// The list of many plugins without their code: a catalogue hands out pages that it built once, and
+/// so does this.
 struct Listed(Vec<Arc<ToolPage>>);
 
 impl CallPath for Listed {
@@ -94,7 +95,13 @@ fn tool(plugin: usize, index: usize) -> Arc<ToolEntry> {
         cache: None,
         meta: vec![],
     };
-    Arc::new(ToolEntry::new(&PluginName::parse(&format!("plugin{plugin}")).unwrap(), tool).unwrap())
+    Arc::new(
+        ToolEntry::new(
+            &PluginName::parse(&format!("plugin{plugin}")).unwrap(),
+            tool,
+        )
+        .unwrap(),
+    )
 }
 
 fn listed(plugins: usize) -> Listed {
@@ -104,7 +111,8 @@ fn listed(plugins: usize) -> Listed {
     let pages = tools.chunks(PAGE).enumerate().map(|(index, tools)| {
         Arc::new(ToolPage {
             tools: tools.to_vec(),
-            next_cursor: ((index + 1) * PAGE < plugins * TOOLS_EACH).then(|| (index + 1).to_string()),
+            next_cursor: ((index + 1) * PAGE < plugins * TOOLS_EACH)
+                .then(|| (index + 1).to_string()),
             revision: 1,
         })
     });

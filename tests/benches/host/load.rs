@@ -1,4 +1,5 @@
-//! A client that keeps its connections and sends one request after the other on each: bounded by count, not by time.
+//! A client that keeps its connections and sends one request after the other on each: bounded by
+//! count, not by time.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -48,7 +49,12 @@ impl Connection {
         }
         let request = request.body(Full::new(body)).unwrap();
         self.sender.ready().await.unwrap();
-        let (head, body) = self.sender.send_request(request).await.unwrap().into_parts();
+        let (head, body) = self
+            .sender
+            .send_request(request)
+            .await
+            .unwrap()
+            .into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (head.status, head.headers, body)
     }
@@ -59,7 +65,8 @@ impl Connection {
 pub struct Run {
     pub each: Vec<Duration>,
     pub whole: Duration,
-    /// Of all threads but this one, which is the client's: of the servers, of which one has nothing to do.
+    /// Of all threads but this one, which is the client's: of the servers, of which one has nothing
+    /// to do.
     pub cpu: Duration,
 }
 
@@ -69,7 +76,8 @@ impl Run {
     }
 }
 
-/// The same request `times` times on each connection, all of them answered with `expected` somewhere.
+/// The same request `times` times on each connection, all of them answered with `expected`
+/// somewhere.
 pub async fn run(
     connections: &mut [Connection],
     headers: &[Vec<(String, String)>],
@@ -89,7 +97,9 @@ pub async fn run(
             let mut samples = Vec::with_capacity(times);
             for _ in 0..times {
                 let sent = Instant::now();
-                let (status, _, answer) = connection.send("POST", "/mcp", &headers, body.clone()).await;
+                let (status, _, answer) = connection
+                    .send("POST", "/mcp", &headers, body.clone())
+                    .await;
                 samples.push(sent.elapsed());
                 let holds = answer
                     .windows(expected.len())

@@ -1,16 +1,21 @@
-//! What the host costs, against what it cannot do without, measured in the same run. `cargo xtask bench` starts it.
+//! What the host costs, against what it cannot do without, measured in the same run.
+//! `cargo xtask bench` starts it.
 //!
-//! Each section prints a table; a ratio is of medians, and what is compared is measured in turns, because the speed of a
-//! shared machine changes from minute to minute.
+//! Each section prints a table; a ratio is of medians, and what is compared is measured in turns,
+//! because the speed of a shared machine changes from minute to minute.
 //!
-//! - `calls`: a sandboxed call and a whole `Tools::call`, against bare wasmtime with the same safety settings.
-//! - `mcp`: `tools/call` over HTTP, against a native server of the same SDK behind the same token check.
+//! - `calls`: a sandboxed call and a whole `Tools::call`, against bare wasmtime with the same
+//!   safety settings.
+//! - `mcp`: `tools/call` over HTTP, against a native server of the same SDK behind the same token
+//!   check.
 //! - `list`: a page of `tools/list`, against its own serialisation.
-//! - `adapters`: GitHub's document, cold and warm, and a call of an adapter's tool against a plugin's.
+//! - `adapters`: GitHub's document, cold and warm, and a call of an adapter's tool against a
+//!   plugin's.
 //! - `start`: from start to ready, and resident memory, of the built program.
 //! - `stdio`: a large argument and answer through the built program.
 //! - `flood`: more calls than slots, and guests that never stop.
-//! - `tenants`: calls to many tenants against calls to one; unknown tenants against forbidden ones, over HTTP.
+//! - `tenants`: calls to many tenants against calls to one; unknown tenants against forbidden ones,
+//!   over HTTP.
 
 #![allow(
     clippy::unwrap_used,

@@ -20,7 +20,8 @@ use crate::wiring::{Callers, Rooms, TENANT};
 const MODERN: &str = "2026-07-28";
 const LEGACY: &str = "2025-11-25";
 
-/// What is measured at once, and how often. The counts keep a session's stored events far below what would matter.
+/// What is measured at once, and how often. The counts keep a session's stored events far below
+/// what would matter.
 const ROUNDS: usize = 9;
 const REQUESTS: usize = 1_600;
 
@@ -80,7 +81,13 @@ pub fn measure() -> Vec<Table> {
     tables
 }
 
-async fn compare(era: Era, connections: usize, ours: SocketAddr, theirs: SocketAddr, token: &str) -> Table {
+async fn compare(
+    era: Era,
+    connections: usize,
+    ours: SocketAddr,
+    theirs: SocketAddr,
+    token: &str,
+) -> Table {
     let mut sides = [
         Side::open(era, theirs, connections, token).await,
         Side::open(era, ours, connections, token).await,
@@ -108,9 +115,12 @@ async fn compare(era: Era, connections: usize, ours: SocketAddr, theirs: SocketA
         rates.sort_by(f64::total_cmp);
         rates[rates.len() / 2]
     });
-    for (index, name) in ["native server of the same SDK, same token check", "this host"]
-        .into_iter()
-        .enumerate()
+    for (index, name) in [
+        "native server of the same SDK, same token check",
+        "this host",
+    ]
+    .into_iter()
+    .enumerate()
     {
         let samples: Vec<Duration> = runs[index]
             .iter()
@@ -171,7 +181,14 @@ impl Side {
 
     async fn round(&mut self) -> Run {
         let times = REQUESTS / self.connections.len();
-        run(&mut self.connections, &self.headers, &self.body, MESSAGE, times).await
+        run(
+            &mut self.connections,
+            &self.headers,
+            &self.body,
+            MESSAGE,
+            times,
+        )
+        .await
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a host without a sandbox would be: the same SDK, the same token check, and the tool as a function of the server.
+//! What a host without a sandbox would be: the same SDK, the same token check, and the tool as a
+//! function of the server.
 
 use std::sync::Arc;
 
@@ -58,7 +59,11 @@ impl ServerHandler for Echo {
     }
 }
 
-async fn authenticate(State(tenancy): State<Arc<Tenancy>>, request: Request, next: Next) -> Response {
+async fn authenticate(
+    State(tenancy): State<Arc<Tenancy>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match tenancy.authenticate(request.headers()).await {
         Ok(_) => next.run(request).await,
         Err(error) => http::StatusCode::from_u16(error.status())
@@ -72,7 +77,11 @@ pub async fn serve(listener: TcpListener, tenancy: Arc<Tenancy>) {
         .disable_allowed_hosts()
         .disable_allowed_origins()
         .with_json_response(true);
-    let service = StreamableHttpService::new(|| Ok(Echo), Arc::new(LocalSessionManager::default()), config);
+    let service = StreamableHttpService::new(
+        || Ok(Echo),
+        Arc::new(LocalSessionManager::default()),
+        config,
+    );
     let router = Router::new()
         .route_service("/mcp", service)
         .layer(from_fn_with_state(tenancy, authenticate));

@@ -31,12 +31,10 @@ impl Home {
             place,
             &["run", "--dev-tenant", "acme", "--yes", "--plugin", &plugin],
         );
-        command.env("RUST_BACKTRACE", "0").env("RUST_LOG", "warn").args([
-            "--cache-dir",
-            "cache",
-            "--lock",
-            "host.lock",
-        ]);
+        command
+            .env("RUST_BACKTRACE", "0")
+            .env("RUST_LOG", "warn")
+            .args(["--cache-dir", "cache", "--lock", "host.lock"]);
         for (name, url) in connections {
             command
                 .args(["--connection", &format!("{name}={url}")])
@@ -82,13 +80,15 @@ pub struct Memory {
     pub guests: u64,
 }
 
-/// Linear memories reserve 4 GiB each, so nothing else in the process is a neighbourhood of this size.
+/// Linear memories reserve 4 GiB each, so nothing else in the process is a neighbourhood of this
+/// size.
 const POOL: u64 = 64 << 30;
 
 impl Memory {
     pub fn of(process: u32) -> Self {
         let text =
-            std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("smaps")).unwrap();
+            std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("smaps"))
+                .unwrap();
         let (mut resident, mut guests) = (0, 0);
         // Mappings that touch one another, as (beginning, end, resident).
         let mut span = (0, 0, 0);
@@ -100,7 +100,13 @@ impl Memory {
                 }
                 span.1 = to;
             } else if let Some(size) = line.strip_prefix("Rss:") {
-                let bytes = size.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() << 10;
+                let bytes = size
+                    .trim()
+                    .trim_end_matches(" kB")
+                    .trim()
+                    .parse::<u64>()
+                    .unwrap()
+                    << 10;
                 resident += bytes;
                 span.2 += bytes;
             }

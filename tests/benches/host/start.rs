@@ -1,4 +1,5 @@
-//! From start to ready, and what the process holds: idle, and with every slot waiting for an outside system.
+//! From start to ready, and what the process holds: idle, and with every slot waiting for an
+//! outside system.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,8 @@ use crate::table::{Table, Target, median, quantile};
 
 const STARTS: usize = 15;
 
-/// As many calls as one tenant may have at once on a host with the default slots, of which some are kept for newcomers.
+/// As many calls as one tenant may have at once on a host with the default slots, of which some are
+/// kept for newcomers.
 const IN_FLIGHT: usize = 56;
 
 fn millis(duration: Duration) -> f64 {
@@ -65,7 +67,8 @@ pub fn measure() -> Vec<Table> {
     );
 
     let body = Bytes::from_static(br#"{"arguments":{"limit":5}}"#);
-    // Once before, so that what the first call of a process sets up is not counted as the price of each.
+    // Once before, so that what the first call of a process sets up is not counted as the price of
+    // each.
     let calls: Vec<_> = (0..IN_FLIGHT)
         .map(|_| {
             let body = body.clone();
@@ -93,12 +96,18 @@ pub fn measure() -> Vec<Table> {
     let busy = host.memory();
     calls.iter().for_each(tokio::task::JoinHandle::abort);
     let each = |from: u64, to: u64| to.saturating_sub(from) as f64 / IN_FLIGHT as f64 / 1024.0;
-    let (all, own) = (each(idle.resident, busy.resident), each(idle.guests, busy.guests));
+    let (all, own) = (
+        each(idle.resident, busy.resident),
+        each(idle.guests, busy.guests),
+    );
     table.row(
         format!("more for each of {IN_FLIGHT} calls in flight, KiB"),
         vec![format!("{all:.0}")],
     );
-    table.row("  of that the guest's own pages, KiB", vec![format!("{own:.0}")]);
+    table.row(
+        "  of that the guest's own pages, KiB",
+        vec![format!("{own:.0}")],
+    );
     table.judged(
         "  and the rest, KiB",
         vec![format!("{:.0}", all - own)],

@@ -115,7 +115,13 @@ impl Table {
     }
 
     /// A row whose `value` is judged.
-    pub fn judged(&mut self, name: impl Into<String>, cells: Vec<String>, target: Target, value: f64) {
+    pub fn judged(
+        &mut self,
+        name: impl Into<String>,
+        cells: Vec<String>,
+        target: Target,
+        value: f64,
+    ) {
         self.rows.push(Row {
             name: name.into(),
             cells,
@@ -137,7 +143,10 @@ impl Table {
 
     /// The rows whose target is missed.
     pub fn missed(&self) -> Vec<String> {
-        let missed = |row: &&Row| row.target.is_some_and(|(target, value)| !target.is_met(value));
+        let missed = |row: &&Row| {
+            row.target
+                .is_some_and(|(target, value)| !target.is_met(value))
+        };
         self.rows
             .iter()
             .filter(missed)
@@ -179,7 +188,11 @@ impl fmt::Display for Table {
                         Target::AtMost(most) => ("<=", most),
                         Target::AtLeast(least) => (">=", least),
                     };
-                    let verdict = if target.is_met(value) { "met" } else { "MISSED" };
+                    let verdict = if target.is_met(value) {
+                        "met"
+                    } else {
+                        "MISSED"
+                    };
                     writeln!(f, "  {value:.2} {word} {bound} {verdict}")?;
                 }
             }
@@ -201,8 +214,14 @@ pub fn cpu_of_others() -> Duration {
 
 fn cpu_in(path: &str) -> Duration {
     let text = std::fs::read_to_string(path).unwrap();
-    // The second field may hold anything in parentheses; times are the 14th and 15th, in ticks of 10 ms.
-    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // The second field may hold anything in parentheses; times are the 14th and 15th, in ticks of
+    // 10 ms.
+    let fields: Vec<&str> = text
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
 }

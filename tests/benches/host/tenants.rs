@@ -1,5 +1,6 @@
-//! Many tenants: what a call costs when calls go to a thousand of ten thousand, and whether, through the door, a tenant that
-//! is unknown can be told from one that is forbidden by how long the answer takes (N21).
+//! Many tenants: what a call costs when calls go to a thousand of ten thousand, and whether,
+//! through the door, a tenant that is unknown can be told from one that is forbidden by how long
+//! the answer takes (N21).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -61,8 +62,8 @@ fn id(name: &str) -> TenantId {
     TenantId::parse(name).unwrap()
 }
 
-/// Every call is authenticated by its own token, finds what is assigned to its tenant, and is recorded in that tenant's
-/// chain, as in service.
+/// Every call is authenticated by its own token, finds what is assigned to its tenant, and is
+/// recorded in that tenant's chain, as in service.
 async fn calls() -> Table {
     let all = (0..TENANTS).map(|n| Tenant::root(id(&format!("t{n}"))));
     let callers = Callers::among(all.chain([Tenant::root(id(TENANT))])).await;
@@ -95,7 +96,12 @@ async fn calls() -> Table {
             unreachable!()
         };
         let began = Instant::now();
-        let binding = callers.tenancy.authenticate_token(token).await.unwrap().binding;
+        let binding = callers
+            .tenancy
+            .authenticate_token(token)
+            .await
+            .unwrap()
+            .binding;
         let arguments = ModelArgs::new(members);
         let called = rooms
             .tools
@@ -109,7 +115,9 @@ async fn calls() -> Table {
     }
     for round in 0..CALLS {
         // A number that looks like any other, of a small generator.
-        let mixed = (round as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        let mixed = (round as u64)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .rotate_left(29);
         for which in order(round) {
             let token = [CALLED, mixed as usize % CALLED][which];
             times[which].push(call(&tokens[token]).await);
@@ -120,7 +128,10 @@ async fn calls() -> Table {
         &["p50 us", "p99 us", "x one"],
     );
     let p99 = times.each_ref().map(|times| quantile(times, 0.99));
-    for (which, name) in ["one tenant", "a thousand, at random"].into_iter().enumerate() {
+    for (which, name) in ["one tenant", "a thousand, at random"]
+        .into_iter()
+        .enumerate()
+    {
         let ratio = p99[which].as_secs_f64() / p99[0].as_secs_f64();
         let cells = vec![
             format!("{:.1}", micros(quantile(&times[which], 0.5))),
@@ -146,10 +157,13 @@ async fn serve() -> (SocketAddr, Callers) {
             ..Tenant::root(id(&name))
         })
     };
-    let all = roots((0..1_000).map(|n| format!("t{n}")).collect(), TenantState::Active)
-        .chain(roots(names("foreign"), TenantState::Active))
-        .chain(roots(names("resting"), TenantState::Suspended))
-        .chain([Tenant::root(id(TENANT))]);
+    let all = roots(
+        (0..1_000).map(|n| format!("t{n}")).collect(),
+        TenantState::Active,
+    )
+    .chain(roots(names("foreign"), TenantState::Active))
+    .chain(roots(names("resting"), TenantState::Suspended))
+    .chain([Tenant::root(id(TENANT))]);
     let callers = Callers::among(all).await;
     let switching = switcher(callers.directory.clone(), &[TENANT]).await;
     let rooms = Rooms::echo(64, None).await;
@@ -231,8 +245,9 @@ async fn through_the_door(door: SocketAddr, callers: &Callers) -> Table {
             body: body.to_string().into(),
         }
     };
-    let of =
-        |look: &dyn Fn(&String) -> Look, word: &str| -> Vec<Look> { names(word).iter().map(look).collect() };
+    let of = |look: &dyn Fn(&String) -> Look, word: &str| -> Vec<Look> {
+        names(word).iter().map(look).collect()
+    };
     let pairs = [
         (
             "a token's tenant: unknown, suspended",
@@ -265,8 +280,12 @@ async fn through_the_door(door: SocketAddr, callers: &Callers) -> Table {
         &["p50 us", "p50 us", "guessed"],
     );
     for (name, first, second) in &pairs {
-        let Told { medians, guessed, .. } = compare(&mut connection, [first, second]).await;
-        let mut cells = medians.map(|median| format!("{:.1}", median / 1e3)).to_vec();
+        let Told {
+            medians, guessed, ..
+        } = compare(&mut connection, [first, second]).await;
+        let mut cells = medians
+            .map(|median| format!("{:.1}", median / 1e3))
+            .to_vec();
         cells.push(format!("{guessed:.3}"));
         table.judged(*name, cells, Target::AtMost(MOST_GUESSED), guessed);
     }

@@ -88,10 +88,12 @@ impl Rooms {
             binding: binding.clone(),
             plugin: PluginName::parse("echo").unwrap(),
             limits: Arc::clone(&self.limits),
-            egress: Arc::new(
-                self.egress
-                    .call(binding.clone(), Arc::clone(&self.grant), call, deadline),
-            ),
+            egress: Arc::new(self.egress.call(
+                binding.clone(),
+                Arc::clone(&self.grant),
+                call,
+                deadline,
+            )),
             meter: None,
             progress: None,
             log: None,
@@ -143,7 +145,11 @@ impl Callers {
     /// Of these tenants, `acme` among them.
     pub async fn among(tenants: impl IntoIterator<Item = Tenant>) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let key = DevKey::generate(&place.path().join("key.pem"), &place.path().join("jwks.json")).unwrap();
+        let key = DevKey::generate(
+            &place.path().join("key.pem"),
+            &place.path().join("jwks.json"),
+        )
+        .unwrap();
         let keys = serde_json::json!({ "keys": [key.jwk()] }).to_string();
         let source = KeySource::Url(format!("{ISSUER}/jwks").parse().unwrap());
         let config = IssuerConfig {
@@ -152,7 +158,8 @@ impl Callers {
             ..IssuerConfig::new(ISSUER, AUDIENCE, source)
         };
         let directory = Arc::new(StaticDirectory::from_tree(Tree::new(1, tenants).unwrap()));
-        let tenancy = Tenancy::new(vec![config], directory.clone(), None, Arc::new(Keys(keys))).unwrap();
+        let tenancy =
+            Tenancy::new(vec![config], directory.clone(), None, Arc::new(Keys(keys))).unwrap();
         tenancy.start().await;
         Self {
             tenancy: Arc::new(tenancy),
@@ -177,7 +184,10 @@ impl Callers {
 }
 
 fn mint(key: &DevKey, tenant: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let request = MintRequest {
         tenant: Some(tenant.into()),
         role: Some("owner".into()),

@@ -1,4 +1,5 @@
-//! A document that changes is not served until somebody says yes again; what was approved is served meanwhile (T31, T34).
+//! A document that changes is not served until somebody says yes again; what was approved is served
+//! meanwhile (T31, T34).
 
 use serde_json::{Value, json};
 use toolhost_harness::{Host, HostBuilder, Issuer, host};
@@ -24,7 +25,9 @@ fn world(system: &System, issuer: &Issuer) -> HostBuilder {
 
 async fn description(host: &Host, issuer: &Issuer) -> Value {
     let tools = tools(host, issuer).await;
-    let tool = tools.iter().find(|tool| tool["name"] == "billing__createInvoice");
+    let tool = tools
+        .iter()
+        .find(|tool| tool["name"] == "billing__createInvoice");
     tool.unwrap()["description"].clone()
 }
 
@@ -45,7 +48,14 @@ async fn a_changed_document_is_hidden_until_it_is_approved_again() {
             .await
             .contains(&"billing__dropAll".to_owned())
     );
-    let (status, _) = call(&host, &issuer, "acme", "billing__getInvoice", json!({"id": "7"})).await;
+    let (status, _) = call(
+        &host,
+        &issuer,
+        "acme",
+        "billing__getInvoice",
+        json!({"id": "7"}),
+    )
+    .await;
     assert_eq!(status, 200, "what was approved is served");
     let log = host.log();
     assert!(
@@ -91,7 +101,11 @@ async fn a_description_that_cannot_be_fetched_leaves_what_was_approved() {
 /// U1: a host with the same configuration, lock and answers, and a cache of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_approved_of_a_document_is_served_by_a_host_that_never_saw_it() {
-    let (system, issuer, cache) = (System::start().await, issuer(), tempfile::tempdir().unwrap());
+    let (system, issuer, cache) = (
+        System::start().await,
+        issuer(),
+        tempfile::tempdir().unwrap(),
+    );
     let before = world(&system, &issuer).start();
     let first = description(&before, &issuer).await;
     let mut changed = document();
@@ -114,15 +128,30 @@ async fn a_moved_base_is_a_change_that_is_asked_about() {
     moved["servers"] = json!([{"url": "https://evil.example/v1"}]);
     system.describes(&moved);
     let host = again(before);
-    assert!(host.has_logged("-> https://evil.example/v1"), "{}", host.log());
-    let (status, body) = call(&host, &issuer, "acme", "billing__getInvoice", json!({"id": "7"})).await;
+    assert!(
+        host.has_logged("-> https://evil.example/v1"),
+        "{}",
+        host.log()
+    );
+    let (status, body) = call(
+        &host,
+        &issuer,
+        "acme",
+        "billing__getInvoice",
+        json!({"id": "7"}),
+    )
+    .await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(system.paths(), ["/v1/invoices/7"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_else_put_into_the_cache_is_not_served() {
-    let (system, issuer, cache) = (System::start().await, issuer(), tempfile::tempdir().unwrap());
+    let (system, issuer, cache) = (
+        System::start().await,
+        issuer(),
+        tempfile::tempdir().unwrap(),
+    );
     let own = cache.path().join("cache");
     let builder = world(&system, &issuer).env("TOOLHOST_CACHE_DIR", own.to_str().unwrap());
     let host = builder.start();

@@ -1,4 +1,5 @@
-//! Which operations of a document are served: exactly one of allow and block, and every name in it means something.
+//! Which operations of a document are served: exactly one of allow and block, and every name in it
+//! means something.
 
 use toolhost_harness::host;
 
@@ -33,7 +34,11 @@ async fn operations_that_are_not_allowed_are_no_tools() {
     let host = builder(&issuer, "openapi", &blocked).start();
     assert_eq!(
         names(&host, &issuer).await,
-        ["billing__getInvoice", "billing__getPlan", "billing__listInvoices"]
+        [
+            "billing__getInvoice",
+            "billing__getPlan",
+            "billing__listInvoices"
+        ]
     );
 }
 
@@ -42,7 +47,10 @@ async fn a_name_that_is_no_operation_is_a_load_error_that_names_the_nearest() {
     let (system, issuer) = (System::start().await, issuer());
     for (choice, says) in [
         ("{ allow = [\"getInvoices\"] }", "did you mean getInvoice?"),
-        ("{ block = [\"listinvoices\"] }", "did you mean listInvoices?"),
+        (
+            "{ block = [\"listinvoices\"] }",
+            "did you mean listInvoices?",
+        ),
         ("{ allow = [\"getFile\"] }", "gives no tool"),
         ("{ allow = [\"zzzz\"] }", "there is no operation"),
     ] {

@@ -33,11 +33,15 @@ async fn a_described_call_whose_caller_goes_away_is_closed_at_the_system_and_cou
     let seen = async {
         loop {
             let text = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
-            if lines.iter().all(|line| text.contains(line)) && system.closed.load(Ordering::SeqCst) == 1 {
+            if lines.iter().all(|line| text.contains(line))
+                && system.closed.load(Ordering::SeqCst) == 1
+            {
                 return;
             }
             pause().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), seen)
+        .await
+        .unwrap();
 }

@@ -1,5 +1,5 @@
-//! E8: each request of an adapter's tool is the one that was shown when it was discovered, in every member. The adapter here
-//! sends whatever it is told; its tool was shown as `POST /things/{id}`.
+//! E8: each request of an adapter's tool is the one that was shown when it was discovered, in every
+//! member. The adapter here sends whatever it is told; its tool was shown as `POST /things/{id}`.
 
 use axum::Router;
 use axum::routing::any;
@@ -51,14 +51,22 @@ impl World {
             said.starts_with("denied") || said.starts_with("invalid-request"),
             "{what}: {said}"
         );
-        assert_eq!(self.upstream.seen().len(), before, "{what}: something was sent");
+        assert_eq!(
+            self.upstream.seen().len(),
+            before,
+            "{what}: something was sent"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_differs_in_any_member_is_refused_before_anything_is_sent() {
     let world = World::start().await;
-    assert_eq!(world.says(|_| {}).await, "sent: 200", "the one that was shown");
+    assert_eq!(
+        world.says(|_| {}).await,
+        "sent: 200",
+        "the one that was shown"
+    );
     let seen = world.upstream.seen().pop().unwrap();
     assert_eq!(seen.header("cookie"), Some("theme=dark"));
     for method in ["GET", "PUT", "DELETE", "post"] {
@@ -74,7 +82,9 @@ async fn a_request_that_differs_in_any_member_is_refused_before_anything_is_sent
         "/things/{id}/",
         "//evil.example",
     ] {
-        world.refused(path, |request| request["path"] = json!(path)).await;
+        world
+            .refused(path, |request| request["path"] = json!(path))
+            .await;
     }
     for key in ["admin", "filter", "filter[a", "Limit"] {
         world
@@ -120,7 +130,9 @@ async fn a_request_that_differs_in_any_member_is_refused_before_anything_is_sent
         .await;
     for connection in ["billing", "crm", "https://evil.example"] {
         world
-            .refused(connection, |request| request["connection"] = json!(connection))
+            .refused(connection, |request| {
+                request["connection"] = json!(connection)
+            })
             .await;
     }
     for id in ["..", "a/b", "%2e%2e"] {

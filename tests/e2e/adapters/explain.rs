@@ -1,4 +1,5 @@
-//! `host explain` looks at what an adapter's tools may send: the operation, the assignment and the mode of a call.
+//! `host explain` looks at what an adapter's tools may send: the operation, the assignment and the
+//! mode of a call.
 
 use serde_json::{Value, json};
 use toolhost_harness::Host;
@@ -29,7 +30,11 @@ async fn a_request_of_an_operation_is_explained_as_its_call_is_planned() {
     write(host.directory(), "acme.jwt", issuer.token("acme"));
 
     let (status, explained) = explain(&host, "GET", "/invoices/in_7");
-    assert_eq!((status, &explained["allowed"]), (0, &json!(true)), "{explained}");
+    assert_eq!(
+        (status, &explained["allowed"]),
+        (0, &json!(true)),
+        "{explained}"
+    );
     let rule = &explained["rules"][0];
     assert_eq!(
         (&rule["tool"], &rule["matches"]),
@@ -43,7 +48,10 @@ async fn a_request_of_an_operation_is_explained_as_its_call_is_planned() {
     ] {
         let (status, explained) = explain(&host, "GET", path);
         assert_eq!(status, 4, "{explained}");
-        assert!(explained["refused"].to_string().contains(part), "{explained}");
+        assert!(
+            explained["refused"].to_string().contains(part),
+            "{explained}"
+        );
     }
     // What the operator narrows is narrowed here too, beside the host and without it.
     for is_running in [true, false] {
@@ -59,7 +67,10 @@ async fn a_request_of_an_operation_is_explained_as_its_call_is_planned() {
             explained["refused"].to_string().contains("read-only"),
             "{explained}"
         );
-        assert_eq!(host.verb(&["plugin", "unassign", "billing", "acme"]).status, 0);
+        assert_eq!(
+            host.verb(&["plugin", "unassign", "billing", "acme"]).status,
+            0
+        );
         let (status, explained) = explain(&host, "GET", "/invoices");
         assert_eq!(status, 4, "{explained}");
         assert!(

@@ -1,5 +1,5 @@
-//! What documents hold that clients, models and their APIs do not take as it is: names, symbols, slashes, credentials, `null`,
-//! and documents of other versions.
+//! What documents hold that clients, models and their APIs do not take as it is: names, symbols,
+//! slashes, credentials, `null`, and documents of other versions.
 
 use axum::Router;
 use serde_json::{Value, json};
@@ -10,10 +10,16 @@ use crate::adapters::{builder, call, issuer, tools};
 /// A system that answers every request, and a document for it in a file.
 async fn serve(document: &Value, more: &str) -> (Upstream, Host, Issuer) {
     let issuer = issuer();
-    let upstream = Upstream::start(Router::new().fallback(async || axum::Json(json!({"ok": true})))).await;
-    let lines = format!("spec = \"doc.json\"\nbase = \"{}/v1\"\n{more}", upstream.url());
+    let upstream =
+        Upstream::start(Router::new().fallback(async || axum::Json(json!({"ok": true})))).await;
+    let lines = format!(
+        "spec = \"doc.json\"\nbase = \"{}/v1\"\n{more}",
+        upstream.url()
+    );
     let builder = builder(&issuer, "openapi", &lines).file("doc.json", document.to_string());
-    let host = tokio::task::spawn_blocking(|| builder.start()).await.unwrap();
+    let host = tokio::task::spawn_blocking(|| builder.start())
+        .await
+        .unwrap();
     (upstream, host, issuer)
 }
 
@@ -34,7 +40,11 @@ fn openapi(paths: Value) -> Value {
 }
 
 fn last(upstream: &Upstream) -> String {
-    upstream.seen().pop().map(|seen| seen.uri).unwrap_or_default()
+    upstream
+        .seen()
+        .pop()
+        .map(|seen| seen.uri)
+        .unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,7 +62,9 @@ async fn names_are_what_the_apis_of_models_take_and_say_what_is_sent() {
     let (upstream, host, issuer) = serve(&document, "").await;
     let tools = tools(&host, &issuer).await;
     let is_fit = |name: &str, dot: bool| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (dot && byte == b'.');
+        let plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (dot && byte == b'.')
+        };
         (1..=64).contains(&name.len()) && name.bytes().all(plain)
     };
     let mut seen = std::collections::HashSet::new();
@@ -79,7 +91,10 @@ async fn names_are_what_the_apis_of_models_take_and_say_what_is_sent() {
         assert_eq!(status, 200, "{body}");
         let url = url::Url::parse(&format!("http://x{}", last(&upstream))).unwrap();
         let (wire, _) = url.query_pairs().next().unwrap();
-        let says = schema["description"].as_str().unwrap_or_default().to_owned();
+        let says = schema["description"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         assert!(
             *wire == **argument || says.contains(&format!("`{wire}`")),
             "{argument}: {schema}"
@@ -115,7 +130,14 @@ async fn a_declared_value_may_hold_slashes_and_never_leaves_its_place() {
         ),
         ("refs", json!({"ref": "heads/main"}), "/v1/refs/heads/main"),
     ] {
-        let (status, body) = call(&host, &issuer, "acme", &format!("billing__{tool}"), arguments).await;
+        let (status, body) = call(
+            &host,
+            &issuer,
+            "acme",
+            &format!("billing__{tool}"),
+            arguments,
+        )
+        .await;
         assert_eq!((status, last(&upstream).as_str()), (200, sent), "{body}");
     }
     let before = upstream.seen().len();
@@ -137,20 +159,38 @@ async fn a_declared_value_may_hold_slashes_and_never_leaves_its_place() {
             ("issues", json!({"id": value, "n": "7"})),
             ("refs", json!({ "ref": value })),
         ] {
-            let (status, body) = call(&host, &issuer, "acme", &format!("billing__{tool}"), arguments).await;
+            let (status, body) = call(
+                &host,
+                &issuer,
+                "acme",
+                &format!("billing__{tool}"),
+                arguments,
+            )
+            .await;
             assert_eq!(status, 400, "{tool} {value:?}: {body}");
         }
     }
-    for arguments in [json!({"id": "a/b", "n": "7/8"}), json!({"id": "a", "n": "7/8"})] {
+    for arguments in [
+        json!({"id": "a/b", "n": "7/8"}),
+        json!({"id": "a", "n": "7/8"}),
+    ] {
         assert_ne!(
-            call(&host, &issuer, "acme", "billing__issues", arguments).await.0,
+            call(&host, &issuer, "acme", "billing__issues", arguments)
+                .await
+                .0,
             200
         );
     }
     assert_ne!(
-        call(&host, &issuer, "acme", "billing__plain", json!({"id": "a/b"}))
-            .await
-            .0,
+        call(
+            &host,
+            &issuer,
+            "acme",
+            "billing__plain",
+            json!({"id": "a/b"})
+        )
+        .await
+        .0,
         200
     );
     assert_eq!(upstream.seen().len(), before, "nothing was sent");
@@ -174,13 +214,20 @@ async fn a_path_parameter_that_is_none_is_an_error_that_names_it() {
             "has no path parameter \"ids\"",
         ),
     ] {
-        let lines = format!("spec = \"doc.json\"\nbase = \"http://127.0.0.1:1\"\npath_parameters = {more}");
+        let lines =
+            format!("spec = \"doc.json\"\nbase = \"http://127.0.0.1:1\"\npath_parameters = {more}");
         let (directory, _) = builder(&issuer, "openapi", &lines)
             .file("doc.json", document.to_string())
             .write();
-        let ended = host::run(directory.path(), &["connection", "approve", "billing", "--yes"]);
+        let ended = host::run(
+            directory.path(),
+            &["connection", "approve", "billing", "--yes"],
+        );
         assert!(
-            ended.status != 0 && (ended.stderr + &ended.stdout).replace('\\', "").contains(says),
+            ended.status != 0
+                && (ended.stderr + &ended.stdout)
+                    .replace('\\', "")
+                    .contains(says),
             "{more}: {says}"
         );
     }
@@ -195,15 +242,17 @@ async fn several_secrets_go_to_their_places_and_no_model_is_asked_for_one() {
             "type": "object", "required": ["client_secret"], "properties": {"client_secret": {"type": "string"}, "n": {"type": "integer"}}}}}}}},
     }));
     let auth = "auth = { type = \"parts\", parts = { id = { type = \"header\", name = \"X-Client-Id\" }, secret = { type = \"body\", pointer = \"/client_secret\" }, token = { type = \"query\", key = \"token\" } } }";
-    let upstream =
-        Upstream::start(Router::new().fallback(async |body: String| axum::Json(json!({ "echo": body }))))
-            .await;
+    let upstream = Upstream::start(
+        Router::new().fallback(async |body: String| axum::Json(json!({ "echo": body }))),
+    )
+    .await;
     let lines = format!(
         "spec = \"doc.json\"\nbase = \"{}\"\noperations = {{ allow = [\"c\"] }}\n{auth}",
         upstream.url()
     );
     let issuer = issuer();
-    let whole = r#"{"id":"id-0123456789-abc","secret":"sec-0123456789-xyz","token":"tok-0123456789-qrs"}"#;
+    let whole =
+        r#"{"id":"id-0123456789-abc","secret":"sec-0123456789-xyz","token":"tok-0123456789-qrs"}"#;
     let with = builder(&issuer, "openapi", &lines)
         .file("doc.json", document.to_string())
         .file("acme.secret", whole);
@@ -216,8 +265,16 @@ async fn several_secrets_go_to_their_places_and_no_model_is_asked_for_one() {
     );
     let (status, body) = call(&host, &issuer, "acme", "billing__c", json!({"n": 1})).await;
     let seen = upstream.seen().pop().unwrap();
-    assert_eq!(seen.header("x-client-id"), Some("id-0123456789-abc"), "{body}");
-    assert!(seen.uri.ends_with("?token=tok-0123456789-qrs"), "{}", seen.uri);
+    assert_eq!(
+        seen.header("x-client-id"),
+        Some("id-0123456789-abc"),
+        "{body}"
+    );
+    assert!(
+        seen.uri.ends_with("?token=tok-0123456789-qrs"),
+        "{}",
+        seen.uri
+    );
     // It comes back in the answer, and does not reach the model.
     assert!(
         !body.to_string().contains("sec-0123456789-xyz"),
@@ -240,11 +297,14 @@ async fn several_secrets_go_to_their_places_and_no_model_is_asked_for_one() {
         shown[0]["input_schema"]["properties"],
         json!({"limit": {"type": "string"}})
     );
-    let (_upstream, host, issuer) = serve(&document, "offered_arguments = [\"token\", \"api_key\"]").await;
+    let (_upstream, host, issuer) =
+        serve(&document, "offered_arguments = [\"token\", \"api_key\"]").await;
     let shown = tools(&host, &issuer).await;
     assert_eq!(shown.len(), 2);
     assert!(
-        shown[0]["input_schema"]["properties"].get("token").is_some(),
+        shown[0]["input_schema"]["properties"]
+            .get("token")
+            .is_some(),
         "{shown:?}"
     );
 }
@@ -287,7 +347,8 @@ async fn a_connection_whose_base_its_document_says_is_tried_at_that_base() {
     let upstream = Upstream::start(Router::new().fallback(async || "ok")).await;
     let mut document = openapi(json!({"/a": get("a", json!([]))}));
     document["servers"] = json!([{ "url": format!("{}/v1", upstream.url()) }]);
-    let with = builder(&issuer, "openapi", "spec = \"doc.json\"").file("doc.json", document.to_string());
+    let with =
+        builder(&issuer, "openapi", "spec = \"doc.json\"").file("doc.json", document.to_string());
     let (directory, _) = with.write();
     let port = upstream.url().rsplit(':').next().unwrap().to_owned();
     let ended = tokio::task::spawn_blocking(move || {
@@ -295,7 +356,10 @@ async fn a_connection_whose_base_its_document_says_is_tried_at_that_base() {
             directory.path(),
             &["connection", "test", "billing", "--tenant", "acme"],
         );
-        let approved = host::run(directory.path(), &["connection", "approve", "billing", "--yes"]);
+        let approved = host::run(
+            directory.path(),
+            &["connection", "approve", "billing", "--yes"],
+        );
         assert_eq!(approved.status, 0, "{approved:?}");
         let after = host::run(
             directory.path(),
@@ -308,5 +372,8 @@ async fn a_connection_whose_base_its_document_says_is_tried_at_that_base() {
         before.status != 0 && before.stdout.contains("unapproved.invalid"),
         "{before:?}"
     );
-    assert!(after.status == 0 && after.stdout.contains(&port), "{after:?}");
+    assert!(
+        after.status == 0 && after.stdout.contains(&port),
+        "{after:?}"
+    );
 }

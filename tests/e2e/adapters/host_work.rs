@@ -1,4 +1,5 @@
-//! What the host itself does with values that a model or an outside system chose has an end, and documents mean what servers take.
+//! What the host itself does with values that a model or an outside system chose has an end, and
+//! documents mean what servers take.
 
 use std::time::Duration;
 
@@ -16,10 +17,8 @@ const ENDS: Duration = Duration::from_secs(120);
 fn document() -> Value {
     let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let answer = |name: &str| json!({"200": {"description": "ok", "content": {"application/json": {"schema": reference(name)}}}});
-    let body =
-        |name: &str| json!({"required": true, "content": {"application/json": {"schema": reference(name)}}});
-    let path =
-        |name: &str| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+    let body = |name: &str| json!({"required": true, "content": {"application/json": {"schema": reference(name)}}});
+    let path = |name: &str| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
     let block = |kind: &str, more: Value| {
         let mut schema = json!({"type": "object", "required": ["type"], "properties": more});
         schema["properties"]["type"] = json!({"type": "string", "enum": [kind]});
@@ -51,7 +50,10 @@ fn document() -> Value {
 /// A page whose only leaf is of a kind that there is not.
 fn page(depth: usize) -> Value {
     let leaf = json!({"type": "txt", "text": "a typing error"});
-    let list = (0..depth).fold(leaf, |inner, _| json!({"type": "list", "children": [inner]}));
+    let list = (0..depth).fold(
+        leaf,
+        |inner, _| json!({"type": "list", "children": [inner]}),
+    );
     json!({"blocks": [list]})
 }
 
@@ -87,13 +89,27 @@ async fn a_value_that_contains_itself_is_checked_once_whoever_wrote_it() {
             (400, &json!("invalid_arguments")),
             "{body}"
         );
-        assert!(body["param"].as_str().unwrap().ends_with("/children/0"), "{body}");
+        assert!(
+            body["param"].as_str().unwrap().ends_with("/children/0"),
+            "{body}"
+        );
         assert!(body.to_string().len() < 2_000, "{body}");
         assert!(sent(&system).is_empty());
-        let (status, body) = call(&host, &issuer, "acme", "billing__getPage", json!({"depth": "30"})).await;
+        let (status, body) = call(
+            &host,
+            &issuer,
+            "acme",
+            "billing__getPage",
+            json!({"depth": "30"}),
+        )
+        .await;
         assert_eq!(status, 200, "{body}");
         assert!(
-            body["structured"]["not_as_described"].as_str().unwrap().len() < 1_000,
+            body["structured"]["not_as_described"]
+                .as_str()
+                .unwrap()
+                .len()
+                < 1_000,
             "{body}"
         );
         // Others are served.
@@ -129,7 +145,14 @@ async fn alternatives_of_a_document_are_either_and_the_discriminator_picks() {
         json!({"petType": "cat", "meow": true}),
         json!({"petType": "dog", "bark": true}),
     ] {
-        let (status, body) = call(&host, &issuer, "acme", "billing__addPet", json!({ "body": pet })).await;
+        let (status, body) = call(
+            &host,
+            &issuer,
+            "acme",
+            "billing__addPet",
+            json!({ "body": pet }),
+        )
+        .await;
         assert_eq!(status, 200, "{body}");
         assert_eq!(
             serde_json::from_slice::<Value>(&system.seen().pop().unwrap().body).unwrap(),
@@ -138,7 +161,11 @@ async fn alternatives_of_a_document_are_either_and_the_discriminator_picks() {
     }
     let unfit = json!({"body": {"petType": "cat", "meow": "loud", "bark": true}});
     let (status, body) = call(&host, &issuer, "acme", "billing__addPet", unfit).await;
-    assert_eq!((status, &body["param"]), (400, &json!("/body/meow")), "{body}");
+    assert_eq!(
+        (status, &body["param"]),
+        (400, &json!("/body/meow")),
+        "{body}"
+    );
     let (status, body) = call(&host, &issuer, "acme", "billing__getPet", json!({})).await;
     assert_eq!(
         (status, &body["structured"]),

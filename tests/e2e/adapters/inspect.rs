@@ -23,7 +23,10 @@ fn a_document_shows_its_tools_and_why_an_operation_gives_none() {
         .iter()
         .map(|tool| &tool["name"])
         .collect();
-    assert_eq!(names, ["getPlan", "listInvoices", "createInvoice", "getInvoice"]);
+    assert_eq!(
+        names,
+        ["getPlan", "listInvoices", "createInvoice", "getInvoice"]
+    );
     assert_eq!(shown["tools"][1]["operation"], "GET /invoices");
     assert_eq!(
         (&shown["title"], &shown["base"]),
@@ -60,7 +63,10 @@ fn what_is_no_document_is_told_as_such() {
     }
     let directory = tempfile::tempdir().unwrap();
     host::write(directory.path(), "x.json", "{\"openapi\": \"3.1.0\"}");
-    let ended = host::run(directory.path(), &["inspect", "x.json", "--adapter", "no-such"]);
+    let ended = host::run(
+        directory.path(),
+        &["inspect", "x.json", "--adapter", "no-such"],
+    );
     assert_eq!(ended.status, 2, "{ended:?}");
     assert!(ended.stderr.contains("[adapters.no-such]"), "{ended:?}");
 }
@@ -94,7 +100,10 @@ fn host_doctor_says_what_of_an_adapter_is_there_and_granted() {
     ] {
         let report = doctor(file.to_str().unwrap());
         let checks = report["checks"].as_array().unwrap();
-        let check = checks.iter().find(|check| check["what"] == "adapter").unwrap();
+        let check = checks
+            .iter()
+            .find(|check| check["what"] == "adapter")
+            .unwrap();
         assert_eq!(check["verdict"], verdict, "{report}");
         assert!(check["detail"].as_str().unwrap().contains(says), "{report}");
     }

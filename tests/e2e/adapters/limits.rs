@@ -39,7 +39,11 @@ fn an_adapter_that_spins_ends_at_its_limit() {
     let host = builder(&issuer(), "evil-adapter", lines)
         .file("evil.json", "spin")
         .start();
-    assert!(host.has_logged("30000 milliseconds (cpu_ms)"), "{}", host.log());
+    assert!(
+        host.has_logged("30000 milliseconds (cpu_ms)"),
+        "{}",
+        host.log()
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `host lint` tells which arguments of approved tools let a model choose an account of the other system.
+//! `host lint` tells which arguments of approved tools let a model choose an account of the other
+//! system.
 
 use serde_json::{Value, json};
 use toolhost_harness::{Host, host, host::Ended};
@@ -21,14 +22,18 @@ fn lint(host: &Host, more: &[&str]) -> (i32, Vec<(String, String)>) {
     let of = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
     let found = found["findings"].as_array().unwrap().iter();
     let found = found.map(|finding| {
-        assert!(of(finding, "key").starts_with("connections.billing"), "{ended:?}");
+        assert!(
+            of(finding, "key").starts_with("connections.billing"),
+            "{ended:?}"
+        );
         (of(finding, "code"), of(finding, "message"))
     });
     (ended.status, found.collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_that_a_model_chooses_is_found_once_for_all_tools_and_what_the_host_fills_is_not() {
+async fn an_account_that_a_model_chooses_is_found_once_for_all_tools_and_what_the_host_fills_is_not()
+ {
     let system = System::start().await;
     let mut several = document();
     several["paths"]["/invoices"]["post"]["parameters"] =

@@ -1,4 +1,5 @@
-//! Connections whose tools come from an adapter: a described system, the real adapter, the built host, two tenants.
+//! Connections whose tools come from an adapter: a described system, the real adapter, the built
+//! host, two tenants.
 //!
 //! The host fetches a document while a test waits for it, so each test has a thread for its system.
 
@@ -120,10 +121,10 @@ impl System {
 }
 
 fn document() -> Value {
-    let invoice = json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}});
+    let invoice =
+        json!({"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}});
     let answer = |schema: &Value| json!({"200": {"description": "ok", "content": {"application/json": {"schema": schema}}}});
-    let path =
-        |name: &str| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+    let path = |name: &str| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
     json!({
         "openapi": "3.1.0", "info": {"title": "Billing", "version": "1"}, "servers": [{"url": "/v1"}],
         "paths": {
@@ -162,7 +163,8 @@ fn connection(more: &str) -> String {
     format!("allow_http = true\nallow_loopback = true\n{more}")
 }
 
-/// A host with one connection, `billing`, of an adapter, for acme and globex with a credential each.
+/// A host with one connection, `billing`, of an adapter, for acme and globex with a credential
+/// each.
 fn builder(issuer: &Issuer, adapter: &str, lines: &str) -> HostBuilder {
     let file = guests::path(adapter);
     let tables = format!(
@@ -222,7 +224,13 @@ async fn names(host: &Host, issuer: &Issuer) -> Vec<String> {
         .collect()
 }
 
-async fn call(host: &Host, issuer: &Issuer, tenant: &str, tool: &str, arguments: Value) -> (u16, Value) {
+async fn call(
+    host: &Host,
+    issuer: &Issuer,
+    tenant: &str,
+    tool: &str,
+    arguments: Value,
+) -> (u16, Value) {
     let request = reqwest::Client::new()
         .post(host.at(&format!("/api/v1/tools/{tool}/call")))
         .bearer_auth(issuer.token(tenant))

@@ -46,7 +46,10 @@ async fn operations_of_a_document_are_tools_and_each_tenant_calls_with_its_own_c
         .await;
         assert_eq!(status, 200, "{body}");
         let seen = system.upstream.seen().pop().unwrap();
-        assert_eq!(seen.header("x-account-id"), Some(&*format!("acct_{tenant}")));
+        assert_eq!(
+            seen.header("x-account-id"),
+            Some(&*format!("acct_{tenant}"))
+        );
         assert_eq!(
             seen.header("authorization"),
             Some(&*format!("Bearer {}", secret(tenant)))
@@ -102,13 +105,31 @@ async fn a_value_that_would_leave_its_place_is_refused_before_anything_is_sent()
         "",
         "a\u{0}b",
     ] {
-        let (status, body) = call(&host, &issuer, "acme", "billing__getInvoice", json!({"id": id})).await;
+        let (status, body) = call(
+            &host,
+            &issuer,
+            "acme",
+            "billing__getInvoice",
+            json!({"id": id}),
+        )
+        .await;
         assert_ne!(status, 200, "{id:?}: {body}");
     }
     assert!(system.paths().is_empty(), "{:?}", system.paths());
     for id in ["a?x=1", "a#b", "a;b=c", "@evil.example", "a&b"] {
-        let (status, body) = call(&host, &issuer, "acme", "billing__getInvoice", json!({"id": id})).await;
-        assert_eq!((status, &body["structured"]["id"]), (200, &json!(id)), "{body}");
+        let (status, body) = call(
+            &host,
+            &issuer,
+            "acme",
+            "billing__getInvoice",
+            json!({"id": id}),
+        )
+        .await;
+        assert_eq!(
+            (status, &body["structured"]["id"]),
+            (200, &json!(id)),
+            "{body}"
+        );
     }
 }
 
@@ -116,7 +137,8 @@ async fn a_value_that_would_leave_its_place_is_refused_before_anything_is_sent()
 async fn a_document_in_a_file_needs_a_base_where_its_own_is_no_place() {
     let (system, issuer) = (System::start().await, issuer());
     let document = crate::adapters::document().to_string();
-    let without = builder(&issuer, "openapi", "spec = \"billing.json\"").file("billing.json", &document);
+    let without =
+        builder(&issuer, "openapi", "spec = \"billing.json\"").file("billing.json", &document);
     let (directory, mut command) = without.write();
     let ended = host::end(&mut command);
     drop(directory);
@@ -132,7 +154,14 @@ async fn a_document_in_a_file_needs_a_base_where_its_own_is_no_place() {
     let host = builder(&issuer, "openapi", &lines)
         .file("billing.json", &document)
         .start();
-    let (status, body) = call(&host, &issuer, "acme", "billing__getInvoice", json!({"id": "7"})).await;
+    let (status, body) = call(
+        &host,
+        &issuer,
+        "acme",
+        "billing__getInvoice",
+        json!({"id": "7"}),
+    )
+    .await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(text(&body), "{\"id\":\"7\"}");
 }
@@ -187,7 +216,11 @@ async fn a_tenant_that_is_not_assigned_the_connection_has_none_of_its_tools() {
         json!({"id": "7"}),
     )
     .await;
-    assert_eq!((status, &body["code"]), (404, &json!("not_found")), "{body}");
+    assert_eq!(
+        (status, &body["code"]),
+        (404, &json!("not_found")),
+        "{body}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

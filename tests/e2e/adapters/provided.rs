@@ -67,6 +67,9 @@ async fn what_is_provided_leaves_the_schema_is_refused_from_the_model_and_is_eac
     }
     assert_eq!(
         system.paths(),
-        ["/v1/accounts/acct_acme/plan", "/v1/accounts/acct_globex/plan"]
+        [
+            "/v1/accounts/acct_acme/plan",
+            "/v1/accounts/acct_globex/plan"
+        ]
     );
 }

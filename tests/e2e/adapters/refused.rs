@@ -15,8 +15,18 @@ async fn a_refusal_of_the_outside_system_and_its_wait_reach_both_doors() {
     })
     .to_string();
     for (refusal, status, code, wait) in [
-        ("429 Too Many Requests", 429, "upstream_rate_limited", Some("7")),
-        ("503 Service Unavailable", 503, "upstream_unavailable", Some("7")),
+        (
+            "429 Too Many Requests",
+            429,
+            "upstream_rate_limited",
+            Some("7"),
+        ),
+        (
+            "503 Service Unavailable",
+            503,
+            "upstream_unavailable",
+            Some("7"),
+        ),
         ("401 Unauthorized", 424, "upstream_refused_credential", None),
         ("403 Forbidden", 424, "upstream_refused_credential", None),
     ] {
@@ -53,6 +63,10 @@ async fn a_refusal_of_the_outside_system_and_its_wait_reach_both_doors() {
         let answer = mcp::answer(asked.bearer_auth(&token).send().await.unwrap()).await;
         let said = answer.to_string();
         assert!(said.contains(code), "{answer}");
-        assert_eq!(said.contains("\"retry_after\":7"), wait.is_some(), "{answer}");
+        assert_eq!(
+            said.contains("\"retry_after\":7"),
+            wait.is_some(),
+            "{answer}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Any granted component that exports `adapter` is one: here tables of CSV, which nobody of this host has heard of.
+//! Any granted component that exports `adapter` is one: here tables of CSV, which nobody of this
+//! host has heard of.
 
 use serde_json::json;
 use toolhost_harness::host;
@@ -8,7 +9,10 @@ use crate::adapters::{System, builder, call, issuer, names, secret};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_adapter_of_a_third_kind_serves_its_tables() {
     let (system, issuer) = (System::start().await, issuer());
-    let lines = format!("spec = \"tables.csv\"\nbase = \"{}\"", system.upstream.url());
+    let lines = format!(
+        "spec = \"tables.csv\"\nbase = \"{}\"",
+        system.upstream.url()
+    );
     let host = builder(&issuer, "csv", &lines)
         .file("tables.csv", "invoices, /table, id, state\nbroken\n")
         .start();
@@ -33,8 +37,16 @@ async fn an_adapter_is_no_plugin_and_a_plugin_no_adapter() {
         .issuer(&issuer)
         .config("[tenants.acme]")
         .plugin("csv");
-    let as_adapter = builder(&issuer, "echo", "spec = \"x\"\nbase = \"http://127.0.0.1:9\"").file("x", "x");
-    for (builder, says) in [(as_plugin, "it is an adapter"), (as_adapter, "it is no adapter")] {
+    let as_adapter = builder(
+        &issuer,
+        "echo",
+        "spec = \"x\"\nbase = \"http://127.0.0.1:9\"",
+    )
+    .file("x", "x");
+    for (builder, says) in [
+        (as_plugin, "it is an adapter"),
+        (as_adapter, "it is no adapter"),
+    ] {
         let (directory, mut command) = builder.write();
         let ended = host::end(&mut command);
         drop(directory);

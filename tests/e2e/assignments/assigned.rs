@@ -118,7 +118,8 @@ async fn a_plugins_own_word_stands_before_the_hosts() {
         listed.status != 0 && listed.stderr.contains("there is no tool"),
         "{listed:?}"
     );
-    let assigned = toolhost_harness::host::run(directory.path(), &["plugin", "assign", "evil", "acme"]);
+    let assigned =
+        toolhost_harness::host::run(directory.path(), &["plugin", "assign", "evil", "acme"]);
     assert_eq!(assigned.status, 0, "{assigned:?}");
     let called = toolhost_harness::host::run(
         directory.path(),

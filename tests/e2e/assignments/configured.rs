@@ -1,4 +1,5 @@
-//! A host that keeps nothing has its assignments in the configuration, and one that keeps them does not.
+//! A host that keeps nothing has its assignments in the configuration, and one that keeps them does
+//! not.
 
 use toolhost_harness::{Issuer, host};
 
@@ -6,7 +7,10 @@ use crate::assignments::{TENANTS, World, builder, get, post, upstream};
 
 async fn without_data(tables: &str) -> World {
     let (echo, issuer) = (upstream().await, Issuer::es256("https://issuer.test", "k1"));
-    let host = builder(&echo, &issuer).config(TENANTS).config(tables).start();
+    let host = builder(&echo, &issuer)
+        .config(TENANTS)
+        .config(tables)
+        .start();
     World { echo, issuer, host }
 }
 
@@ -19,7 +23,10 @@ async fn without_a_data_directory_the_configuration_says_who_has_what() {
     assert_eq!(world.listed("acme").await, ["http_sly"]);
     world.works("acme").await;
     let (status, body) = world.call("acme", "http_sly", post()).await;
-    assert_eq!((status, &body["code"]), (403, &"operation_mode_blocked".into()));
+    assert_eq!(
+        (status, &body["code"]),
+        (403, &"operation_mode_blocked".into())
+    );
     for other in ["globex", "initech"] {
         world.is_unknown(other, "http_sly").await;
     }
@@ -60,7 +67,10 @@ async fn a_configuration_that_says_what_it_cannot_mean_stops_the_host() {
             "[tenants.acme]\n[tenancy]\nplugins = \"some\"",
             &["tenancy.plugins", "all, assigned"],
         ),
-        ("[tenants.acme.plugins.evil]\ntool = []", &["did you mean tools?"]),
+        (
+            "[tenants.acme.plugins.evil]\ntool = []",
+            &["did you mean tools?"],
+        ),
     ] {
         let said = starts(builder(&echo, &issuer).config(tables));
         for word in words {

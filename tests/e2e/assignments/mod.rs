@@ -1,4 +1,5 @@
-//! Which tenant may call what: assigned, listed, called and revoked through the built host, and how far tools may go.
+//! Which tenant may call what: assigned, listed, called and revoked through the built host, and how
+//! far tools may go.
 
 mod assigned;
 mod configured;
@@ -15,7 +16,8 @@ use toolhost_harness::host::Ended;
 use toolhost_harness::{Host, HostBuilder, Issuer, Upstream, mcp};
 use toolhost_tools::HOST_TOOLS;
 
-/// A host whose one plugin is for those that it is assigned to: acme, globex below it, and initech beside them.
+/// A host whose one plugin is for those that it is assigned to: acme, globex below it, and initech
+/// beside them.
 struct World {
     echo: Upstream,
     issuer: Issuer,
@@ -110,13 +112,22 @@ impl World {
             (404, &json!("not_found")),
             "{tenant} {tool}: {body}"
         );
-        let plain =
-            |body: &Value, name: &str| body.to_string().replace(&name.escape_debug().to_string(), "NAME");
+        let plain = |body: &Value, name: &str| {
+            body.to_string()
+                .replace(&name.escape_debug().to_string(), "NAME")
+        };
         assert_eq!(plain(&body, tool), plain(&unknown, "no_such_tool"));
     }
 
     async fn legacy(&self, token: &str, session: &str, body: Value) -> Value {
-        let sent = mcp::legacy(Method::POST, self.host.url(), token, Some(session), Some(body)).await;
+        let sent = mcp::legacy(
+            Method::POST,
+            self.host.url(),
+            token,
+            Some(session),
+            Some(body),
+        )
+        .await;
         mcp::answer(sent).await
     }
 
@@ -126,7 +137,8 @@ impl World {
         let request = mcp::modern(self.host.url(), body, able).bearer_auth(token);
         let (client, request) = request.build_split();
         let mut request = request.unwrap();
-        let mut body: Value = serde_json::from_slice(request.body().unwrap().as_bytes().unwrap()).unwrap();
+        let mut body: Value =
+            serde_json::from_slice(request.body().unwrap().as_bytes().unwrap()).unwrap();
         for (key, value) in meta.as_object().unwrap() {
             body["params"]["_meta"][key] = value.clone();
         }
@@ -137,7 +149,11 @@ impl World {
 
     /// What the outside system has seen: methods, in order.
     fn sent(&self) -> Vec<String> {
-        self.echo.seen().into_iter().map(|seen| seen.method).collect()
+        self.echo
+            .seen()
+            .into_iter()
+            .map(|seen| seen.method)
+            .collect()
     }
 }
 
@@ -173,5 +189,8 @@ fn names(listed: &Value) -> Vec<&str> {
     let tools = listed["result"]["tools"]
         .as_array()
         .unwrap_or_else(|| panic!("no list: {listed}"));
-    tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
+    tools
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect()
 }

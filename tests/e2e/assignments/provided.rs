@@ -68,13 +68,20 @@ async fn an_argument_that_is_provided_is_not_the_models_and_is_each_tenants_own(
     assert!(tools.any(|tool| tool["name"] == "account"), "{listed}");
     assert!(!listed.to_string().contains("account_id"), "{listed}");
     let (status, body) = call(&host, &issuer, "acme", json!({"note": "x"})).await;
-    assert_eq!((status, &body["code"]), (424, &json!("not_connected")), "{body}");
+    assert_eq!(
+        (status, &body["code"]),
+        (424, &json!("not_connected")),
+        "{body}"
+    );
     connect(&host, "acme", "external_tenant_id=acct_7");
     connect(&host, "globex", "external_tenant_id=acct_9");
     for (tenant, account) in [("acme", "acct_7"), ("globex", "acct_9")] {
         let (status, body) = call(&host, &issuer, tenant, json!({"note": "x"})).await;
         assert_eq!(status, 200, "{body}");
-        assert_eq!(body["structured"], json!({"account_id": account, "note": "x"}));
+        assert_eq!(
+            body["structured"],
+            json!({"account_id": account, "note": "x"})
+        );
     }
     // extra_tenant_arg_refused_at_call
     for name in [
@@ -110,5 +117,9 @@ async fn an_attribute_that_is_no_identifier_is_not_put_into_an_argument() {
     }
     connect(&host, "acme", "other=acct_7");
     let (status, body) = call(&host, &issuer, "acme", json!({})).await;
-    assert_eq!((status, &body["code"]), (424, &json!("not_connected")), "{body}");
+    assert_eq!(
+        (status, &body["code"]),
+        (424, &json!("not_connected")),
+        "{body}"
+    );
 }

@@ -21,7 +21,10 @@ async fn in_a_session_the_list_is_that_of_the_active_tenant() {
     let token = world.token("acme");
     let session = mcp::initialize(world.host.url(), &token, json!({})).await;
     let own = ["help", "list_tenants", "reset_tenant", "switch_tenant"];
-    assert_eq!(names(&world.legacy(&token, &session, mcp::list()).await), own);
+    assert_eq!(
+        names(&world.legacy(&token, &session, mcp::list()).await),
+        own
+    );
     let refused = world.legacy(&token, &session, sly()).await;
     assert_eq!(refused["error"]["data"]["code"], "not_found", "{refused}");
     world.legacy(&token, &session, switch("globex")).await;
@@ -35,7 +38,10 @@ async fn in_a_session_the_list_is_that_of_the_active_tenant() {
     world.done(&["plugin", "unassign", "evil", "globex"]);
     let refused = world.legacy(&token, &session, sly()).await;
     assert_eq!(refused["error"]["data"]["code"], "not_found", "{refused}");
-    assert_eq!(names(&world.legacy(&token, &session, mcp::list()).await), own);
+    assert_eq!(
+        names(&world.legacy(&token, &session, mcp::list()).await),
+        own
+    );
     assert_eq!(world.sent(), ["GET"]);
 }
 
@@ -45,8 +51,7 @@ async fn without_a_session_the_list_is_the_tokens_and_the_call_is_the_active_ten
     world.assign("acme", &["--tool", "http_sly"]);
     let token = world.token("acme");
     let switched = world.modern(&token, switch("globex"), json!({})).await;
-    let context =
-        json!({ "toolhost/tenant_context": switched["result"]["structuredContent"]["tenant_context"] });
+    let context = json!({ "toolhost/tenant_context": switched["result"]["structuredContent"]["tenant_context"] });
     let at_home = world.modern(&token, mcp::list(), json!({})).await;
     assert!(names(&at_home).contains(&"http_sly"));
     let abroad = world.modern(&token, mcp::list(), context.clone()).await;
@@ -95,7 +100,8 @@ async fn a_call_that_waits_for_an_answer_does_not_go_on_once_the_tool_was_taken(
         .unwrap();
     let mut answered = ask();
     answered["params"]["requestState"] = result["requestState"].clone();
-    answered["params"]["inputResponses"] = json!({ id: {"action": "accept", "content": {"yes": true}} });
+    answered["params"]["inputResponses"] =
+        json!({ id: {"action": "accept", "content": {"yes": true}} });
     world.done(&["plugin", "unassign", "evil", "acme"]);
     let refused = world.modern(&token, answered.clone(), json!({})).await;
     assert_eq!(refused["error"]["data"]["code"], "not_found", "{refused}");

@@ -13,7 +13,8 @@ async fn the_verbs_do_the_same_without_a_host() {
     assert_eq!(row[0]["tools"], json!(["http_sly"]));
     let alone = world.done(&["plugin", "list", "--tenant", "acme"]);
     // Without a host nothing is served.
-    let said = |rows: &Value| ["plugin", "tenant", "tools", "mode"].map(|member| rows[0][member].clone());
+    let said =
+        |rows: &Value| ["plugin", "tenant", "tools", "mode"].map(|member| rows[0][member].clone());
     assert_eq!(said(&alone), said(&row));
     let refused = world.says(&["plugin", "assign", "evli", "acme"]);
     assert!(
@@ -46,9 +47,15 @@ async fn what_is_not_there_is_refused_with_the_nearest_that_is() {
             &["assign", "evil", "acme", "--tool", "HTTP_SLY"],
             &["HTTP_SLY", "no tool"],
         ),
-        (&["assign", "evil", "umbrella"], &["umbrella", "does not exist"]),
+        (
+            &["assign", "evil", "umbrella"],
+            &["umbrella", "does not exist"],
+        ),
         (&["assign", "evil", "../acme"], &["a tenant id is"]),
-        (&["list", "--tenant", "umbrella"], &["umbrella", "does not exist"]),
+        (
+            &["list", "--tenant", "umbrella"],
+            &["umbrella", "does not exist"],
+        ),
         (
             &["assign", "evil", "acme", "--mode", "all"],
             &["read-only", "standard", "full"],
@@ -60,7 +67,10 @@ async fn what_is_not_there_is_refused_with_the_nearest_that_is() {
             assert!(ended.stderr.contains(word), "{word}: {ended:?}");
         }
     }
-    assert!(world.listed("acme").await.is_empty(), "nothing was assigned");
+    assert!(
+        world.listed("acme").await.is_empty(),
+        "nothing was assigned"
+    );
 }
 
 #[tokio::test]
@@ -107,7 +117,10 @@ async fn a_list_says_what_every_tenant_has_and_what_one_has() {
         (&all[0]["plugin"], &all[0]["mode"]),
         (&json!("evil"), &json!("standard"))
     );
-    assert_eq!(json!(all[0]["tools"].as_array().unwrap().len()), all[0]["of"]);
+    assert_eq!(
+        json!(all[0]["tools"].as_array().unwrap().len()),
+        all[0]["of"]
+    );
     world.assign("acme", &["--tool", "http_sly"]);
     let text = world.says(&["plugin", "list", "--tenant", "acme"]).stdout;
     assert_eq!(

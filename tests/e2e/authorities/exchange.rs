@@ -16,7 +16,9 @@ async fn a_switch_by_exchange_gives_both_connections_the_new_token() {
     assert_ne!(home, away);
     // The token names the host as its client, and nobody else.
     for client in [json!("client-1"), json!("another"), json!(null)] {
-        world.authority.says(Says::Token(json!({ "client_id": client })));
+        world
+            .authority
+            .says(Says::Token(json!({ "client_id": client })));
         let refused = world.legacy(&token, &session, switch("acme")).await;
         assert_eq!(code(&refused), "tenant_unavailable", "{client}");
         assert_eq!(world.both_send(&token, &session, "globex").await, away);

@@ -57,7 +57,10 @@ async fn an_opaque_token_is_what_its_issuer_says_until_the_issuer_is_gone() {
     // Nobody to ask: a token that was never asked about is neither believed nor thrown away.
     let late = identity.token("acme-svc", &resource).await;
     identity.end();
-    assert_eq!(outcome(&host, &late, "acme-svc").await, (503, json!("busy")));
+    assert_eq!(
+        outcome(&host, &late, "acme-svc").await,
+        (503, json!("busy"))
+    );
     assert_eq!(
         outcome(&host, &good, "acme-svc").await.0,
         200,

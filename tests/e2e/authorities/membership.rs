@@ -109,7 +109,9 @@ const MORE_THAN_A_SECOND: Duration = Duration::from_millis(1_300);
 async fn a_membership_that_ended_is_refused_within_its_age() {
     let club = Club::of(vec!["acme", "globex", "unheard-of"]).await;
     let session = mcp::initialize(club.host.url(), &club.token(), json!({})).await;
-    let listed = club.says(&session, mcp::call("list_tenants", json!({}))).await;
+    let listed = club
+        .says(&session, mcp::call("list_tenants", json!({})))
+        .await;
     let text = listed["result"]["structuredContent"]["tenants"].to_string();
     assert!(
         text.contains("globex") && !text.contains("initech") && !text.contains("unheard-of"),
@@ -119,7 +121,10 @@ async fn a_membership_that_ended_is_refused_within_its_age() {
         code(&club.says(&session, switch("initech")).await),
         "tenant_unavailable"
     );
-    assert_eq!(active(&club.says(&session, switch("globex")).await), "globex");
+    assert_eq!(
+        active(&club.says(&session, switch("globex")).await),
+        "globex"
+    );
     let put = || mcp::call("kv", json!({"operation": "put", "key": "k", "value": "v"}));
     assert_eq!(
         club.says(&session, put()).await["result"]["isError"],
@@ -127,7 +132,10 @@ async fn a_membership_that_ended_is_refused_within_its_age() {
     );
     club.now(Ok(vec!["acme"]));
     tokio::time::sleep(MORE_THAN_A_SECOND).await;
-    assert_eq!(code(&club.says(&session, put()).await), "tenant_unavailable");
+    assert_eq!(
+        code(&club.says(&session, put()).await),
+        "tenant_unavailable"
+    );
     club.now(Ok(vec!["globex"]));
     tokio::time::sleep(MORE_THAN_A_SECOND).await;
     assert_eq!(
@@ -163,12 +171,16 @@ async fn an_endpoint_that_does_not_answer_serves_nobody() {
     panic!("it is never asked again");
 }
 
-/// The endpoint narrows: what the host itself suspends or removes stays so, whatever an application says.
+/// The endpoint narrows: what the host itself suspends or removes stays so, whatever an application
+/// says.
 #[tokio::test]
 async fn a_tenant_that_is_suspended_here_is_not_served_because_an_application_names_it() {
     let club = Club::of(vec!["acme", "globex"]).await;
     let session = mcp::initialize(club.host.url(), &club.token(), json!({})).await;
-    assert_eq!(active(&club.says(&session, switch("globex")).await), "globex");
+    assert_eq!(
+        active(&club.says(&session, switch("globex")).await),
+        "globex"
+    );
     assert_eq!(club.host.verb(&["tenant", "suspend", "globex"]).status, 0);
     let put = mcp::call("kv", json!({"operation": "put", "key": "k", "value": "v"}));
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Who says for which tenant a caller may act, beside the host's own tree: an application's switch endpoint, token exchange,
-//! membership, introspection; and tenants that tokens bring along.
+//! Who says for which tenant a caller may act, beside the host's own tree: an application's switch
+//! endpoint, token exchange, membership, introspection; and tenants that tokens bring along.
 
 mod exchange;
 mod introspection;
@@ -16,13 +16,15 @@ use axum::Router;
 use reqwest::Method;
 use serde_json::{Value, json};
 use toolhost_harness::host::AUDIENCE;
-use toolhost_harness::{APPLICATION, Host, HostBuilder, Issuer, TenantAuthority, Upstream, claims, mcp};
+use toolhost_harness::{
+    APPLICATION, Host, HostBuilder, Issuer, TenantAuthority, Upstream, claims, mcp,
+};
 
 /// Two clients of the application, as its own page has them: data, and paid media.
 const CONNECTIONS: [&str; 2] = ["billing", "echo"];
 
-/// A host for acme with globex below it and initech beside them, an authority, and the application that both connections
-/// lead to.
+/// A host for acme with globex below it and initech beside them, an authority, and the application
+/// that both connections lead to.
 struct World {
     authority: TenantAuthority,
     application: Upstream,
@@ -39,7 +41,8 @@ impl World {
     async fn with(keys: &str, more: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
         let authority = TenantAuthority::start().await;
         let application =
-            Upstream::start(Router::new().fallback(async || axum::Json(json!({ "invoices": [] })))).await;
+            Upstream::start(Router::new().fallback(async || axum::Json(json!({ "invoices": [] }))))
+                .await;
         let issuer = Issuer::es256("https://issuer.test", "k1");
         let mut host = Host::with()
             .issuer(&issuer)
@@ -93,7 +96,8 @@ impl World {
         let request = mcp::modern(self.host.url(), body, json!({})).bearer_auth(token);
         let (client, request) = request.build_split();
         let mut request = request.unwrap();
-        let mut body: Value = serde_json::from_slice(request.body().unwrap().as_bytes().unwrap()).unwrap();
+        let mut body: Value =
+            serde_json::from_slice(request.body().unwrap().as_bytes().unwrap()).unwrap();
         for (key, value) in meta.as_object().unwrap() {
             body["params"]["_meta"][key] = value.clone();
         }
@@ -112,7 +116,8 @@ impl World {
         seen.iter().skip(since).map(bearer).collect()
     }
 
-    /// Both connections are used in a session, and send one token: the authority's, for this tenant and this person.
+    /// Both connections are used in a session, and send one token: the authority's, for this tenant
+    /// and this person.
     async fn both_send(&self, token: &str, session: &str, tenant: &str) -> String {
         let before = self.application.seen().len();
         for name in CONNECTIONS {

@@ -20,7 +20,11 @@ impl Open {
             .config("may_provision = true\nprovision_rate = 2")
             .issuer(&second)
             .start();
-        Self { first, second, host }
+        Self {
+            first,
+            second,
+            host,
+        }
     }
 
     async fn put(&self, issuer: &Issuer, tenant: &str) -> u16 {
@@ -35,11 +39,23 @@ impl Open {
 #[tokio::test]
 async fn an_issuer_that_may_brings_tenants_along_so_many_a_minute_and_it_is_recorded() {
     let open = Open::start();
-    assert_eq!(open.put(&open.second, "newco").await, 403, "this issuer may not");
+    assert_eq!(
+        open.put(&open.second, "newco").await,
+        403,
+        "this issuer may not"
+    );
     assert_eq!(open.put(&open.first, "newco").await, 200);
-    assert_eq!(open.put(&open.second, "newco").await, 200, "it is there now");
+    assert_eq!(
+        open.put(&open.second, "newco").await,
+        200,
+        "it is there now"
+    );
     assert_eq!(open.put(&open.first, "Not A Tenant").await, 401);
-    assert_eq!(open.put(&open.first, "org_AbC").await, 403, "a key is no id");
+    assert_eq!(
+        open.put(&open.first, "org_AbC").await,
+        403,
+        "a key is no id"
+    );
     assert_eq!(open.put(&open.first, "second").await, 200);
     assert_eq!(open.put(&open.first, "third").await, 403, "two a minute");
     let tail = open.host.verb(&["audit", "tail", "-n", "200"]).stdout;

@@ -1,4 +1,5 @@
-//! Each switch stands in the host's chain: who, from where, to where, by which authority, and how it ended.
+//! Each switch stands in the host's chain: who, from where, to where, by which authority, and how
+//! it ended.
 
 use toolhost_harness::Says;
 
@@ -22,7 +23,9 @@ async fn a_switch_a_reset_and_a_refusal_are_recorded_before_and_after() {
     world.modern(&token, switch("globex"), json!({})).await;
     world.authority.says(Says::Status(403));
     world.legacy(&token, &session, switch("initech")).await;
-    world.legacy(&token, &session, switch("say \"yes\"\n")).await;
+    world
+        .legacy(&token, &session, switch("say \"yes\"\n"))
+        .await;
     let events = switches(&world.host);
     let told: Vec<_> = events
         .iter()
@@ -48,7 +51,12 @@ async fn a_switch_a_reset_and_a_refusal_are_recorded_before_and_after() {
     );
     for event in &events {
         assert_eq!(
-            (&event["subject"], &event["issuer"], &event["by"], &event["kind"]),
+            (
+                &event["subject"],
+                &event["issuer"],
+                &event["by"],
+                &event["kind"]
+            ),
             (
                 &json!("ada"),
                 &json!("https://issuer.test"),

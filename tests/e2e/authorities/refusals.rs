@@ -34,15 +34,24 @@ async fn what_is_no_yes_leaves_the_tenant_and_every_token_as_they_were() {
         ),
         (Says::Forged, "upstream"),
         (Says::Token(json!({"sub": "eve"})), "tenant_unavailable"),
-        (Says::Token(json!({"client_id": "another"})), "tenant_unavailable"),
-        (Says::Token(json!({"tenantId": "initech"})), "tenant_unavailable"),
+        (
+            Says::Token(json!({"client_id": "another"})),
+            "tenant_unavailable",
+        ),
+        (
+            Says::Token(json!({"tenantId": "initech"})),
+            "tenant_unavailable",
+        ),
         (Says::Token(json!({"tenantId": null})), "tenant_unavailable"),
         (
             Says::Token(json!({"gty": "client-credentials"})),
             "tenant_unavailable",
         ),
         (Says::Token(json!({"aud": AUDIENCE})), "upstream"),
-        (Says::Token(json!({"iss": "https://issuer.test"})), "upstream"),
+        (
+            Says::Token(json!({"iss": "https://issuer.test"})),
+            "upstream",
+        ),
         (Says::Token(json!({"exp": 1})), "upstream"),
     ];
     for (says, expected) in cases {
@@ -53,7 +62,11 @@ async fn what_is_no_yes_leaves_the_tenant_and_every_token_as_they_were() {
             let is_home = matches!(&says, Says::Token(changes) if changes["tenantId"] == "acme");
             assert!(is_home || code(&answer) == expected, "{says:?}: {answer}");
         }
-        assert_eq!(world.both_send(&token, &session, "acme").await, home, "{says:?}");
+        assert_eq!(
+            world.both_send(&token, &session, "acme").await,
+            home,
+            "{says:?}"
+        );
     }
     // No question went anywhere else: a redirect is an answer like any other.
     world.authority.is_content("/switch");
@@ -73,7 +86,10 @@ async fn a_name_that_is_none_and_a_tenant_that_is_unknown_are_refused_alike() {
     assert_eq!(code(&unknown), "tenant_unavailable");
     // The authority says no.
     world.authority.says(Says::Status(403));
-    assert_eq!(world.legacy(&token, &session, switch("initech")).await, unknown);
+    assert_eq!(
+        world.legacy(&token, &session, switch("initech")).await,
+        unknown
+    );
 }
 
 #[tokio::test]

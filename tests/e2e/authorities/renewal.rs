@@ -6,7 +6,8 @@ use toolhost_harness::Says;
 
 use super::*;
 
-/// Between two looks. How fast the machine is changes how often somebody looks, and nothing that is asserted.
+/// Between two looks. How fast the machine is changes how often somebody looks, and nothing that is
+/// asserted.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The token that one call sends; `None` once there is no tenant for it.
@@ -38,7 +39,8 @@ async fn a_token_is_renewed_before_it_ends_and_stays_with_its_tenant() {
             break sent;
         }
     };
-    // It does not answer: what it gave holds until its end and no longer, and the home token is not sent instead.
+    // It does not answer: what it gave holds until its end and no longer, and the home token is not
+    // sent instead.
     world.authority.says(Says::Status(503));
     let given = world.authority.given();
     while let Some(sent) = sends(&world, &token, &session).await {
@@ -85,7 +87,10 @@ async fn a_host_that_was_killed_asks_for_the_token_of_a_context_anew() {
         .current_dir(world.host.directory())
         .output()
         .unwrap();
-    assert!(kept.stdout.is_empty(), "a token stands on the disk: {kept:?}");
+    assert!(
+        kept.stdout.is_empty(),
+        "a token stands on the disk: {kept:?}"
+    );
     let world = World {
         host: world.host.killed_and_started(),
         ..world
@@ -98,6 +103,9 @@ async fn a_host_that_was_killed_asks_for_the_token_of_a_context_anew() {
     assert_eq!(world.authority.asked(), 2);
     // It is asked with that request's own bearer: another caller's does not bring the tenant back.
     let eve = world.token(&json!({ "sub": "eve" }));
-    assert_eq!(code(&world.modern(&eve, get("billing"), meta).await), "not_found");
+    assert_eq!(
+        code(&world.modern(&eve, get("billing"), meta).await),
+        "not_found"
+    );
     assert_eq!(world.authority.asked(), 2);
 }

@@ -29,7 +29,10 @@ async fn two_connections_send_one_token_and_change_together() {
     let back = world.legacy(&token, &session, reset()).await;
     assert_eq!(active(&back), "acme", "{back}");
     let again = world.both_send(&token, &session, "acme").await;
-    assert!(again != home && again != away, "a reset asks the authority too");
+    assert!(
+        again != home && again != away,
+        "a reset asks the authority too"
+    );
     world.authority.is_content("/switch");
     let bearers = world.authority.upstream.seen();
     let login = format!("Bearer {token}");
@@ -84,14 +87,18 @@ async fn the_http_api_and_a_single_call_send_the_authoritys_token_too() {
     toolhost_harness::host::write(world.host.directory(), "token", &token);
     for name in CONNECTIONS {
         let arguments = get(name)["params"]["arguments"].to_string();
-        let called = world
-            .host
-            .verb(&["call", "http", "--args", &arguments, "--token", "@token", "--yes"]);
+        let called = world.host.verb(&[
+            "call", "http", "--args", &arguments, "--token", "@token", "--yes",
+        ]);
         assert_eq!(called.status, 0, "{called:?}");
     }
     // Each is a process of its own.
     let shown = world.shown(2);
-    assert!(shown.iter().all(|token| world.authority.given().contains(token)));
+    assert!(
+        shown
+            .iter()
+            .all(|token| world.authority.given().contains(token))
+    );
     world.no_login_went_out();
 }
 

@@ -50,9 +50,15 @@ async fn without_a_claim_every_valid_token_is_the_one_tenants() {
     assert_eq!(one.put(json!({}), &[]).await.0, 200);
     // Nobody looks at what is no claim here.
     assert_eq!(one.put(json!({"tenantId": "globex"}), &[]).await.0, 200);
-    assert_eq!(one.put(json!({"aud": "https://other.test"}), &[]).await.0, 401);
+    assert_eq!(
+        one.put(json!({"aud": "https://other.test"}), &[]).await.0,
+        401
+    );
     let machine = json!({"gty": "client-credentials"});
-    assert_eq!(one.put(machine.clone(), &[]).await, (403, json!("forbidden")));
+    assert_eq!(
+        one.put(machine.clone(), &[]).await,
+        (403, json!("forbidden"))
+    );
     let headers = [("snc-tenant", "globex"), ("snc-userid", "u")];
     assert_eq!(one.put(machine.clone(), &headers).await.0, 403);
     let headers = [("snc-tenant", "acme"), ("snc-userid", "u")];
@@ -77,5 +83,8 @@ async fn the_one_tenant_can_be_suspended_and_others_of_the_directory_are_not_ser
     assert_eq!(one.put(json!({"tenantId": "globex"}), &[]).await.0, 403);
     assert_eq!(one.put(json!({}), &[]).await.0, 200);
     assert_eq!(one.host.verb(&["tenant", "suspend", "acme"]).status, 0);
-    assert_eq!(one.put(json!({}), &[]).await, (403, json!("tenant_unavailable")));
+    assert_eq!(
+        one.put(json!({}), &[]).await,
+        (403, json!("tenant_unavailable"))
+    );
 }

@@ -49,7 +49,10 @@ async fn a_rotated_credential_misses_and_a_revoked_one_gives_nothing_of_before()
     }
     assert_eq!(world.asked(), 2);
     std::fs::remove_file(&file).unwrap();
-    let error = world.call("acme", "cached_shared", q("a")).await.unwrap_err();
+    let error = world
+        .call("acme", "cached_shared", q("a"))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::CredentialUnavailable);
     assert_eq!(world.asked(), 2);
 }
@@ -60,7 +63,10 @@ struct Told(Mutex<VecDeque<bool>>);
 
 #[async_trait::async_trait]
 impl CredentialProvider for Told {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let is_echo = request.key.connection().as_str() == "echo";
         if is_echo && self.0.lock().unwrap().pop_front() == Some(true) {
             return Ok(Arc::new(Credential {
@@ -77,7 +83,8 @@ impl CredentialProvider for Told {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_of_a_credential_that_was_set_meanwhile_is_not_kept_as_if_there_were_none() {
     let upstream = Upstream::start(Router::new().route("/echo", get(|| async { "ok" }))).await;
-    // None when it is looked for, one when the request is made and when the result is to be kept, then none again.
+    // None when it is looked for, one when the request is made and when the result is to be kept,
+    // then none again.
     let told = Told(Mutex::new(VecDeque::from([false, true, true])));
     let rig = Rig::of("evil")
         .connection(connection("echo", &upstream.url()))

@@ -1,4 +1,5 @@
-//! Results that are given again for an equal call, and everything that makes two calls unequal (A13, T41).
+//! Results that are given again for an equal call, and everything that makes two calls unequal
+//! (A13, T41).
 
 mod credentials;
 
@@ -8,7 +9,9 @@ use axum::Router;
 use axum::routing::get;
 use serde_json::{Value, json};
 use toolhost_audit::Event;
-use toolhost_harness::{Callers, Host, Issuer, Rig, RigBuilder, Upstream, connection, mcp, text_of};
+use toolhost_harness::{
+    Callers, Host, Issuer, Rig, RigBuilder, Upstream, connection, mcp, text_of,
+};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_policy::{AuthPlacement, ErrorCode, PublicError};
 use toolhost_tools::{CallOptions, CallOutcome, ClientCapabilities, InputResponse, Resume};
@@ -38,7 +41,12 @@ impl World {
         Ok(text_of(&output))
     }
 
-    async fn call_as(&self, binding: &Binding, tool: &str, args: Value) -> Result<CallOutcome, PublicError> {
+    async fn call_as(
+        &self,
+        binding: &Binding,
+        tool: &str,
+        args: Value,
+    ) -> Result<CallOutcome, PublicError> {
         self.rig
             .call_as(binding, tool, args, CallOptions::default())
             .await
@@ -147,7 +155,8 @@ async fn equal_calls_of_two_tenants_are_two_also_without_any_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_did_not_ask_for_it_is_never_kept_and_neither_is_anything_where_the_operator_says_so() {
+async fn what_did_not_ask_for_it_is_never_kept_and_neither_is_anything_where_the_operator_says_so()
+{
     let world = World::start().await;
     for _ in 0..2 {
         world.call("acme", "not_cached", q("a")).await.unwrap();
@@ -171,16 +180,25 @@ async fn a_personal_result_is_one_persons_and_a_persons_is_no_machines() {
     drop(world.rig.binding("acme"));
     for _ in 0..2 {
         for caller in [&ada, &bob] {
-            world.call_as(caller, "cached_personal", q("a")).await.unwrap();
+            world
+                .call_as(caller, "cached_personal", q("a"))
+                .await
+                .unwrap();
         }
     }
     assert_eq!(world.asked(), 2);
     for caller in [&ada, &bob] {
-        world.call_as(caller, "cached_shared", q("a")).await.unwrap();
+        world
+            .call_as(caller, "cached_shared", q("a"))
+            .await
+            .unwrap();
     }
     assert_eq!(world.asked(), 3);
     let machine = callers.machine("acme", "robot").await;
-    world.call_as(&machine, "cached_shared", q("a")).await.unwrap();
+    world
+        .call_as(&machine, "cached_shared", q("a"))
+        .await
+        .unwrap();
     assert_eq!(world.asked(), 4);
 }
 
@@ -195,8 +213,12 @@ async fn after_a_switch_nothing_of_before_is_found() {
         LoopbackOnly::from_listeners(&[]).unwrap(),
     ));
     for (generation, asked) in [(1, 1), (1, 1), (2, 2), (3, 3), (2, 3)] {
-        let binding = Binding::active(Arc::clone(&principal), &acme, generation, &directory).unwrap();
-        world.call_as(&binding, "cached_shared", q("a")).await.unwrap();
+        let binding =
+            Binding::active(Arc::clone(&principal), &acme, generation, &directory).unwrap();
+        world
+            .call_as(&binding, "cached_shared", q("a"))
+            .await
+            .unwrap();
         assert_eq!(world.asked(), asked, "generation {generation}");
     }
 }
@@ -277,9 +299,15 @@ async fn every_check_of_a_call_is_made_on_a_result_that_is_there() {
     let error = world.call("acme", "cached_shared", args).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidArguments);
     world.rig.audit.break_it();
-    let error = world.call("acme", "cached_shared", q("a")).await.unwrap_err();
+    let error = world
+        .call("acme", "cached_shared", q("a"))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::AuditUnavailable);
-    let error = world.call("acme", "cached_shared", q("a")).await.unwrap_err();
+    let error = world
+        .call("acme", "cached_shared", q("a"))
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::RateLimitExceeded);
 }
 
@@ -304,7 +332,10 @@ async fn no_client_is_told_that_others_may_have_a_result() {
         let body = mcp::call("cached_shared", json!({"q": "a"}));
         let request = mcp::modern(host.url(), body, json!({})).bearer_auth(issuer.token("acme"));
         let answer = mcp::answer(request.send().await.unwrap()).await;
-        assert_eq!(answer["result"]["content"][0]["text"], "ok null", "{answer}");
+        assert_eq!(
+            answer["result"]["content"][0]["text"], "ok null",
+            "{answer}"
+        );
         assert!(!answer.to_string().contains("public"), "{answer}");
     }
     assert_eq!(upstream.seen().len(), 1);
@@ -315,5 +346,9 @@ async fn no_client_is_told_that_others_may_have_a_result() {
         let request = mcp::modern(host.url(), body, json!({})).bearer_auth(issuer.token("acme"));
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
-    assert_eq!(upstream.seen().len(), 3, "the operator's word is the last one");
+    assert_eq!(
+        upstream.seen().len(),
+        3,
+        "the operator's word is the last one"
+    );
 }

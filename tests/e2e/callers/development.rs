@@ -15,7 +15,10 @@ async fn a_development_tenant_is_for_callers_without_a_token() {
     assert_eq!(outcome(&host, "nonsense").await.0, 401);
     let expired = issuer.mint(&json!({"tenantId": "acme", "exp": now() - 60}));
     assert_eq!(outcome(&host, &expired).await.0, 401);
-    assert_eq!(called(&host, &issuer.mint(&json!({}))).await.1, "tenant_required");
+    assert_eq!(
+        called(&host, &issuer.mint(&json!({}))).await.1,
+        "tenant_required"
+    );
     assert_eq!(
         invoices(&host, &issuer.token("globex")).await,
         json!([invoice("globex")])
@@ -33,7 +36,12 @@ async fn a_development_tenant_is_for_callers_without_a_token() {
             .get(host.at("/api/v1/tools"))
             .header(header, "127.0.0.1");
         assert_eq!(
-            request.bearer_auth("nonsense").send().await.unwrap().status(),
+            request
+                .bearer_auth("nonsense")
+                .send()
+                .await
+                .unwrap()
+                .status(),
             401,
             "{header}"
         );
@@ -70,8 +78,10 @@ fn a_development_tenant_does_not_start_where_others_can_reach_it() {
             _ => builder.env("DEV_TENANT_NAME", "acme"),
         };
         let (directory, _) = builder.write();
-        let mut command =
-            toolhost_harness::host::command(directory.path(), &["run", "--yes", "--listen", listen]);
+        let mut command = toolhost_harness::host::command(
+            directory.path(),
+            &["run", "--yes", "--listen", listen],
+        );
         match by {
             "flag" => command.args(["--dev-tenant", "acme"]),
             _ => command.env("DEV_TENANT_NAME", "acme"),

@@ -12,12 +12,16 @@ async fn a_refusal_leads_to_the_identity_server_and_back() {
         "[[issuers]]\nissuer = \"{}\"\naudience = \"{resource}\"\ndiscovery = true\ntenant_claim = \"/tenant\"\nscopes = [\"tools:call\"]\ntyp = \"at+jwt\"\nallow_http = true\nallow_loopback = true",
         identity.issuer()
     );
-    // These are machines (their subject is their client), which the billing plugin does not serve; this guest serves anybody.
+    // These are machines (their subject is their client), which the billing plugin does not serve;
+    // this guest serves anybody.
     let connections = format!(
         "[connections.billing]\nprincipal = \"any\"\nbase = \"{}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}\n[connections.echo]\nbase = \"https://echo.test\"\nauth = {{ type = \"none\" }}",
         billing.url()
     );
-    let mut builder = Host::with().plugin("evil").config(&connections).config(&issuer);
+    let mut builder = Host::with()
+        .plugin("evil")
+        .config(&connections)
+        .config(&issuer);
     for tenant in ["acme", "globex"] {
         builder = builder.env(tenant, &toolhost_harness::billing::token(tenant)).config(&format!(
             "[tenants.{tenant}]\n[credentials.{tenant}.billing]\nenv = \"{tenant}\"\nexternal_tenant_id = \"acct_{tenant}\""
@@ -29,7 +33,10 @@ async fn a_refusal_leads_to_the_identity_server_and_back() {
         .await
         .unwrap();
     assert_eq!(refused.status(), 401);
-    let challenge = refused.headers()["www-authenticate"].to_str().unwrap().to_owned();
+    let challenge = refused.headers()["www-authenticate"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(
         challenge.contains("scope=\"tools:call\"") && !challenge.contains("error="),
         "{challenge}"
@@ -41,7 +48,10 @@ async fn a_refusal_leads_to_the_identity_server_and_back() {
         .split('"')
         .next()
         .unwrap();
-    assert_eq!(metadata, host.at("/.well-known/oauth-protected-resource/mcp"));
+    assert_eq!(
+        metadata,
+        host.at("/.well-known/oauth-protected-resource/mcp")
+    );
     for url in [metadata, &host.at("/.well-known/oauth-protected-resource")] {
         let document: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
         assert_eq!(document["resource"], resource, "{document}");
@@ -61,7 +71,10 @@ async fn a_refusal_leads_to_the_identity_server_and_back() {
             });
             let said = client.run(&plan).await;
             let answer = said["results"].to_string();
-            assert!(answer.contains(&format!("in_{tenant}_1")), "{client:?}: {said}");
+            assert!(
+                answer.contains(&format!("in_{tenant}_1")),
+                "{client:?}: {said}"
+            );
         }
     }
     // A tenant that is not served, and no tenant: believed, and refused.
@@ -153,9 +166,12 @@ async fn keys_by_url_are_fetched_cached_and_found_again_after_a_rotation() {
     assert!(idp.seen().len() <= 12, "{} fetches", idp.seen().len());
     // A key that was withdrawn opens nothing, even with a token that has not been seen before.
     assert_eq!(
-        outcome(&host, &old.mint(&json!({"tenantId": "acme", "jti": "late"})))
-            .await
-            .0,
+        outcome(
+            &host,
+            &old.mint(&json!({"tenantId": "acme", "jti": "late"}))
+        )
+        .await
+        .0,
         401
     );
 }

@@ -1,4 +1,5 @@
-//! Who may call the built host: tokens of real keys, a real identity server, and everything that is nearly a good token.
+//! Who may call the built host: tokens of real keys, a real identity server, and everything that is
+//! nearly a good token.
 
 mod development;
 mod issuers;
@@ -63,7 +64,13 @@ async fn invoices(host: &Host, token: &str) -> Value {
 
 /// Two issuers by file, of which the second knows tenants by keys of its own.
 fn by_file(upstream: &str) -> (Issuer, Issuer, HostBuilder) {
-    let (first, second) = (Issuer::es256(ISSUER, "k1"), Issuer::rs256(OTHER, "k1-of-other"));
-    let builder = Host::with().billing(upstream).issuer(&first).issuer(&second);
+    let (first, second) = (
+        Issuer::es256(ISSUER, "k1"),
+        Issuer::rs256(OTHER, "k1-of-other"),
+    );
+    let builder = Host::with()
+        .billing(upstream)
+        .issuer(&first)
+        .issuer(&second);
     (first, second, builder)
 }

@@ -55,7 +55,10 @@ async fn everything_that_is_nearly_a_good_token_is_refused() {
         ("expired", claims(json!({"exp": now() - 60}))),
         ("no expiry", claims(json!({"exp": null}))),
         ("not yet valid", claims(json!({"nbf": now() + 120}))),
-        ("another issuer", claims(json!({"iss": "https://nobody.test"}))),
+        (
+            "another issuer",
+            claims(json!({"iss": "https://nobody.test"})),
+        ),
         (
             "an issuer with a slash more",
             claims(json!({"iss": format!("{ISSUER}/")})),
@@ -65,7 +68,10 @@ async fn everything_that_is_nearly_a_good_token_is_refused() {
             claims(json!({"sub": null, "client_id": null})),
         ),
         ("an id token", claims(json!({"nonce": "n", "at_hash": "h"}))),
-        ("token_use of an id token", claims(json!({"token_use": "id"}))),
+        (
+            "token_use of an id token",
+            claims(json!({"token_use": "id"})),
+        ),
         ("the claim typ of an id token", claims(json!({"typ": "ID"}))),
         ("a refresh token", claims(json!({"typ": "Refresh"}))),
         ("typ of an id token", header(json!({"typ": "JWT+id"}))),
@@ -158,7 +164,11 @@ async fn a_tenant_comes_from_the_token_or_not_at_all() {
     // Unknown, malformed and reserved names look alike.
     for tenant in ["initech", "Acme", "default", "admin", "acme/../globex"] {
         let (status, code) = outcome(&host, &issuer.mint(&json!({"tenantId": tenant}))).await;
-        assert_eq!((status, code.as_str()), (403, "tenant_unavailable"), "{tenant:?}");
+        assert_eq!(
+            (status, code.as_str()),
+            (403, "tenant_unavailable"),
+            "{tenant:?}"
+        );
     }
     for claim in [
         json!(""),
@@ -168,7 +178,9 @@ async fn a_tenant_comes_from_the_token_or_not_at_all() {
     ] {
         assert!(
             matches!(
-                outcome(&host, &issuer.mint(&json!({"tenantId": claim}))).await.0,
+                outcome(&host, &issuer.mint(&json!({"tenantId": claim})))
+                    .await
+                    .0,
                 401 | 403
             ),
             "{claim}"
@@ -201,10 +213,14 @@ async fn the_authorization_header_stands_once_and_is_a_bearer_token() {
     assert_eq!(send(&[good.clone(), good.clone()]).await, 400);
     assert_eq!(send(&[]).await, 401);
     assert!(matches!(send(&["Basic YTpi".into()]).await, 400 | 401));
-    assert!(matches!(send(&[format!("{good}, {good}")]).await, 400 | 401));
+    assert!(matches!(
+        send(&[format!("{good}, {good}")]).await,
+        400 | 401
+    ));
 }
 
-/// B1: a connection for persons sees nothing of an application's own token, whichever provider made it.
+/// B1: a connection for persons sees nothing of an application's own token, whichever provider made
+/// it.
 #[tokio::test]
 async fn an_applications_own_token_is_no_persons() {
     let billing = Billing::start().await;
@@ -218,7 +234,11 @@ async fn an_applications_own_token_is_no_persons() {
     ] {
         let mut claims = claims;
         claims["tenantId"] = json!("acme");
-        assert_eq!(called(&host, &issuer.mint(&claims)).await.0, 403, "{claims}");
+        assert_eq!(
+            called(&host, &issuer.mint(&claims)).await.0,
+            403,
+            "{claims}"
+        );
     }
     assert!(billing.upstream.seen().is_empty());
 }
@@ -227,7 +247,10 @@ async fn an_applications_own_token_is_no_persons() {
 #[tokio::test]
 async fn an_issuer_gets_nothing_of_a_tenant_that_is_not_its_own() {
     let billing = Billing::start().await;
-    let (first, second) = (Issuer::es256(ISSUER, "k1"), Issuer::rs256(OTHER, "k1-of-other"));
+    let (first, second) = (
+        Issuer::es256(ISSUER, "k1"),
+        Issuer::rs256(OTHER, "k1-of-other"),
+    );
     let host = Host::with()
         .billing(&billing.url())
         .issuer(&first)

@@ -52,7 +52,8 @@ fn a_plugin_alone_is_told_every_missing_piece_with_its_flag() {
 #[test]
 fn files_that_are_no_plugin_are_told_apart() {
     let directory = directory();
-    let component = wat::parse_str("(component (import \"acme:disk/files@1.0.0\" (instance)))").unwrap();
+    let component =
+        wat::parse_str("(component (import \"acme:disk/files@1.0.0\" (instance)))").unwrap();
     let nested = {
         let mut text = String::from("(component (type $t0 (tuple u8 u8))");
         for level in 1..2_000 {
@@ -80,7 +81,11 @@ fn files_that_are_no_plugin_are_told_apart() {
             &["imports what this host does not offer", "acme:disk/files"],
         ),
         ("large", vec![0; 33 << 20], &["component_bytes", "33554432"]),
-        ("elf", b"\x7fELF\x02\x01\x01\0rest".to_vec(), &["precompiled"]),
+        (
+            "elf",
+            b"\x7fELF\x02\x01\x01\0rest".to_vec(),
+            &["precompiled"],
+        ),
         ("truncated", truncated, &["does not parse"]),
         ("nested", nested, &[]),
         ("empty", b"\0asm\x0d\0\x01\0".to_vec(), &["does not export"]),
@@ -151,13 +156,19 @@ fn mistakes_in_the_configuration_are_told_by_line_and_key() {
             &["line 3", "server.lisen", "did you mean listen?"],
         ),
         ("[server\n".into(), &["line 1"]),
-        ("[serber]\n".into(), &["line 1", "serber", "did you mean server?"]),
+        (
+            "[serber]\n".into(),
+            &["line 1", "serber", "did you mean server?"],
+        ),
         ("[server]\nslots = \"many\"\n".into(), &["line 2", "slots"]),
         (
             "[server]\nlisten = \"everywhere\"\n".into(),
             &["line 2", "server.listen"],
         ),
-        ("\n[limits]\nwall_ms = 0\n".into(), &["line", "limits.wall_ms"]),
+        (
+            "\n[limits]\nwall_ms = 0\n".into(),
+            &["line", "limits.wall_ms"],
+        ),
         (
             "[limits]\nwall_sm = 1\n".into(),
             &["line 2", "limits.wall_sm", "did you mean wall_ms?"],
@@ -217,12 +228,20 @@ fn a_credential_that_cannot_be_read_is_named_and_its_content_is_not() {
     let call = |credential: &str| {
         host::run(
             directory.path(),
-            &[&["call", "list_invoices", "--credential", credential], &base[..]].concat(),
+            &[
+                &["call", "list_invoices", "--credential", credential],
+                &base[..],
+            ]
+            .concat(),
         )
     };
     refused(&call("billing=@gone"), REFUSED, &["billing"]);
     refused(&call("billing=env:NOT_SET"), REFUSED, &["billing"]);
-    refused(&call("billing=tok_live_0123456789"), USAGE, &["@FILE or env:VAR"]);
+    refused(
+        &call("billing=tok_live_0123456789"),
+        USAGE,
+        &["@FILE or env:VAR"],
+    );
     let path = host::write(directory.path(), "open", "tok_live_0123456789");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let open = call("billing=@open");
@@ -236,7 +255,10 @@ fn a_busy_port_is_told_before_anything_slow() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let base = ["run", "--plugin", &echo(), "--dev-tenant", "acme", "--yes"].map(str::to_owned);
-    for (flag, also) in [("--listen", None), ("--metrics-listen", Some("127.0.0.1:0"))] {
+    for (flag, also) in [
+        ("--listen", None),
+        ("--metrics-listen", Some("127.0.0.1:0")),
+    ] {
         let mut words: Vec<&str> = base.iter().map(String::as_str).collect();
         words.extend([flag, &address]);
         if let Some(listen) = also {
@@ -266,7 +288,10 @@ fn a_cache_directory_that_is_not_the_hosts_own_is_refused() {
             "acme",
             "--yes",
         ];
-        host::run(directory.path(), &[&words[..], &["--cache-dir", &cache]].concat())
+        host::run(
+            directory.path(),
+            &[&words[..], &["--cache-dir", &cache]].concat(),
+        )
     };
     let open = directory.path().join("open");
     fs::create_dir(&open).unwrap();
@@ -280,7 +305,11 @@ fn a_cache_directory_that_is_not_the_hosts_own_is_refused() {
     refused(&run(&file), USAGE, &["file"]);
     refused(&run(&file.join("below")), USAGE, &["below"]);
     // Nothing can be written below /proc, whoever asks.
-    refused(&run(Path::new("/proc/toolhost")), USAGE, &["/proc/toolhost"]);
+    refused(
+        &run(Path::new("/proc/toolhost")),
+        USAGE,
+        &["/proc/toolhost"],
+    );
     let good = run(&directory.path().join("new/cache"));
     assert_eq!(good.status, 0, "{good:?}");
     let mode = fs::metadata(directory.path().join("new/cache"))

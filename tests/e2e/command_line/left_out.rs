@@ -1,4 +1,5 @@
-//! A plugin that cannot be served, or not yet, takes nobody down with it, and everybody who asks is told.
+//! A plugin that cannot be served, or not yet, takes nobody down with it, and everybody who asks is
+//! told.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,8 @@ use toolhost_harness::host::Host;
 
 use super::*;
 
-/// The echo guest under another name, with a second module that takes the compiler long: some millions of additions.
+/// The echo guest under another name, with a second module that takes the compiler long: some
+/// millions of additions.
 fn slow() -> Vec<u8> {
     let mut bytes = guests::echo_named("slow");
     let leb = |mut value: usize| {
@@ -86,7 +88,10 @@ async fn others_are_served_while_one_compiles_and_when_its_compiler_is_killed() 
     );
     assert!(ready.contains("plugin liar is not served: file"), "{ready}");
     let (_, tools) = get(host.at("/api/v1/tools")).await;
-    assert!(tools.contains("\"echo\"") && !tools.contains("slow"), "{tools}");
+    assert!(
+        tools.contains("\"echo\"") && !tools.contains("slow"),
+        "{tools}"
+    );
     let listed = host.verb(&["plugin", "list"]).stdout;
     assert!(
         listed.contains("slow: ") && listed.contains("it is still being loaded"),
@@ -180,7 +185,10 @@ async fn refused_tokens_are_said_once_counted_all_and_recorded() {
         ("not_bearer", tools().basic_auth("a", Some("b"))),
         ("token_in_query", get_tools("?access_token=bogus")),
         ("foreign_host", tools().header("host", "rebound.test")),
-        ("foreign_origin", tools().header("origin", "https://evil.test")),
+        (
+            "foreign_origin",
+            tools().header("origin", "https://evil.test"),
+        ),
         ("invalid_request", tools().header("authorization", "Bearer")),
     ] {
         let status = refused.send().await.unwrap().status();
@@ -210,7 +218,8 @@ fn nothing_that_steers_a_terminal_is_printed() {
     let directory = directory();
     let steering = "a\u{1b}[2Jb\u{9b}c\u{202e}d\u{2028}e\u{7}f\u{85}g\u{2066}h\u{feff}";
     let is_clean = |text: &str| {
-        let bad = |c: char| (c.is_control() && c != '\n' && c != '\t') || toolhost_policy::is_hidden(c);
+        let bad =
+            |c: char| (c.is_control() && c != '\n' && c != '\t') || toolhost_policy::is_hidden(c);
         !text.chars().any(bad)
     };
     let arguments = serde_json::json!({ "message": steering }).to_string();
@@ -231,7 +240,10 @@ fn nothing_that_steers_a_terminal_is_printed() {
         let called = host::run(directory.path(), &words);
         assert_eq!(called.status, 0, "{called:?}");
         assert!(called.stdout.contains("[2J"), "{called:?}");
-        assert!(is_clean(&called.stdout) && is_clean(&called.stderr), "{called:?}");
+        assert!(
+            is_clean(&called.stdout) && is_clean(&called.stderr),
+            "{called:?}"
+        );
         if format == "json" {
             assert!(called.json().to_string().contains("[2J"));
             assert!(
@@ -244,7 +256,11 @@ fn nothing_that_steers_a_terminal_is_printed() {
     let quoted = serde_json::json!(steering)
         .to_string()
         .replace("\\u001b", "\u{1b}");
-    host::write(directory.path(), "a.toml", format!("[server]\n{quoted} = 1\n"));
+    host::write(
+        directory.path(),
+        "a.toml",
+        format!("[server]\n{quoted} = 1\n"),
+    );
     host::write(
         directory.path(),
         "b.toml",
@@ -304,7 +320,10 @@ fn nothing_that_steers_a_terminal_is_printed() {
     ];
     for words in verbs {
         for format in ["text", "json"] {
-            let ended = host::run(directory.path(), &[&words[..], &["--output", format]].concat());
+            let ended = host::run(
+                directory.path(),
+                &[&words[..], &["--output", format]].concat(),
+            );
             assert_ne!(ended.status, 0, "{words:?}: {ended:?}");
             assert!(
                 is_clean(&ended.stdout) && is_clean(&ended.stderr),
@@ -341,9 +360,15 @@ async fn metrics_beyond_loopback_need_a_token() {
         .plugin("echo")
         .issuer(&issuer)
         .start();
-    let url = format!("http://127.0.0.1:{}/metrics", host.metrics().unwrap().port());
+    let url = format!(
+        "http://127.0.0.1:{}/metrics",
+        host.metrics().unwrap().port()
+    );
     let client = reqwest::Client::new();
-    assert_eq!(client.get(&url).send().await.unwrap().status().as_u16(), 401);
+    assert_eq!(
+        client.get(&url).send().await.unwrap().status().as_u16(),
+        401
+    );
     let scraped = client
         .get(&url)
         .bearer_auth("scrape-0123456789")

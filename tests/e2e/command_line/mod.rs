@@ -51,7 +51,10 @@ fn refused(ended: &Ended, status: i32, says: &[&str]) {
         assert!(ended.stderr.contains(words), "{words:?}: {ended:?}");
     }
     // A guest's own panic is in the log, and is not the host's.
-    let mut own = ended.stderr.lines().filter(|line| !line.contains("WARN guest:"));
+    let mut own = ended
+        .stderr
+        .lines()
+        .filter(|line| !line.contains("WARN guest:"));
     assert!(
         !own.any(|line| line.contains("panicked") || line.contains("RUST_BACKTRACE")),
         "{ended:?}"

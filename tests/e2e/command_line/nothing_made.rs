@@ -91,19 +91,28 @@ fn a_backup_is_brought_back_with_its_own_master_key_or_nothing_is_made() {
         assert_eq!(ended.status, 0, "{words:?}: {ended:?}");
         ended.stdout
     };
-    good(&["credential", "set", "acme/github", "--secret-file", "secret"]);
+    good(&[
+        "credential",
+        "set",
+        "acme/github",
+        "--secret-file",
+        "secret",
+    ]);
     let listed = good(&["credential", "list"]);
     good(&["store", "backup", "copy"]);
     let key = fs::read(at.join("data/master.key")).unwrap();
     host::write(at, "right.key", key);
-    host::write(at, "wrong.key", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=");
+    host::write(
+        at,
+        "wrong.key",
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+    );
     fs::rename(at.join("data"), at.join("lost")).unwrap();
     fs::create_dir(at.join("empty")).unwrap();
     fs::create_dir(at.join("torn")).unwrap();
     let whole = fs::read(at.join("copy/host.space")).unwrap();
     fs::write(at.join("torn/host.space"), &whole[..40]).unwrap();
-    let postgres =
-        "[data]\ndir = \"data\"\n[store]\nkind = \"postgres\"\nurl = \"postgres://u@127.0.0.1:9/d\"\n";
+    let postgres = "[data]\ndir = \"data\"\n[store]\nkind = \"postgres\"\nurl = \"postgres://u@127.0.0.1:9/d\"\n";
     host::write(at, "server.toml", postgres);
     let cases: [(&[&str], &str); 7] = [
         (&["copy"], "master.key is not there"),
@@ -119,7 +128,13 @@ fn a_backup_is_brought_back_with_its_own_master_key_or_nothing_is_made() {
             "no directory with a backup",
         ),
         (
-            &["copy", "--master-key", "@right.key", "--config", "server.toml"],
+            &[
+                "copy",
+                "--master-key",
+                "@right.key",
+                "--config",
+                "server.toml",
+            ],
             "pg_restore",
         ),
     ];
@@ -130,6 +145,9 @@ fn a_backup_is_brought_back_with_its_own_master_key_or_nothing_is_made() {
     }
     let right = ["--master-key", "@right.key"];
     good(&[&["store", "restore", "copy"][..], &right].concat());
-    assert_eq!(good(&[&["credential", "list"][..], &right].concat()), listed);
+    assert_eq!(
+        good(&[&["credential", "list"][..], &right].concat()),
+        listed
+    );
     good(&[&["audit", "verify"][..], &right].concat());
 }

@@ -1,4 +1,5 @@
-//! Forty set-ups, good and bad: what a start of the host would do with each plugin, said alike by every verb that says it.
+//! Forty set-ups, good and bad: what a start of the host would do with each plugin, said alike by
+//! every verb that says it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -18,7 +19,8 @@ use Verdict::{LeftOut, Served, Waits};
 
 /// What is to become of a set-up.
 enum Expected {
-    /// The host starts; the plugin of this name beside the good one is this, for a reason with these words.
+    /// The host starts; the plugin of this name beside the good one is this, for a reason with
+    /// these words.
     Plugin(&'static str, Verdict, &'static str),
     /// It does not, for a reason with these words.
     Refused(&'static str),
@@ -47,7 +49,8 @@ auth = { type = "none" }
 /// Nobody writes to it, so that whoever opens it waits.
 const PIPE: &str = "a.pipe";
 
-const BILLING: &str = "[connections.billing]\nbase = \"https://127.0.0.1:9\"\nallow_loopback = true\n";
+const BILLING: &str =
+    "[connections.billing]\nbase = \"https://127.0.0.1:9\"\nallow_loopback = true\n";
 
 fn plugin(name: &str, path: &str) -> String {
     format!("[plugins.{name}]\nfile = {path:?}\n")
@@ -55,7 +58,10 @@ fn plugin(name: &str, path: &str) -> String {
 
 /// Beside the good plugin stands `more`.
 fn set_up(more: &str, files: &[(&'static str, Vec<u8>)], expected: Expected) -> SetUp {
-    let toml = format!("{BASE}{}[tenants.acme]\n{more}", plugin("echo", "echo.wasm"));
+    let toml = format!(
+        "{BASE}{}[tenants.acme]\n{more}",
+        plugin("echo", "echo.wasm")
+    );
     SetUp {
         toml,
         files: files.to_vec(),
@@ -77,7 +83,13 @@ fn set_ups() -> Vec<SetUp> {
         let more = plugin("bad", "bad.wasm");
         set_up(&more, &[("bad.wasm", bytes)], Plugin("bad", LeftOut, words))
     };
-    let liar = |name: &str, words| set_up(&plugin("liar", &guest(name)), &[], Plugin("liar", LeftOut, words));
+    let liar = |name: &str, words| {
+        set_up(
+            &plugin("liar", &guest(name)),
+            &[],
+            Plugin("liar", LeftOut, words),
+        )
+    };
     let billing = |more: &str, verdict, words| {
         let more = format!("{}{more}", plugin("billing", &guest("billing")));
         set_up(&more, &[], Plugin("billing", verdict, words))
@@ -118,7 +130,11 @@ fn set_ups() -> Vec<SetUp> {
             &[],
             Plugin("gone", LeftOut, "No such file"),
         ),
-        set_up(&plugin("dir", "keys"), &[], Plugin("dir", LeftOut, "directory")),
+        set_up(
+            &plugin("dir", "keys"),
+            &[],
+            Plugin("dir", LeftOut, "directory"),
+        ),
         set_up(&plugin("fifo", PIPE), &[], Plugin("fifo", LeftOut, "pipe")),
         set_up(
             &plugin("other", &guest("segments")),
@@ -145,13 +161,19 @@ fn set_ups() -> Vec<SetUp> {
             &[("twin.wasm", guests::echo_named("twin"))],
             Plugin("twin", LeftOut, "offered by plugin echo"),
         ),
-        set_up("", &[("echo.wasm", changed)], Plugin("echo", Waits, "changed")),
+        set_up(
+            "",
+            &[("echo.wasm", changed)],
+            Plugin("echo", Waits, "changed"),
+        ),
         // What the configuration gives them.
         billing("", LeftOut, "connection billing"),
         billing(BILLING, LeftOut, "credential for connection billing"),
         billing(&format!("{BILLING}{secret}"), Waits, "not granted"),
         billing(
-            &format!("{BILLING}allow = [{{ method = \"GET\", path = \"/v1/invoices\" }}]\n{secret}"),
+            &format!(
+                "{BILLING}allow = [{{ method = \"GET\", path = \"/v1/invoices\" }}]\n{secret}"
+            ),
             LeftOut,
             "billing",
         ),
@@ -214,7 +236,11 @@ fn set_ups() -> Vec<SetUp> {
             &[],
             Refused("server.allowed_origins"),
         ),
-        set_up("[server]\nlisten = \"0.0.0.0:0\"\n", &[], Refused("public_url")),
+        set_up(
+            "[server]\nlisten = \"0.0.0.0:0\"\n",
+            &[],
+            Refused("public_url"),
+        ),
         set_up(
             "[server]\nmetrics_listen = \"0.0.0.0:0\"\n",
             &[],
@@ -225,7 +251,11 @@ fn set_ups() -> Vec<SetUp> {
             &[],
             Refused("gone"),
         ),
-        set_up("[audit]\nfile = \"gone/events\"\n", &[], Refused("gone/events")),
+        set_up(
+            "[audit]\nfile = \"gone/events\"\n",
+            &[],
+            Refused("gone/events"),
+        ),
         store(
             "?sslmode=disable",
             "",
@@ -244,7 +274,11 @@ fn set_ups() -> Vec<SetUp> {
             Refused("master key"),
         ),
         set_up("[audit]\nfile = \"keys\"\n", &[], Refused("directory")),
-        set_up("[tenants.globex]\nparent = \"gone\"\n", &[], Refused("gone")),
+        set_up(
+            "[tenants.globex]\nparent = \"gone\"\n",
+            &[],
+            Refused("gone"),
+        ),
         set_up(
             "[tenancy.membership]\nurl = \"https://members.example.com\"\ntoken_file = \"gone\"\n",
             &[],
@@ -269,7 +303,9 @@ type Said = Result<BTreeMap<String, (Verdict, String)>, String>;
 
 /// Whoever says nothing of a plugin serves it.
 fn said(rows: impl Iterator<Item = (String, Verdict, String)>) -> Said {
-    Ok(rows.map(|(name, verdict, why)| (name, (verdict, why))).collect())
+    Ok(rows
+        .map(|(name, verdict, why)| (name, (verdict, why)))
+        .collect())
 }
 
 /// What has no listener says nothing of listeners; what is to be refused ends by itself.
@@ -285,7 +321,14 @@ fn start(directory: &Path) -> Said {
 fn run(directory: &Path) -> Said {
     let ended = host::run(
         directory,
-        &["run", "--stdio", "--token", "@token", "--log-format", "json"],
+        &[
+            "run",
+            "--stdio",
+            "--token",
+            "@token",
+            "--log-format",
+            "json",
+        ],
     );
     if ended.status != 0 {
         return Err(ended.stderr);
@@ -345,7 +388,10 @@ fn lint(directory: &Path) -> Said {
     }
     let report = ended.json();
     let findings = report["findings"].as_array().unwrap();
-    if let Some(refused) = findings.iter().find(|finding| finding["code"] == "not-served") {
+    if let Some(refused) = findings
+        .iter()
+        .find(|finding| finding["code"] == "not-served")
+    {
         return Err(refused["message"].as_str().unwrap().to_owned());
     }
     said(
@@ -364,14 +410,17 @@ fn lint(directory: &Path) -> Said {
 }
 
 fn explain(directory: &Path) -> Said {
-    let words = ["explain", "any", "GET", "/", "--as", "@token", "--output", "json"];
+    let words = [
+        "explain", "any", "GET", "/", "--as", "@token", "--output", "json",
+    ];
     let ended = host::run(directory, &words);
     if ended.stdout.is_empty() {
         return Err(ended.stderr);
     }
     let report = ended.json();
     let refused = report["refused"].as_array().unwrap().iter();
-    let mut refused = refused.filter_map(|why| why.as_str()?.strip_prefix("the host would not start: "));
+    let mut refused =
+        refused.filter_map(|why| why.as_str()?.strip_prefix("the host would not start: "));
     if let Some(why) = refused.next() {
         return Err(why.to_owned());
     }
@@ -414,7 +463,8 @@ fn inspect(directory: &Path, file: &Path) -> (Verdict, String) {
     }
 }
 
-/// A directory with an issuer's keys, a token of its tenant, and a lock that grants the good plugin.
+/// A directory with an issuer's keys, a token of its tenant, and a lock that grants the good
+/// plugin.
 fn granted() -> TempDir {
     let directory = directory();
     let mint = [
@@ -431,7 +481,11 @@ fn granted() -> TempDir {
     host::write(directory.path(), "token", token.stdout.trim());
     host::write(directory.path(), "secret", "tok_live_0123456789");
     host::write(directory.path(), "echo.wasm", guests::component("echo"));
-    host::write(directory.path(), "host.toml", set_up("", &[], Refused("")).toml);
+    host::write(
+        directory.path(),
+        "host.toml",
+        set_up("", &[], Refused("")).toml,
+    );
     let granted = host::run(
         directory.path(),
         &["run", "--stdio", "--token", "@token", "--yes"],
@@ -446,7 +500,13 @@ type Verb = (&'static str, fn(&Path) -> Said);
 fn judge(base: &Path, set_up: &SetUp) {
     let place = directory();
     fs::create_dir(place.path().join("keys")).unwrap();
-    for name in ["keys/jwks.json", "token", "secret", "echo.wasm", "host.lock"] {
+    for name in [
+        "keys/jwks.json",
+        "token",
+        "secret",
+        "echo.wasm",
+        "host.lock",
+    ] {
         host::write(place.path(), name, fs::read(base.join(name)).unwrap());
     }
     for (name, bytes) in &set_up.files {
@@ -476,7 +536,8 @@ fn judge(base: &Path, set_up: &SetUp) {
             }
             (Refused(words), Err(why)) => assert!(why.contains(words), "{words:?}: {shown}"),
             (Plugin(name, verdict, words), Ok(said)) => {
-                // What nobody has granted is no finding, and what is served is left out of lists of what is not.
+                // What nobody has granted is no finding, and what is served is left out of lists of
+                // what is not.
                 let expected = if verb == "lint" && *verdict == Waits {
                     Served
                 } else {

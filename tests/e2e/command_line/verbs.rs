@@ -27,7 +27,12 @@ fn a_yes_is_kept_for_exactly_what_was_granted() {
     refused(
         &call(&plugin, false),
         REFUSED,
-        &["plugin echo", "no connection", "tools: echo, echo_raw", "--yes"],
+        &[
+            "plugin echo",
+            "no connection",
+            "tools: echo, echo_raw",
+            "--yes",
+        ],
     );
     assert!(!directory.path().join("host.lock").exists());
     assert_eq!(call(&plugin, true).status, 0);
@@ -36,7 +41,11 @@ fn a_yes_is_kept_for_exactly_what_was_granted() {
         lock.contains("name = \"echo\"") && lock.contains("digest"),
         "{lock}"
     );
-    assert_eq!(call(&plugin, false).status, 0, "it is not asked about again");
+    assert_eq!(
+        call(&plugin, false).status,
+        0,
+        "it is not asked about again"
+    );
     // One byte more, in a section that changes nothing about what it does.
     let mut changed = guests::component("echo");
     changed.extend([0, 2, 1, b'x']);
@@ -88,7 +97,10 @@ fn call_prints_the_answer_in_three_forms_and_fails_by_class() {
     };
     let json = call("list_invoices", &["--output", "json"]);
     assert_eq!(json.status, 0, "{json:?}");
-    assert_eq!(json.json()["structuredContent"]["invoices"][0]["id"], "in_acme_1");
+    assert_eq!(
+        json.json()["structuredContent"]["invoices"][0]["id"],
+        "in_acme_1"
+    );
     for form in ["text", "table"] {
         let ended = call("list_invoices", &["--output", form]);
         assert!(
@@ -102,8 +114,16 @@ fn call_prints_the_answer_in_three_forms_and_fails_by_class() {
         USAGE,
         &["limit"],
     );
-    refused(&call("list_invoices", &["--args", "[1]"]), USAGE, &["--args"]);
-    refused(&call("list_invoices", &["--args", "@gone"]), USAGE, &["gone"]);
+    refused(
+        &call("list_invoices", &["--args", "[1]"]),
+        USAGE,
+        &["--args"],
+    );
+    refused(
+        &call("list_invoices", &["--args", "@gone"]),
+        USAGE,
+        &["gone"],
+    );
     refused(
         &call("get_invoice", &["--args", "{\"id\": \"in_1\"}"]),
         FAILED,
@@ -111,7 +131,10 @@ fn call_prints_the_answer_in_three_forms_and_fails_by_class() {
     );
     let never = format!("{{\"limit\": {NEVER}}}");
     refused(&call("list_invoices", &["--args", &never]), FAILED, &[]);
-    let failed = call("list_invoices", &["--args", "{\"limit\": 0}", "--output", "json"]);
+    let failed = call(
+        "list_invoices",
+        &["--args", "{\"limit\": 0}", "--output", "json"],
+    );
     let last: Value = serde_json::from_str(failed.stderr.lines().last().unwrap()).unwrap();
     assert_eq!(last["error"]["code"], "invalid_arguments", "{failed:?}");
     let without = host::run(
@@ -124,13 +147,19 @@ fn call_prints_the_answer_in_three_forms_and_fails_by_class() {
 #[test]
 fn inspect_shows_what_a_plugin_is_and_asks_for() {
     let directory = directory();
-    let report = host::run(directory.path(), &["inspect", &billing(), "--output", "json"]);
+    let report = host::run(
+        directory.path(),
+        &["inspect", &billing(), "--output", "json"],
+    );
     assert_eq!(report.status, 0, "{report:?}");
     let report = report.json();
     assert_eq!(report["runs"], true);
     assert_eq!(report["size"], guests::component("billing").len());
     assert_eq!(report["digest"].as_str().unwrap().len(), 64);
-    assert_eq!(report["asks"]["connections"]["billing"]["principal"], "user");
+    assert_eq!(
+        report["asks"]["connections"]["billing"]["principal"],
+        "user"
+    );
     let tools: Vec<&str> = report["tools"]
         .as_array()
         .unwrap()
@@ -152,8 +181,15 @@ fn inspect_shows_what_a_plugin_is_and_asks_for() {
             "{shown:?}"
         );
     }
-    host::write(directory.path(), "core.wasm", wat::parse_str("(module)").unwrap());
-    let not = host::run(directory.path(), &["inspect", "core.wasm", "--output", "json"]);
+    host::write(
+        directory.path(),
+        "core.wasm",
+        wat::parse_str("(module)").unwrap(),
+    );
+    let not = host::run(
+        directory.path(),
+        &["inspect", "core.wasm", "--output", "json"],
+    );
     assert_eq!(not.status, PLUGIN, "{not:?}");
     assert_eq!(not.json()["runs"], false);
 }
@@ -187,13 +223,17 @@ fn inspect_and_call_run_a_component_of_many_parts_and_say_what_is_too_many() {
         "--yes",
     ];
     let called = host::run(directory.path(), &words);
-    assert!(called.status == 0 && called.stdout.contains('m'), "{called:?}");
+    assert!(
+        called.status == 0 && called.stdout.contains('m'),
+        "{called:?}"
+    );
     write(80);
     for words in [&["inspect", "parts.wasm"][..], &words] {
         let refused = host::run(directory.path(), words);
         let said = format!("{}{}", refused.stdout, refused.stderr);
         assert!(
-            refused.status != 0 && said.contains("core instances, more than the 64 of [limits] instances"),
+            refused.status != 0
+                && said.contains("core instances, more than the 64 of [limits] instances"),
             "{said}"
         );
     }
@@ -206,7 +246,11 @@ fn minted_tokens_open_the_host_and_are_shown_without_their_signature() {
     let mint = |more: &[&str]| {
         host::run(
             directory.path(),
-            &[&["token", "mint", "--keys", "keys", "--audience", audience], more].concat(),
+            &[
+                &["token", "mint", "--keys", "keys", "--audience", audience],
+                more,
+            ]
+            .concat(),
         )
     };
     let token = mint(&["--tenant", "acme"]);
@@ -299,7 +343,10 @@ fn completions_help_and_the_version_go_to_stdout() {
         &["token", "mint", "--help"],
     ] {
         let ended = host::run(directory.path(), words);
-        assert!(ended.status == 0 && ended.stdout.contains("host"), "{words:?}");
+        assert!(
+            ended.status == 0 && ended.stdout.contains("host"),
+            "{words:?}"
+        );
     }
     assert!(
         host::run(directory.path(), &["--version"])
@@ -335,7 +382,8 @@ fn doctor_says_what_would_fail_before_it_does() {
     host::write(directory.path(), "host.toml", &config);
     let ended = host::run(directory.path(), &["doctor", "--output", "json"]);
     assert!(ended.stdout.contains("idp.test"), "{ended:?}");
-    // B26: a client that is told of no scope asks for none, and some authorization servers refuse that.
+    // B26: a client that is told of no scope asks for none, and some authorization servers refuse
+    // that.
     let of_login = |config: &str| {
         host::write(directory.path(), "host.toml", config);
         let report = host::run(directory.path(), &["doctor", "--output", "json"]).json();

@@ -16,7 +16,10 @@ fn play(name: &str) -> (String, Vec<Value>) {
     let place = tempfile::tempdir().unwrap();
     let record = place.path().join("wire.jsonl");
     let program = target.join("debug/xtask");
-    assert!(program.exists(), "run `cargo build --workspace --bin xtask`");
+    assert!(
+        program.exists(),
+        "run `cargo build --workspace --bin xtask`"
+    );
     let output = Command::new(program)
         .args(["example", name, "--built", "--record"])
         .arg(&record)
@@ -54,8 +57,8 @@ fn shown(page: &str, command: &str) -> Vec<String> {
         .split_off(1)
 }
 
-/// Ports and times are another each time. The ends of tokens are too, and which of them are the same is not: each
-/// becomes its number in the order of their appearance.
+/// Ports and times are another each time. The ends of tokens are too, and which of them are the
+/// same is not: each becomes its number in the order of their appearance.
 fn settled(text: &str) -> String {
     let mut tokens = BTreeMap::new();
     let mut pieces = text.split("****");
@@ -93,7 +96,10 @@ fn as_its_page_shows(name: &str) -> Vec<Value> {
         &format!("examples/{name}/README.md"),
         &format!("cargo xtask example {name}"),
     );
-    let expected: Vec<String> = settled(&expected.join("\n")).lines().map(str::to_owned).collect();
+    let expected: Vec<String> = settled(&expected.join("\n"))
+        .lines()
+        .map(str::to_owned)
+        .collect();
     judge(&settled(&said), Some(&expected), None).unwrap_or_else(|why| panic!("{why}"));
     wire
 }
@@ -143,19 +149,24 @@ fn a_described_system_and_a_server_of_tools_serve_two_tenants_as_their_page_show
     }
     // One credential for each tenant at each system, and none of them at two places.
     let accounts: Vec<&str> = bearers.keys().map(String::as_str).collect();
-    assert_eq!(accounts, ["acct_acme", "acct_globex", "ws_acme", "ws_globex"]);
+    assert_eq!(
+        accounts,
+        ["acct_acme", "acct_globex", "ws_acme", "ws_globex"]
+    );
     assert!(bearers.values().all(|own| own.len() == 1), "{bearers:?}");
     let all: BTreeSet<&String> = bearers.values().flatten().collect();
     assert_eq!(all.len(), 4, "{bearers:?}");
-    let closed =
-        |line: &Value| text(&line["method"]) == "DELETE" || line.to_string().contains("delete_ticket");
+    let closed = |line: &Value| {
+        text(&line["method"]) == "DELETE" || line.to_string().contains("delete_ticket")
+    };
     assert!(
         !wire.iter().any(closed),
         "what the operator did not let through was sent"
     );
 }
 
-/// Seed: both clients change together, or neither does; another session keeps its own; the login's token reaches neither.
+/// Seed: both clients change together, or neither does; another session keeps its own; the login's
+/// token reaches neither.
 fn one_token_for_both_systems(wire: &[Value]) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let of = |target: &str| -> Vec<&Value> {
@@ -164,7 +175,12 @@ fn one_token_for_both_systems(wire: &[Value]) {
     };
     let bearers = |target: &str| -> Vec<(String, String)> {
         let asked = of(target);
-        let bearer = |line: &&Value| (text(&line["tenant"]), text(&line["headers"]["authorization"]));
+        let bearer = |line: &&Value| {
+            (
+                text(&line["tenant"]),
+                text(&line["headers"]["authorization"]),
+            )
+        };
         asked.iter().map(bearer).collect()
     };
     let (data, media) = (bearers("/analytics/"), bearers("/paid-media/"));
@@ -185,11 +201,16 @@ fn one_token_for_both_systems(wire: &[Value]) {
         data[1] == data[3] && data[3] == data[4],
         "neither another session nor a refusal changes a token"
     );
-    let logins: Vec<String> = of("/login").iter().map(|line| text(&line["gave"])).collect();
+    let logins: Vec<String> = of("/login")
+        .iter()
+        .map(|line| text(&line["gave"]))
+        .collect();
     assert_eq!(logins.len(), 3);
     for (_, bearer) in &data {
         assert!(
-            !logins.iter().any(|login| *bearer == format!("Bearer {login}")),
+            !logins
+                .iter()
+                .any(|login| *bearer == format!("Bearer {login}")),
             "a login's token went out"
         );
     }
@@ -200,7 +221,10 @@ fn one_token_for_both_systems(wire: &[Value]) {
         .collect();
     assert_eq!(
         refused,
-        [r#"{"tenantId":"riviera-porto"}"#, r#"{"tenantId":"harbour"}"#]
+        [
+            r#"{"tenantId":"riviera-porto"}"#,
+            r#"{"tenantId":"harbour"}"#
+        ]
     );
     assert!(
         !wire.iter().any(|line| line.to_string().contains("eyJ")),

@@ -1,8 +1,12 @@
 //! Whether what a command said is what its document shows.
 
-/// Whether the output is the documented one, and whether the command went well where it is shown to. A failure is shown
-/// by its sentence, which begins with `host: `.
-pub fn judge(text: &str, expected: Option<&[String]>, succeeded: Option<bool>) -> Result<(), String> {
+/// Whether the output is the documented one, and whether the command went well where it is shown
+/// to. A failure is shown by its sentence, which begins with `host: `.
+pub fn judge(
+    text: &str,
+    expected: Option<&[String]>,
+    succeeded: Option<bool>,
+) -> Result<(), String> {
     let actual: Vec<String> = plain(text)
         .lines()
         .map(|line| line.trim_end().to_owned())
@@ -16,7 +20,9 @@ pub fn judge(text: &str, expected: Option<&[String]>, succeeded: Option<bool>) -
             actual.join("\n")
         ));
     }
-    let Some(expected) = expected else { return Ok(()) };
+    let Some(expected) = expected else {
+        return Ok(());
+    };
     let expected: Vec<&str> = expected
         .iter()
         .map(|line| line.trim_end())
@@ -37,8 +43,12 @@ pub fn judge(text: &str, expected: Option<&[String]>, succeeded: Option<bool>) -
 fn lines_match(expected: &[&str], actual: &[&str]) -> bool {
     match (expected, actual) {
         ([], actual) => actual.is_empty(),
-        (["…", rest @ ..], _) => (0..=actual.len()).any(|skip| lines_match(rest, &actual[skip..])),
-        ([line, rest @ ..], [first, others @ ..]) => line_matches(line, first) && lines_match(rest, others),
+        (["…", rest @ ..], _) => {
+            (0..=actual.len()).any(|skip| lines_match(rest, &actual[skip..]))
+        }
+        ([line, rest @ ..], [first, others @ ..]) => {
+            line_matches(line, first) && lines_match(rest, others)
+        }
         _ => false,
     }
 }
@@ -58,7 +68,9 @@ fn line_matches(expected: &str, actual: &str) -> bool {
         if pieces.peek().is_none() {
             return rest.ends_with(piece);
         }
-        let Some(at) = rest.find(piece) else { return false };
+        let Some(at) = rest.find(piece) else {
+            return false;
+        };
         rest = &rest[at + piece.len()..];
     }
     true

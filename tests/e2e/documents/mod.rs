@@ -1,5 +1,5 @@
-//! The documents say what is: their commands run and answer as shown, their tables are those of the code, and what they
-//! name exists.
+//! The documents say what is: their commands run and answer as shown, their tables are those of the
+//! code, and what they name exists.
 
 mod examples;
 mod judge;
@@ -56,5 +56,8 @@ fn every_command_does_what_its_document_says() {
     });
     let (ran, failures) = results.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    assert_eq!(ran, WITH_COMMANDS.iter().map(|&name| name.to_owned()).collect());
+    assert_eq!(
+        ran,
+        WITH_COMMANDS.iter().map(|&name| name.to_owned()).collect()
+    );
 }

@@ -41,7 +41,10 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_page_is_in_the_summary() {
-    let listed: BTreeSet<String> = document("docs/src/SUMMARY.md").links().into_iter().collect();
+    let listed: BTreeSet<String> = document("docs/src/SUMMARY.md")
+        .links()
+        .into_iter()
+        .collect();
     let mut pages: BTreeSet<String> = documents()
         .iter()
         .filter_map(|document| document.name.strip_prefix("docs/src/").map(str::to_owned))
@@ -117,7 +120,9 @@ fn every_bound_of_host_work_is_held_by_a_test_or_a_fuzz_target_that_is_there() {
     let lines = page.prose();
     let mut count = 0;
     // The table of queues names what has no test too.
-    let lines = lines.iter().take_while(|line| !line.starts_with("## Queues"));
+    let lines = lines
+        .iter()
+        .take_while(|line| !line.starts_with("## Queues"));
     for row in lines.filter(is_row) {
         let tests = row.rsplit('|').nth(1).unwrap();
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
@@ -160,7 +165,11 @@ fn no_document_names_a_registry_or_a_place_on_a_machine() {
 #[test]
 fn every_configuration_that_is_shown_is_one() {
     for document in documents() {
-        for block in document.blocks().iter().filter(|block| block.language == "toml") {
+        for block in document
+            .blocks()
+            .iter()
+            .filter(|block| block.language == "toml")
+        {
             let text = block.lines.join("\n") + "\n";
             let place = format!("{}, line {}", document.name, block.at);
             if text.contains("[package]") {

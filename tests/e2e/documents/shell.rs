@@ -19,10 +19,16 @@ const NOT_RUN: &[(&str, &str)] = &[
         "cargo xtask",
         "builds and tests the whole workspace, this test with it; `cargo xtask test` runs the demo itself, and examples.rs the examples",
     ),
-    ("cargo build --", "what it builds has been built before the tests"),
+    (
+        "cargo build --",
+        "what it builds has been built before the tests",
+    ),
     ("cargo nextest", "runs the tests, this one with them"),
     ("cargo test -p", "as cargo nextest"),
-    ("cargo update", "changes the lock file, and needs the network"),
+    (
+        "cargo update",
+        "changes the lock file, and needs the network",
+    ),
     (
         "export PATH=",
         "the programs are on the path, and this one would put others before them",
@@ -91,7 +97,11 @@ impl Scene {
             let folder = Path::new("examples").join(example);
             fs::create_dir_all(top.join(&folder)).unwrap();
             let configuration = fs::read_to_string(root().join(&folder).join("host.toml")).unwrap();
-            fs::write(top.join(&folder).join("host.toml"), scene.own(&configuration)).unwrap();
+            fs::write(
+                top.join(&folder).join("host.toml"),
+                scene.own(&configuration),
+            )
+            .unwrap();
             for plugin in plugins {
                 let file = format!("{plugin}.wasm");
                 fs::copy(guests::path(plugin), top.join(&folder).join(file)).unwrap();
@@ -134,7 +144,13 @@ impl Scene {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if (text.starts_with("CARGO") && text != "CARGO_HOME")
-                || ["RUSTFLAGS", "RUST_LOG", "DEV_TENANT_NAME", "TOOLHOST_CACHE_DIR"].contains(&&*text)
+                || [
+                    "RUSTFLAGS",
+                    "RUST_LOG",
+                    "DEV_TENANT_NAME",
+                    "TOOLHOST_CACHE_DIR",
+                ]
+                .contains(&&*text)
             {
                 command.env_remove(&name);
             }
@@ -153,7 +169,10 @@ impl Scene {
             }
         };
         let mut command = own(&step.command);
-        let expected: Option<Vec<String>> = step.output.as_ref().map(|lines| lines.iter().map(own).collect());
+        let expected: Option<Vec<String>> = step
+            .output
+            .as_ref()
+            .map(|lines| lines.iter().map(own).collect());
         if command.starts_with("host run") || command.ends_with('&') {
             command = command.trim_end_matches('&').trim().to_owned();
             for (program, port) in SERVERS {
@@ -170,13 +189,16 @@ impl Scene {
         let script = format!(
             ". \"$PLACE/env\"; cd \"$(cat \"$PLACE/cwd\")\"; exec 2>&1; set -a\n{command}\ncode=$?; export -p > \"$PLACE/env\"; pwd > \"$PLACE/cwd\"; exit $code"
         );
-        let output = self.shell(&script).output().map_err(|error| error.to_string())?;
+        let output = self
+            .shell(&script)
+            .output()
+            .map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         judge(&text, expected.as_deref(), Some(output.status.success()))
     }
 
-    /// Starts something that stays, and waits until it has said what it is to say. One that ends is judged like any
-    /// other command.
+    /// Starts something that stays, and waits until it has said what it is to say. One that ends is
+    /// judged like any other command.
     fn start(&mut self, command: &str, expected: &[String]) -> Result<(), String> {
         let name = command.split(' ').next().unwrap_or_default().to_owned();
         // The next server of a document takes the place of the one before.
@@ -246,7 +268,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         // `script` has the program as its child.
         let id = self.child.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children =
+            fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
         for child in children.split_whitespace() {
             let _ = Command::new("kill").args(["-KILL", child]).status();
         }
@@ -271,7 +294,10 @@ pub fn run(document: &Document) -> Result<usize, String> {
             continue;
         }
         for step in steps(block) {
-            if NOT_RUN.iter().any(|(prefix, _)| step.command.starts_with(prefix)) {
+            if NOT_RUN
+                .iter()
+                .any(|(prefix, _)| step.command.starts_with(prefix))
+            {
                 continue;
             }
             count += 1;
@@ -309,11 +335,14 @@ fn steps(block: &Block) -> Vec<Step> {
                 command: command.to_owned(),
                 output: shows.then(Vec::new),
             }),
-            (_, Some(step)) if goes_on || whole => step.command = format!("{}\n{line}", step.command),
+            (_, Some(step)) if goes_on || whole => {
+                step.command = format!("{}\n{line}", step.command)
+            }
             (
                 _,
                 Some(Step {
-                    output: Some(output), ..
+                    output: Some(output),
+                    ..
                 }),
             ) => output.push(line.clone()),
             _ => panic!("line {}: output before a command", block.at),

@@ -72,13 +72,19 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
             "`kind = \"vault-kv\"`",
             "[providers.a]\nkind = 'vault-kv'\nurl = 'https://a.example'\ntoken_env = 'A'\npath = '{tenant}/{connection}'\nKEY",
         ),
-        ("`[[issuers]]`", "[[issuers]]\nissuer = 'https://a.example'\nKEY"),
+        (
+            "`[[issuers]]`",
+            "[[issuers]]\nissuer = 'https://a.example'\nKEY",
+        ),
         (
             "`machine` and `id_token`",
             "[[issuers]]\nissuer = 'https://a.example'\n[issuers.machine]\nKEY",
         ),
         ("`[tenants.NAME]`", "[tenants.a]\nKEY"),
-        ("`[tenants.NAME.plugins.PLUGIN]`", "[tenants.a.plugins.b]\nKEY"),
+        (
+            "`[tenants.NAME.plugins.PLUGIN]`",
+            "[tenants.a.plugins.b]\nKEY",
+        ),
         ("`[tools]`", "[tools]\nKEY"),
         (
             "`introspection`",
@@ -92,7 +98,10 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
         ),
         ("`[tenancy.membership]`", "[tenancy.membership]\nKEY"),
         ("`[tenancy.machine]`", "[tenancy.machine]\nKEY"),
-        ("`[credentials.TENANT.CONNECTION]`", "[credentials.a.b]\nKEY"),
+        (
+            "`[credentials.TENANT.CONNECTION]`",
+            "[credentials.a.b]\nKEY",
+        ),
         ("`users`", "[[credentials.a.b.users]]\nKEY"),
         ("`[data]`", "[data]\ndir = 'a'\nKEY"),
         ("`[store]`", "[store]\nkind = 'embedded'\nKEY"),
@@ -102,7 +111,10 @@ fn the_configuration_page_has_exactly_the_keys_that_the_host_takes() {
         let documented: BTreeSet<String> = page.keys(heading).into_iter().collect();
         assert_eq!(documented, accepted(table), "{heading}");
     }
-    let limits: BTreeSet<String> = Limit::ALL.iter().map(|limit| limit.key().to_owned()).collect();
+    let limits: BTreeSet<String> = Limit::ALL
+        .iter()
+        .map(|limit| limit.key().to_owned())
+        .collect();
     assert_eq!(limits, accepted("[limits]\nKEY"));
     let limits: BTreeSet<String> = TenantLimit::ALL
         .iter()
@@ -119,7 +131,14 @@ fn the_limits_page_has_every_default_ceiling_and_unit() {
     let documented: Vec<_> = document("docs/src/limits.md")
         .table("Limits")
         .iter()
-        .map(|row| (code(&row[0]), number(&row[1]), number(&row[2]), row[3].clone()))
+        .map(|row| {
+            (
+                code(&row[0]),
+                number(&row[1]),
+                number(&row[2]),
+                row[3].clone(),
+            )
+        })
         .collect();
     let real: Vec<_> = Limit::ALL
         .iter()
@@ -142,7 +161,14 @@ fn the_limits_page_has_every_limit_of_a_tenant() {
     let documented: Vec<_> = document("docs/src/limits.md")
         .table("Limits of a tenant")
         .iter()
-        .map(|row| (code(&row[0]), number(&row[1]), number(&row[2]), row[3].clone()))
+        .map(|row| {
+            (
+                code(&row[0]),
+                number(&row[1]),
+                number(&row[2]),
+                row[3].clone(),
+            )
+        })
         .collect();
     let real: Vec<_> = TenantLimit::ALL
         .iter()
@@ -188,7 +214,10 @@ fn the_errors_page_has_every_code_with_its_status_and_every_exit_status() {
         let code = code(&row[0]);
         let end = code.rfind("-unavailable").map(|at| &code[at..]);
         let named = format!("`{}`", end.unwrap_or(&code));
-        assert!(contract.contains(&named), "wit/http.wit does not name {named}");
+        assert!(
+            contract.contains(&named),
+            "wit/http.wit does not name {named}"
+        );
     }
 }
 
@@ -242,7 +271,10 @@ fn the_operations_page_has_every_metric_and_every_audit_event() {
         }
     }
     let page = document("docs/src/operations.md");
-    assert_eq!(page.keys("Metrics").into_iter().collect::<BTreeSet<_>>(), metrics);
+    assert_eq!(
+        page.keys("Metrics").into_iter().collect::<BTreeSet<_>>(),
+        metrics
+    );
     // What the exposition says of each is in one list, with the kind that the page has.
     let kind = |kind: MetricKind| match kind {
         MetricKind::Counter => "counter",
@@ -290,7 +322,9 @@ fn the_operations_page_has_every_metric_and_every_audit_event() {
             .iter()
             .find(|row| code(&row[0]) == snake)
             .unwrap_or_else(|| panic!("no event {snake}"));
-        let (_, body) = events.split_once(&format!("pub struct {variant} {{")).unwrap();
+        let (_, body) = events
+            .split_once(&format!("pub struct {variant} {{"))
+            .unwrap();
         let (body, _) = body.split_once("\n}").unwrap();
         for field in body
             .lines()
@@ -305,7 +339,9 @@ fn the_operations_page_has_every_metric_and_every_audit_event() {
         names.insert(snake);
     }
     assert_eq!(
-        page.keys("Audit events").into_iter().collect::<BTreeSet<_>>(),
+        page.keys("Audit events")
+            .into_iter()
+            .collect::<BTreeSet<_>>(),
         names
     );
 }

@@ -23,10 +23,15 @@ pub struct Block {
 /// Everything that people read.
 pub fn documents() -> Vec<Document> {
     let root = root();
-    let mut paths: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
-        .iter()
-        .map(|name| root.join(name))
-        .collect();
+    let mut paths: Vec<PathBuf> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ]
+    .iter()
+    .map(|name| root.join(name))
+    .collect();
     for folder in [
         "docs/src",
         "examples/billing",
@@ -42,14 +47,20 @@ pub fn documents() -> Vec<Document> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.sort();
     let document = |path: &PathBuf| Document {
-        name: path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(),
+        name: path
+            .strip_prefix(&root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned(),
         text: std::fs::read_to_string(path).unwrap(),
     };
     paths.iter().map(document).collect()
 }
 
 pub fn document(name: &str) -> Document {
-    let text = std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let text = std::fs::read_to_string(root().join(name))
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     Document {
         name: name.to_owned(),
         text,
@@ -71,7 +82,9 @@ impl Document {
                     block.lines.push(line.get(*own..).unwrap_or("").to_owned());
                 }
             } else if let Some(language) = text.strip_prefix("```") {
-                let file = before.strip_prefix('`').and_then(|rest| rest.strip_suffix("`:"));
+                let file = before
+                    .strip_prefix('`')
+                    .and_then(|rest| rest.strip_suffix("`:"));
                 let block = Block {
                     language: language.to_owned(),
                     file: file.map(str::to_owned),
@@ -99,7 +112,8 @@ impl Document {
         self.text.lines().filter(outside).collect()
     }
 
-    /// The rows of the table under a heading (the first one after it), without its head: cells, trimmed.
+    /// The rows of the table under a heading (the first one after it), without its head: cells,
+    /// trimmed.
     pub fn table(&self, heading: &str) -> Vec<Vec<String>> {
         let prose = self.prose();
         let is_heading =
@@ -118,13 +132,20 @@ impl Document {
 
     /// The first cells of such a table, without their backticks.
     pub fn keys(&self, heading: &str) -> Vec<String> {
-        self.table(heading).iter().map(|row| code(&row[0])).collect()
+        self.table(heading)
+            .iter()
+            .map(|row| code(&row[0]))
+            .collect()
     }
 
     /// Every text in backticks outside fenced blocks.
     pub fn quoted(&self) -> Vec<String> {
         let text = self.prose().join("\n");
-        text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        text.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The targets of its links.
@@ -141,8 +162,13 @@ impl Document {
             let text: String = heading.to_lowercase().chars().filter(kept).collect();
             text.trim().replace(' ', "-")
         };
-        let headings = self.prose().into_iter().filter(|line| line.starts_with('#'));
-        headings.map(|line| slug(line.trim_start_matches('#'))).collect()
+        let headings = self
+            .prose()
+            .into_iter()
+            .filter(|line| line.starts_with('#'));
+        headings
+            .map(|line| slug(line.trim_start_matches('#')))
+            .collect()
     }
 }
 

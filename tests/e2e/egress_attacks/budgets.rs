@@ -65,7 +65,8 @@ async fn every_budget_of_a_call_ends_where_it_says() {
     }
     let long = json!({"connection": "echo", "path": "/echo", "query": [["q", "x".repeat(9_000)]]});
     assert_eq!(code(&scene.probe(long).await), "invalid-request");
-    let exact = json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "x".repeat(1_000)});
+    let exact =
+        json!({"connection": "echo", "method": "POST", "path": "/echo", "body": "x".repeat(1_000)});
     assert_eq!(scene.probe(exact).await["status"], 200);
     assert_eq!(scene.echo.seen().len(), 11);
 }

@@ -10,7 +10,8 @@ async fn a_connection_that_was_not_granted_does_not_exist_and_no_byte_leaves() {
     let other = fine().await;
     let scene = {
         let (echo, billing) = (fine().await, fine().await);
-        // The operator has a third connection, with a credential; the plugin's manifest does not name it.
+        // The operator has a third connection, with a credential; the plugin's manifest does not
+        // name it.
         let rig = Rig::of("evil")
             .connection(connection("echo", &echo.url()))
             .connection(connection("billing", &billing.url()))
@@ -40,8 +41,13 @@ async fn a_connection_that_was_not_granted_does_not_exist_and_no_byte_leaves() {
     assert!(other.seen().is_empty());
     // Whether it exists is not told: the sentence is the same as for one that nobody has.
     let message = async |name: &str| {
-        let answer = scene.probe(json!({"connection": name, "path": "/echo"})).await;
-        answer["error"]["message"].as_str().unwrap().replace(name, "X")
+        let answer = scene
+            .probe(json!({"connection": name, "path": "/echo"}))
+            .await;
+        answer["error"]["message"]
+            .as_str()
+            .unwrap()
+            .replace(name, "X")
     };
     assert_eq!(message("payroll").await, message("unknown").await);
 }
@@ -49,7 +55,12 @@ async fn a_connection_that_was_not_granted_does_not_exist_and_no_byte_leaves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_without_a_credential_is_not_connected_and_no_byte_leaves() {
     let scene = scene().await;
-    let before = probe(&scene.rig, "acme", json!({"connection": "echo", "path": "/echo"})).await;
+    let before = probe(
+        &scene.rig,
+        "acme",
+        json!({"connection": "echo", "path": "/echo"}),
+    )
+    .await;
     assert_eq!(before["status"], 200);
     for (tenant, connection, path) in [
         ("initech", "echo", "/echo"),
@@ -79,7 +90,8 @@ async fn interleaved_calls_of_two_tenants_each_carry_their_own_credential() {
     let call = async |tenant: &'static str, number: usize| {
         let tool = ["http", "http_start", "http_join"][number % 3];
         let id = format!("{tenant}-{number}");
-        let request = json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", id]], "n": 2});
+        let request =
+            json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", id]], "n": 2});
         loop {
             match scene.rig.call(tenant, tool, request.clone()).await {
                 Ok(output) => return output.structured.unwrap().to_string(),
@@ -100,7 +112,11 @@ async fn interleaved_calls_of_two_tenants_each_carry_their_own_credential() {
         "{answers:?}"
     );
     let seen = scene.echo.seen();
-    assert_eq!(seen.len(), 400, "300 calls, every third of them of two requests");
+    assert_eq!(
+        seen.len(),
+        400,
+        "300 calls, every third of them of two requests"
+    );
     for request in seen {
         let owner = if request.uri.starts_with("/echo/acme-") {
             ACME

@@ -29,7 +29,10 @@ async fn what_the_manifest_does_not_declare_is_denied_before_a_credential_is_loo
         scene.refused(request, "denied").await;
     }
     let outcomes = serde_json::to_string(&scene.rig.audit.events()).unwrap();
-    assert!(!outcomes.contains("egress_intent"), "nothing was about to leave");
+    assert!(
+        !outcomes.contains("egress_intent"),
+        "nothing was about to leave"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,7 +72,8 @@ async fn a_value_never_leaves_its_place_in_the_path() {
         ".%2e",
         "..%2f..%2fadmin",
     ] {
-        let request = json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", value]]});
+        let request =
+            json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", value]]});
         let answer = scene.probe(request).await;
         if code(&answer) == "answered" {
             let uri = scene.echo.seen().last().unwrap().uri.clone();
@@ -77,7 +81,10 @@ async fn a_value_never_leaves_its_place_in_the_path() {
                 uri.starts_with("/echo/") && !uri[6..].contains(['/', '?', '#']),
                 "{value:?} became {uri}"
             );
-            assert!(!matches!(&uri[6..], "." | ".." | ""), "{value:?} became {uri}");
+            assert!(
+                !matches!(&uri[6..], "." | ".." | ""),
+                "{value:?} became {uri}"
+            );
             assert!(
                 !["..", ".", "a/b", "../admin", "/"].contains(&value),
                 "{value:?} went out"
@@ -93,10 +100,14 @@ async fn a_value_never_leaves_its_place_in_the_path() {
         ("a#b", "a%23b"),
         ("a b", "a%20b"),
     ] {
-        let request = json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", value]]});
+        let request =
+            json!({"connection": "echo", "path": "/echo/{id}", "parameters": [["id", value]]});
         let answer = scene.probe(request).await;
         if code(&answer) == "answered" {
-            assert_eq!(scene.echo.seen().last().unwrap().uri, format!("/echo/{wire}"));
+            assert_eq!(
+                scene.echo.seen().last().unwrap().uri,
+                format!("/echo/{wire}")
+            );
         }
     }
     let before = scene.echo.seen().len();

@@ -20,7 +20,8 @@ async fn headers_that_prove_an_identity_or_frame_a_message_never_leave() {
         |_| {},
     )
     .await;
-    // T7: what proves an identity; T9: what frames a message; T44: what changes the protocol; and what a proxy trusts.
+    // T7: what proves an identity; T9: what frames a message; T44: what changes the protocol; and
+    // what a proxy trusts.
     for header in [
         "authorization",
         "AUTHORIZATION",
@@ -53,11 +54,11 @@ async fn headers_that_prove_an_identity_or_frame_a_message_never_leave() {
         "accept-encoding",
         "x-undeclared",
     ] {
-        let request = json!({"connection": "echo", "path": "/echo", "headers": [[header, "other"]]});
+        let request =
+            json!({"connection": "echo", "path": "/echo", "headers": [[header, "other"]]});
         scene.refused(request, "denied").await;
     }
-    let twice =
-        json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "1"], ["X-Probe", "2"]]});
+    let twice = json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", "1"], ["X-Probe", "2"]]});
     scene.refused(twice, "invalid-request").await;
     // Declared ones go, and the host's own stand beside them.
     scene
@@ -87,7 +88,8 @@ async fn line_breaks_and_nul_break_nothing_but_the_request_itself() {
         "a\tb",
         " a",
     ] {
-        let request = json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", value]]});
+        let request =
+            json!({"connection": "echo", "path": "/echo", "headers": [["x-probe", value]]});
         scene.refused(request, "invalid-request").await;
         for part in ["parameters", "query"] {
             let (path, name) = if part == "query" {

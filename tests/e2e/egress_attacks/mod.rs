@@ -1,5 +1,6 @@
-//! What a plugin may try on its way out, through the real sandbox and a real socket: protected headers, broken fields,
-//! other paths, other connections, other tenants' credentials (T7 to T9, T13, T15, T39, T44 to T46).
+//! What a plugin may try on its way out, through the real sandbox and a real socket: protected
+//! headers, broken fields, other paths, other connections, other tenants' credentials (T7 to T9,
+//! T13, T15, T39, T44 to T46).
 
 mod budgets;
 mod connections;
@@ -28,7 +29,10 @@ async fn scene() -> Scene {
     scene_with(|_| {}, |_| {}).await
 }
 
-async fn scene_with(change: impl FnOnce(&mut Connection), limits: impl FnOnce(&mut LimitsPatch)) -> Scene {
+async fn scene_with(
+    change: impl FnOnce(&mut Connection),
+    limits: impl FnOnce(&mut LimitsPatch),
+) -> Scene {
     let (echo, billing) = (fine().await, fine().await);
     let mut connected = connection("echo", &echo.url());
     change(&mut connected);
@@ -97,7 +101,11 @@ async fn a_granted_request_carries_the_tenants_own_credential_and_nothing_of_the
         seen.header("authorization"),
         Some(format!("Bearer {ACME}").as_str())
     );
-    let mut names: Vec<_> = seen.headers.keys().map(|name| name.as_str().to_owned()).collect();
+    let mut names: Vec<_> = seen
+        .headers
+        .keys()
+        .map(|name| name.as_str().to_owned())
+        .collect();
     names.sort();
     assert_eq!(
         names,

@@ -10,7 +10,11 @@ async fn a_switch_that_needs_a_yes_is_refused_to_whoever_cannot_ask() {
     let switch = json!({"tool": "switch_tenant", "arguments": {"tenantId": "globex"}});
     let refused = problem(world.call(&token, &id, &switch)).await;
     assert_eq!((refused.0, refused.1.as_str()), (422, "input_unsupported"));
-    assert!(refused.2.contains("accepts"), "it says what to do: {}", refused.2);
+    assert!(
+        refused.2.contains("accepts"),
+        "it says what to do: {}",
+        refused.2
+    );
     let mut able = switch.clone();
     able["accepts"] = json!(["elicitation"]);
     let asked = json_of(world.call(&token, &id, &able)).await;
@@ -22,7 +26,11 @@ async fn a_switch_that_needs_a_yes_is_refused_to_whoever_cannot_ask() {
             .contains("Globex (globex)"),
         "{asked}"
     );
-    is_of(world.call(&token, &id, &invoices()).send().await.unwrap(), "acme").await;
+    is_of(
+        world.call(&token, &id, &invoices()).send().await.unwrap(),
+        "acme",
+    )
+    .await;
     let answered = |action: &str, state: &Value| {
         let mut body = able.clone();
         body["state"] = state.clone();
@@ -38,7 +46,10 @@ async fn a_switch_that_needs_a_yes_is_refused_to_whoever_cannot_ask() {
     let asked = json_of(world.call(&token, &id, &able)).await;
     let state = &asked["input_required"]["state"];
     let switched = json_of(world.call(&token, &id, &answered("accept", state))).await;
-    assert_eq!(switched["structured"]["active_tenant_id"], "globex", "{switched}");
+    assert_eq!(
+        switched["structured"]["active_tenant_id"], "globex",
+        "{switched}"
+    );
     is_of(
         world.call(&token, &id, &invoices()).send().await.unwrap(),
         "globex",
@@ -71,7 +82,8 @@ async fn a_tool_that_asks_is_answered_in_a_second_call() {
     let asked = &asked["input_required"];
     body["state"] = asked["state"].clone();
     let answer = json!({"username": "ada", "email": "ada@acme.test"});
-    body["answers"] = json!([{"id": asked["requests"][0]["id"], "action": "accept", "content": answer}]);
+    body["answers"] =
+        json!([{"id": asked["requests"][0]["id"], "action": "accept", "content": answer}]);
     let mut changed = body.clone();
     changed["arguments"]["message"] = json!("another");
     assert_eq!(
@@ -92,7 +104,10 @@ async fn answers_to_nothing_are_refused() {
     let id = world.session(&token).await;
     let mut body = invoices();
     body["answers"] = json!([]);
-    assert_eq!(problem(world.call(&token, &id, &body)).await.1, "invalid_request");
+    assert_eq!(
+        problem(world.call(&token, &id, &body)).await.1,
+        "invalid_request"
+    );
     for (member, value) in [
         ("accepts", json!(["telepathy"])),
         ("state", json!(1)),

@@ -1,4 +1,5 @@
-//! What somebody would try: ids that are guessed, taken along or made up, headers that are more than they seem, and floods.
+//! What somebody would try: ids that are guessed, taken along or made up, headers that are more
+//! than they seem, and floods.
 
 use futures::StreamExt;
 
@@ -29,7 +30,9 @@ async fn an_event_id_is_worth_nothing_but_in_its_own_session() {
         "",
         "1.0",
     ];
-    for (session, last) in std::iter::once((&other, id.as_str())).chain(forged.map(|last| (&one, last))) {
+    for (session, last) in
+        std::iter::once((&other, id.as_str())).chain(forged.map(|last| (&one, last)))
+    {
         let refused = problem(world.events_request(&token, session, Some(last))).await;
         assert_eq!(
             (refused.0, refused.1.as_str()),
@@ -41,11 +44,20 @@ async fn an_event_id_is_worth_nothing_but_in_its_own_session() {
         .events_request(&token, &one, Some(&id))
         .header("last-event-id", &id);
     assert_eq!(problem(twice).await.0, 400);
-    // An owner of her own session gets nothing with another's id, and nobody gets hers with their own.
+    // An owner of her own session gets nothing with another's id, and nobody gets hers with their
+    // own.
     let eve = world.token("eve", "owner");
     let hers = world.session(&eve).await;
-    assert_eq!(problem(world.events_request(&eve, &hers, Some(&id))).await.0, 400);
-    assert_eq!(problem(world.events_request(&eve, &one, Some(&id))).await.0, 404);
+    assert_eq!(
+        problem(world.events_request(&eve, &hers, Some(&id)))
+            .await
+            .0,
+        400
+    );
+    assert_eq!(
+        problem(world.events_request(&eve, &one, Some(&id))).await.0,
+        404
+    );
     // A place that is still to come is said to be lost, and not waited for.
     let mut stream = world
         .events(&token, &one, Some(&format!("{}-{tag}", u64::MAX)))
@@ -77,7 +89,8 @@ async fn ids_that_are_guessed_are_all_answered_alike() {
         &longest,
         &long,
     ] {
-        let answer = problem(world.ask(Method::GET, &format!("/api/v1/sessions/{guess}"), &eve)).await;
+        let answer =
+            problem(world.ask(Method::GET, &format!("/api/v1/sessions/{guess}"), &eve)).await;
         assert_eq!(answer, unknown, "{guess}");
     }
 }
@@ -109,7 +122,10 @@ async fn a_header_that_is_there_twice_or_odd_is_refused() {
             assert_eq!(problem(odd).await.1, "invalid_request", "{name} {path}");
             // A list, which some proxies make of two headers, is one value that nobody gave.
             let list = call().header(name, "acme, acme");
-            assert!([400, 404, 409].contains(&problem(list).await.0), "{name} {path}");
+            assert!(
+                [400, 404, 409].contains(&problem(list).await.0),
+                "{name} {path}"
+            );
         }
     }
     // What an answer's header is called says nothing in a request.
@@ -132,7 +148,9 @@ async fn what_is_too_long_is_refused_before_it_is_kept() {
         .body("x".repeat(2_000));
     assert_eq!(problem(begin).await.0, 413);
     for body in ["[]", "1", "{\"tenant\": \"globex\"}", "{\"id\": \"mine\"}"] {
-        let begin = world.ask(Method::POST, "/api/v1/sessions", &token).body(body);
+        let begin = world
+            .ask(Method::POST, "/api/v1/sessions", &token)
+            .body(body);
         assert_eq!(problem(begin).await.1, "invalid_request", "{body}");
     }
     let tool = json!({"tool": "t".repeat(100_000)});
@@ -147,7 +165,9 @@ async fn ten_thousand_sessions_of_one_owner_are_a_hundred_and_hurt_nobody() {
     let world = World::free().await;
     let (token, client) = (world.owner(), reqwest::Client::new());
     let begin = |_| {
-        let request = client.post(world.host.at("/api/v1/sessions")).bearer_auth(&token);
+        let request = client
+            .post(world.host.at("/api/v1/sessions"))
+            .bearer_auth(&token);
         async move { request.send().await.unwrap().status().as_u16() }
     };
     let first = world.session(&token).await;
@@ -160,10 +180,17 @@ async fn ten_thousand_sessions_of_one_owner_are_a_hundred_and_hurt_nobody() {
     // The one that was used least lately gave way to each that came.
     let listed = world.get("/api/v1/sessions", &token).await;
     assert_eq!(listed["sessions"].as_array().unwrap().len(), 100);
-    assert_eq!(problem(world.call(&token, &first, &invoices())).await.0, 404);
+    assert_eq!(
+        problem(world.call(&token, &first, &invoices())).await.0,
+        404
+    );
     let bob = world.token("bob", "owner");
     let id = world.session(&bob).await;
-    is_of(world.call(&bob, &id, &invoices()).send().await.unwrap(), "acme").await;
+    is_of(
+        world.call(&bob, &id, &invoices()).send().await.unwrap(),
+        "acme",
+    )
+    .await;
     let last = world.session(&token).await;
     is_of(
         world.call(&token, &last, &invoices()).send().await.unwrap(),

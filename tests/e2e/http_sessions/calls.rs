@@ -24,7 +24,10 @@ async fn a_calls_events_have_its_whole_answer() {
     let finished = stream.next().await.unwrap();
     assert_eq!(finished.kind, "call_finished");
     let event = finished.json();
-    assert_eq!((&event["call_id"], &event["result"]), (&json!("mine-1"), &answer));
+    assert_eq!(
+        (&event["call_id"], &event["result"]),
+        (&json!("mine-1"), &answer)
+    );
     // A call that fails says so there too, and gets a name where it brought none.
     let failed = problem(world.call(
         &token,
@@ -35,7 +38,10 @@ async fn a_calls_events_have_its_whole_answer() {
     assert_eq!(failed.1, "tool_failed");
     let event = stream.until("call_finished").await.json();
     assert_eq!(event["error"]["code"], "tool_failed", "{event}");
-    assert!(event["call_id"].as_str().unwrap().starts_with("c_"), "{event}");
+    assert!(
+        event["call_id"].as_str().unwrap().starts_with("c_"),
+        "{event}"
+    );
 }
 
 #[tokio::test]
@@ -84,7 +90,10 @@ async fn a_switch_is_an_event_whoever_made_it() {
     assert_eq!(event["active_tenant_id"], "globex");
     // And a stream that begins later begins with how it is.
     let mut late = world.events(&token, &id, None).await;
-    assert_eq!(late.next().await.unwrap().json()["active_tenant_id"], "globex");
+    assert_eq!(
+        late.next().await.unwrap().json()["active_tenant_id"],
+        "globex"
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,14 @@ use super::*;
 
 impl World {
     async fn post(&self, token: &str, session: &str, body: Value) -> Response {
-        mcp::legacy(Method::POST, self.host.url(), token, Some(session), Some(body)).await
+        mcp::legacy(
+            Method::POST,
+            self.host.url(),
+            token,
+            Some(session),
+            Some(body),
+        )
+        .await
     }
 
     fn resume(&self, token: &str, session: &str, last: &str) -> RequestBuilder {
@@ -30,21 +37,30 @@ async fn an_answer_whose_connection_was_lost_is_fetched_by_the_id_of_its_stream(
     let session = mcp::initialize(world.host.url(), &token, json!({})).await;
     let response = world.post(&token, &session, waits(700)).await;
     let first = first_id(response).await;
-    // The call goes on, and its answer is there when it is asked for: while it runs, and afterwards.
+    // The call goes on, and its answer is there when it is asked for: while it runs, and
+    // afterwards.
     for pause in [0, 1_500] {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         let mut stream = Stream::open(world.resume(&token, &session, &first)).await;
         let rest = stream.rest().await;
         assert_eq!(rest.len(), 1, "{rest:?}");
-        assert_eq!(rest[0].json()["result"]["content"][0]["text"], "waited 700 ms");
+        assert_eq!(
+            rest[0].json()["result"]["content"][0]["text"],
+            "waited 700 ms"
+        );
         // Nothing comes after the answer, and that is no loss.
-        let mut nothing = Stream::open(world.resume(&token, &session, rest[0].id.as_ref().unwrap())).await;
+        let mut nothing =
+            Stream::open(world.resume(&token, &session, rest[0].id.as_ref().unwrap())).await;
         assert!(nothing.rest().await.is_empty());
     }
     let gone = problem(world.resume(&token, &session, "00000000000000aa.0")).await;
     assert_eq!((gone.0, gone.1.as_str()), (410, "not_found"));
     for odd in ["", "0", "1/1", "1-00000000", "x", "00000000000000AA.0"] {
-        assert_eq!(problem(world.resume(&token, &session, odd)).await.0, 400, "{odd}");
+        assert_eq!(
+            problem(world.resume(&token, &session, odd)).await.0,
+            400,
+            "{odd}"
+        );
     }
     for other in world.others() {
         assert_eq!(problem(world.resume(&other, &session, &first)).await.0, 404);
@@ -73,13 +89,19 @@ async fn an_answer_that_was_there_at_once_is_kept_as_any_other() {
         assert_eq!((&rest[0].id, &rest[0].data), (&answer.id, &answer.data));
     }
     for other in world.others() {
-        assert_eq!(problem(world.resume(&other, &session, &before)).await.0, 404);
+        assert_eq!(
+            problem(world.resume(&other, &session, &before)).await.0,
+            404
+        );
     }
     // One that is not there at once goes on when its connection is lost.
     let first = first_id(world.post(&token, &session, waits(400)).await).await;
     let mut stream = Stream::open(world.resume(&token, &session, &first)).await;
     let rest = stream.rest().await;
-    assert_eq!(rest[0].json()["result"]["content"][0]["text"], "waited 400 ms");
+    assert_eq!(
+        rest[0].json()["result"]["content"][0]["text"],
+        "waited 400 ms"
+    );
 }
 
 #[tokio::test]
@@ -132,9 +154,19 @@ async fn a_session_goes_on_after_the_host_was_killed_with_what_its_client_can_do
         let body = mcp::call("list_invoices", json!({"limit": 3}));
         assert_eq!(world.post(&other, &session, body).await.status(), 404);
     }
-    let ended = mcp::legacy(Method::DELETE, world.host.url(), &token, Some(&session), None).await;
+    let ended = mcp::legacy(
+        Method::DELETE,
+        world.host.url(),
+        &token,
+        Some(&session),
+        None,
+    )
+    .await;
     assert_eq!(ended.status(), 204);
-    assert_eq!(world.post(&token, &session, mcp::list()).await.status(), 404);
+    assert_eq!(
+        world.post(&token, &session, mcp::list()).await.status(),
+        404
+    );
 }
 
 #[tokio::test]
@@ -142,9 +174,19 @@ async fn an_ended_session_does_not_come_back_with_the_host() {
     let mut world = World::lasting().await;
     let token = world.owner();
     let session = mcp::initialize(world.host.url(), &token, json!({})).await;
-    mcp::legacy(Method::DELETE, world.host.url(), &token, Some(&session), None).await;
+    mcp::legacy(
+        Method::DELETE,
+        world.host.url(),
+        &token,
+        Some(&session),
+        None,
+    )
+    .await;
     world.host = world.host.killed_and_started();
-    assert_eq!(world.post(&token, &session, mcp::list()).await.status(), 404);
+    assert_eq!(
+        world.post(&token, &session, mcp::list()).await.status(),
+        404
+    );
 }
 
 #[tokio::test]
@@ -190,5 +232,7 @@ async fn first_id(mut response: Response) -> String {
     let chunk = response.chunk().await.unwrap().unwrap();
     let text = std::str::from_utf8(&chunk).unwrap();
     let id = text.lines().find_map(|line| line.strip_prefix("id:"));
-    id.unwrap_or_else(|| panic!("no id: {text}")).trim().to_owned()
+    id.unwrap_or_else(|| panic!("no id: {text}"))
+        .trim()
+        .to_owned()
 }

@@ -1,4 +1,5 @@
-//! Sessions over the HTTP API through the built host, and MCP sessions that outlast a connection and the host.
+//! Sessions over the HTTP API through the built host, and MCP sessions that outlast a connection
+//! and the host.
 
 mod asking;
 mod attacks;
@@ -20,7 +21,8 @@ use stream::Stream;
 use toolhost_harness::billing::{invoice, token as secret};
 use toolhost_harness::{Billing, Host, Issuer};
 
-/// A host for acme, globex below it, and initech beside them; the billing system knows the first two.
+/// A host for acme, globex below it, and initech beside them; the billing system knows the first
+/// two.
 struct World {
     billing: Billing,
     issuer: Issuer,
@@ -39,7 +41,10 @@ impl World {
     }
 
     async fn start(tenancy: &str, data: bool) -> Self {
-        let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+        let (billing, issuer) = (
+            Billing::start().await,
+            Issuer::es256("https://issuer.test", "k1"),
+        );
         let connection = format!(
             "[connections.billing]\nbase = \"{}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}",
             billing.url()
@@ -122,8 +127,12 @@ impl World {
     }
 
     fn call(&self, token: &str, session: &str, body: &Value) -> RequestBuilder {
-        self.ask(Method::POST, &format!("/api/v1/sessions/{session}/calls"), token)
-            .json(body)
+        self.ask(
+            Method::POST,
+            &format!("/api/v1/sessions/{session}/calls"),
+            token,
+        )
+        .json(body)
     }
 
     async fn switch(&self, token: &str, session: &str, tenant: &str) -> Value {
@@ -136,7 +145,11 @@ impl World {
     }
 
     fn events_request(&self, token: &str, session: &str, after: Option<&str>) -> RequestBuilder {
-        let request = self.ask(Method::GET, &format!("/api/v1/sessions/{session}/events"), token);
+        let request = self.ask(
+            Method::GET,
+            &format!("/api/v1/sessions/{session}/events"),
+            token,
+        );
         match after {
             None => request,
             Some(id) => request.header("last-event-id", id),
@@ -151,10 +164,15 @@ async fn json_of(request: RequestBuilder) -> Value {
 /// A problem document's status, code and whole text.
 async fn problem(request: RequestBuilder) -> (u16, String, String) {
     // What is let in by mistake may be a stream.
-    let response = request.timeout(Duration::from_secs(20)).send().await.unwrap();
+    let response = request
+        .timeout(Duration::from_secs(20))
+        .send()
+        .await
+        .unwrap();
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
-    let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("no problem: {status} {text}"));
+    let body: Value =
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no problem: {status} {text}"));
     assert_eq!(body["status"], status, "{body}");
     (status, body["code"].as_str().unwrap().to_owned(), text)
 }

@@ -36,14 +36,22 @@ async fn anothers_session_is_answered_as_one_that_never_was() {
     let world = World::free().await;
     let token = world.owner();
     let id = world.session(&token).await;
-    is_of(world.call(&token, &id, &invoices()).send().await.unwrap(), "acme").await;
+    is_of(
+        world.call(&token, &id, &invoices()).send().await.unwrap(),
+        "acme",
+    )
+    .await;
     let requests = |id: &str, token: &str| {
         let at = |rest: &str| format!("/api/v1/sessions/{id}{rest}");
         [
             world.ask(Method::GET, &at(""), token),
             world.ask(Method::DELETE, &at(""), token),
             world.call(token, id, &invoices()),
-            world.call(token, id, &json!({"what": "is wrong is told to the owner alone"})),
+            world.call(
+                token,
+                id,
+                &json!({"what": "is wrong is told to the owner alone"}),
+            ),
             world.ask(Method::GET, &at("/events"), token),
             world
                 .ask(Method::GET, &at("/events"), token)
@@ -66,7 +74,11 @@ async fn anothers_session_is_answered_as_one_that_never_was() {
             json!({"sessions": []})
         );
     }
-    is_of(world.call(&token, &id, &invoices()).send().await.unwrap(), "acme").await;
+    is_of(
+        world.call(&token, &id, &invoices()).send().await.unwrap(),
+        "acme",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -75,7 +87,10 @@ async fn a_session_is_no_right_and_its_reach_is_asked_at_each_call() {
     let (owner, admin) = (world.owner(), world.token("ada", "admin"));
     let id = world.session(&owner).await;
     let switched = world.switch(&owner, &id, "globex").await;
-    assert_eq!(switched["structured"]["active_tenant_id"], "globex", "{switched}");
+    assert_eq!(
+        switched["structured"]["active_tenant_id"], "globex",
+        "{switched}"
+    );
     is_of(
         world.call(&owner, &id, &invoices()).send().await.unwrap(),
         "globex",
@@ -86,7 +101,11 @@ async fn a_session_is_no_right_and_its_reach_is_asked_at_each_call() {
     let home = json!({"tool": "reset_tenant"});
     let home = json_of(world.call(&admin, &id, &home)).await;
     assert_eq!(home["structured"]["active_tenant_id"], "acme", "{home}");
-    is_of(world.call(&admin, &id, &invoices()).send().await.unwrap(), "acme").await;
+    is_of(
+        world.call(&admin, &id, &invoices()).send().await.unwrap(),
+        "acme",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -99,7 +118,10 @@ async fn a_caller_without_a_tenant_has_a_session_for_the_hosts_own_tools() {
         "tenant_required"
     );
     let reset = problem(world.call(&token, &id, &json!({"tool": "reset_tenant"}))).await;
-    assert_eq!((reset.0, reset.1.as_str()), (409, "home_tenant_unavailable"));
+    assert_eq!(
+        (reset.0, reset.1.as_str()),
+        (409, "home_tenant_unavailable")
+    );
     let listed = json_of(world.call(&token, &id, &json!({"tool": "list_tenants"}))).await;
     assert_eq!(
         listed["structured"]["tenants"].as_array().unwrap().len(),

@@ -68,16 +68,21 @@ async fn an_answer_that_is_too_long_to_be_kept_is_announced() {
     let id = world.session(&token).await;
     let long = "x".repeat(200_000);
     // The tool's own sentence repeats its argument twice and more.
-    let body =
-        json!({"tool": "test_elicitation", "accepts": ["elicitation"], "arguments": {"message": long}});
+    let body = json!({"tool": "test_elicitation", "accepts": ["elicitation"], "arguments": {"message": long}});
     let answer = world.call(&token, &id, &body).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let length = answer.text().await.unwrap().len();
     let mut stream = world.events(&token, &id, None).await;
     let event = stream.until("call_finished").await.json();
     if length > 256 << 10 {
-        assert!(event["result_bytes"].as_u64().unwrap() > 256 << 10, "{event}");
+        assert!(
+            event["result_bytes"].as_u64().unwrap() > 256 << 10,
+            "{event}"
+        );
     } else {
-        assert!(event["result"]["input_required"]["state"].is_string(), "{event}");
+        assert!(
+            event["result"]["input_required"]["state"].is_string(),
+            "{event}"
+        );
     }
 }

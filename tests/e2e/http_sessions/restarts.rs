@@ -21,9 +21,15 @@ async fn a_session_and_its_events_go_on_after_the_host_was_killed() {
     world.host = world.host.killed_and_started();
     assert!(stream.rest().await.len() <= 1, "that connection is gone");
     let mut stream = world.events(&token, &id, Some(&seen)).await;
-    assert_eq!(stream.next().await.unwrap().json()["active_tenant_id"], "globex");
+    assert_eq!(
+        stream.next().await.unwrap().json()["active_tenant_id"],
+        "globex"
+    );
     let event = stream.until("call_finished").await.json();
-    assert_eq!((&event["call_id"], &event["result"]), (&json!("before"), &answer));
+    assert_eq!(
+        (&event["call_id"], &event["result"]),
+        (&json!("before"), &answer)
+    );
     is_of(
         world.call(&token, &id, &invoices()).send().await.unwrap(),
         "globex",
@@ -32,7 +38,9 @@ async fn a_session_and_its_events_go_on_after_the_host_was_killed() {
     stream.until("call_finished").await;
     for other in world.others() {
         assert_eq!(
-            problem(world.events_request(&other, &id, Some(&seen))).await.0,
+            problem(world.events_request(&other, &id, Some(&seen)))
+                .await
+                .0,
             404
         );
     }
@@ -43,7 +51,8 @@ async fn what_is_on_the_disk_is_sealed() {
     let mut world = World::lasting().await;
     let token = world.owner();
     let id = world.session(&token).await;
-    let body = json!({"tool": "list_invoices", "arguments": {"limit": 3}, "call_id": "sealed-canary-id"});
+    let body =
+        json!({"tool": "list_invoices", "arguments": {"limit": 3}, "call_id": "sealed-canary-id"});
     is_of(world.call(&token, &id, &body).send().await.unwrap(), "acme").await;
     world.host.kill();
     let canary = b"sealed-canary-id".as_slice();

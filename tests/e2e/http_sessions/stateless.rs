@@ -73,7 +73,10 @@ async fn anothers_context_is_as_unknown_as_none() {
 async fn a_session_and_a_context_together_are_an_error() {
     let world = World::free().await;
     let token = world.owner();
-    let (context, id) = (world.context(&token, "globex").await, world.session(&token).await);
+    let (context, id) = (
+        world.context(&token, "globex").await,
+        world.session(&token).await,
+    );
     for body in [
         invoices(),
         json!({"tool": "list_tenants"}),
@@ -106,15 +109,23 @@ async fn the_hosts_own_tools_are_listed_and_called_as_over_mcp() {
         "switch_tenant",
         "list_invoices",
     ] {
-        assert_eq!(names.iter().filter(|name| **name == tool).count(), 1, "{tool}");
+        assert_eq!(
+            names.iter().filter(|name| **name == tool).count(),
+            1,
+            "{tool}"
+        );
     }
     let tenants = json_of(world.tool(&token, "list_tenants", json!({}))).await;
-    assert_eq!(tenants["structured"]["tenants"][1]["id"], "globex", "{tenants}");
+    assert_eq!(
+        tenants["structured"]["tenants"][1]["id"], "globex",
+        "{tenants}"
+    );
     let help = json_of(world.tool(&token, "help", json!({"topic": "tenancy"}))).await;
     assert_eq!(help["structured"]["topic"], "tenancy", "{help}");
     let odd = problem(world.tool(&token, "list_tenants", json!({"tenant": "globex"}))).await;
     assert_eq!(odd.1, "invalid_arguments");
-    let nowhere = problem(world.tool(&token, "switch_tenant", json!({"tenantId": "initech"}))).await;
+    let nowhere =
+        problem(world.tool(&token, "switch_tenant", json!({"tenantId": "initech"}))).await;
     assert_eq!(
         nowhere,
         problem(world.tool(&token, "switch_tenant", json!({"tenantId": "nobody"}))).await
@@ -133,7 +144,11 @@ async fn where_nobody_switches_a_context_counts_for_nothing() {
         .header("toolhost-tenant-context", "tc_x");
     assert_eq!(problem(with).await.1, "not_found");
     let id = world.session(&token).await;
-    is_of(world.call(&token, &id, &invoices()).send().await.unwrap(), "acme").await;
+    is_of(
+        world.call(&token, &id, &invoices()).send().await.unwrap(),
+        "acme",
+    )
+    .await;
     let tenants = world.get("/api/v1/tenants", &token).await;
     assert_eq!(tenants["tenants"].as_array().unwrap().len(), 1, "{tenants}");
 }

@@ -6,7 +6,9 @@ use super::*;
 async fn each_role_sees_what_it_reaches_whatever_is_active() {
     let world = World::free().await;
     let ids = |listed: &Value| -> Vec<String> {
-        let tenants = listed["tenants"].as_array().unwrap_or_else(|| panic!("{listed}"));
+        let tenants = listed["tenants"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{listed}"));
         tenants
             .iter()
             .map(|tenant| tenant["id"].as_str().unwrap().to_owned())
@@ -20,7 +22,10 @@ async fn each_role_sees_what_it_reaches_whatever_is_active() {
             world.token("sue", "superadmin"),
             vec!["acme", "globex", "initech"],
         ),
-        (world.claims(&json!({"tenantId": null, "role": "owner"})), vec![]),
+        (
+            world.claims(&json!({"tenantId": null, "role": "owner"})),
+            vec![],
+        ),
     ] {
         let listed = world.get("/api/v1/tenants", &token).await;
         assert_eq!(ids(&listed), expected, "{listed}");
@@ -44,7 +49,11 @@ async fn each_role_sees_what_it_reaches_whatever_is_active() {
         "/api/v1/tenants?role=superadmin",
         "/api/v1/tenants/acme?x",
     ] {
-        assert_eq!(problem(world.ask(Method::GET, odd, &owner)).await.0, 400, "{odd}");
+        assert_eq!(
+            problem(world.ask(Method::GET, odd, &owner)).await.0,
+            400,
+            "{odd}"
+        );
     }
 }
 
@@ -55,7 +64,8 @@ async fn unknown_and_out_of_reach_are_one_answer() {
     let unknown = problem(world.ask(Method::GET, "/api/v1/tenants/nobody", &owner)).await;
     assert_eq!(unknown.0, 404);
     for id in ["initech", "ACME", "acme%20", "..%2Facme", "%FF", "s%00"] {
-        let answer = problem(world.ask(Method::GET, &format!("/api/v1/tenants/{id}"), &owner)).await;
+        let answer =
+            problem(world.ask(Method::GET, &format!("/api/v1/tenants/{id}"), &owner)).await;
         assert_eq!(answer, unknown, "{id}");
     }
     // Tenants are changed by the operator alone.

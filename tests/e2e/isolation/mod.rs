@@ -1,4 +1,5 @@
-//! What a guest sees of the host, of other calls and of other tenants: nothing (T18 to T20, T29, T42).
+//! What a guest sees of the host, of other calls and of other tenants: nothing (T18 to T20, T29,
+//! T42).
 
 mod questions;
 mod values;
@@ -17,7 +18,8 @@ use toolhost_tools::{Catalogue, Tools};
 /// A sandbox, and the egress that it has.
 fn sandbox() -> (Sandbox, Arc<Egress>) {
     let network = Arc::new(Network::system().unwrap());
-    let egress = Arc::new(Egress::new(network, BTreeMap::new(), Arc::new(Recorder::default())).unwrap());
+    let egress =
+        Arc::new(Egress::new(network, BTreeMap::new(), Arc::new(Recorder::default())).unwrap());
     let settings = SandboxSettings {
         slots: 4,
         cache: Some(guests::target().join("tests-cache")),
@@ -37,7 +39,8 @@ fn grant(name: &str) -> Grant {
 
 const CANARY: &str = "CANARY-of-the-environment-4f1e";
 
-/// Runs in a process of its own, with a canary in its environment, its arguments and its standard input.
+/// Runs in a process of its own, with a canary in its environment, its arguments and its standard
+/// input.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a_guest_sees_nothing_of_the_process_and_prints_nothing_into_its_output runs it"]
 async fn inner_process() {
@@ -51,8 +54,13 @@ async fn inner_process() {
         .unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let seen =
-        async |tool: &str, args: Value| rig.call("acme", tool, args).await.unwrap().structured.unwrap();
+    let seen = async |tool: &str, args: Value| {
+        rig.call("acme", tool, args)
+            .await
+            .unwrap()
+            .structured
+            .unwrap()
+    };
     assert_eq!(seen("read_env", json!({})).await, json!({"variables": []}));
     let arguments = seen("read_args", json!({})).await;
     assert!(
@@ -89,7 +97,12 @@ fn a_guest_sees_nothing_of_the_process_and_prints_nothing_into_its_output() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(CANARY.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(CANARY.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
@@ -122,7 +135,8 @@ async fn clocks_are_too_coarse_to_time_anything_and_begin_with_the_call() {
         }
         // Go ends itself over a clock that reads zero, and others subtract from it.
         assert_eq!(seen["up_for_an_hour"], true, "{seen}");
-        // A thousand readings in a row take some microseconds: a finer clock would step at each of them.
+        // A thousand readings in a row take some microseconds: a finer clock would step at each of
+        // them.
         assert!(seen["monotonic_steps"].as_u64().unwrap() < 100, "{seen}");
     }
     let random = async || {
@@ -191,7 +205,9 @@ async fn what_a_guest_logs_cannot_forge_hide_or_flood() {
         unended.len()
     );
     // No level of a guest's choosing is one of the host's own targets.
-    assert!(lines("log_text", json!({"level": "audit", "message": "x"})).await[0].target == "guest");
+    assert!(
+        lines("log_text", json!({"level": "audit", "message": "x"})).await[0].target == "guest"
+    );
 }
 
 struct Kept {
@@ -208,7 +224,14 @@ async fn kept() -> Kept {
         let catalogue = Catalogue::build(vec![(plugin.clone(), grant(name))], 1)
             .await
             .unwrap();
-        Arc::new(Tools::new(catalogue, Arc::clone(&egress), Arc::new(Recorder::default())).unwrap())
+        Arc::new(
+            Tools::new(
+                catalogue,
+                Arc::clone(&egress),
+                Arc::new(Recorder::default()),
+            )
+            .unwrap(),
+        )
     };
     let callers = Callers::of(&["acme", "globex"], "http://127.0.0.1/mcp").await;
     Kept {

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
-use toolhost_tools::{CallOptions, CallOutcome, ClientCapabilities, InputResponse, ModelArgs, Resume, Tools};
+use toolhost_tools::{
+    CallOptions, CallOutcome, ClientCapabilities, InputResponse, ModelArgs, Resume, Tools,
+};
 
 use super::kept;
 
@@ -63,7 +65,10 @@ async fn a_question_is_answered_once_by_its_own_caller_for_its_own_arguments() {
     };
     let first = asked().await;
     assert_eq!(
-        (first.requests[0].id.as_str(), first.requests[0].kind.as_str()),
+        (
+            first.requests[0].id.as_str(),
+            first.requests[0].kind.as_str()
+        ),
         ("confirm", "elicitation")
     );
     assert!(
@@ -72,17 +77,23 @@ async fn a_question_is_answered_once_by_its_own_caller_for_its_own_arguments() {
                 .find(first.state.as_bytes())
                 .is_none()
     );
-    let refused = async |tools: &Tools, binding: &Binding, tool: &str, message: &str, state: &str| {
-        let error = tools
-            .call(binding, tool, args(message), with_answers(state, yes.clone()))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (error.code, error.param.as_deref()),
-            (ErrorCode::InvalidRequest, Some("state")),
-            "{error}"
-        );
-    };
+    let refused =
+        async |tools: &Tools, binding: &Binding, tool: &str, message: &str, state: &str| {
+            let error = tools
+                .call(
+                    binding,
+                    tool,
+                    args(message),
+                    with_answers(state, yes.clone()),
+                )
+                .await
+                .unwrap_err();
+            assert_eq!(
+                (error.code, error.param.as_deref()),
+                (ErrorCode::InvalidRequest, Some("state")),
+                "{error}"
+            );
+        };
     refused(&kept.tools, &eve, "elicit", "sure?", &first.state).await;
     refused(&kept.tools, &bob, "elicit", "sure?", &first.state).await;
     refused(&kept.tools, &ada, "elicit", "another?", &first.state).await;
@@ -101,7 +112,13 @@ async fn a_question_is_answered_once_by_its_own_caller_for_its_own_arguments() {
         .await;
     }
     let (padded, long) = (format!("{}=", first.state), "A".repeat(1 << 20));
-    for forged in ["", "AAAA", &first.state[..first.state.len() - 4], &padded, &long] {
+    for forged in [
+        "",
+        "AAAA",
+        &first.state[..first.state.len() - 4],
+        &padded,
+        &long,
+    ] {
         refused(&kept.tools, &ada, "elicit", "sure?", forged).await;
     }
     // After all that it is still good, once.
@@ -121,7 +138,11 @@ async fn a_question_is_answered_once_by_its_own_caller_for_its_own_arguments() {
     let seen = output.structured.unwrap();
     assert_eq!(
         (&seen["action"], &seen["state"], &seen["round"]),
-        (&json!("accept"), &json!("kept-by-the-guest-only"), &json!(1))
+        (
+            &json!("accept"),
+            &json!("kept-by-the-guest-only"),
+            &json!(1)
+        )
     );
     refused(&kept.tools, &ada, "elicit", "sure?", &first.state).await;
     // Two at once with one state: one of them is first.
@@ -160,13 +181,16 @@ async fn the_clients_model_is_asked_and_answers_within_the_same_bounds() {
         ErrorCode::InputUnsupported,
         "a client that cannot is told so at once: {error}"
     );
-    let CallOutcome::InputRequired(asked) = kept.tools.call(&ada, "sample", args(0), able()).await.unwrap()
+    let CallOutcome::InputRequired(asked) = kept
+        .tools
+        .call(&ada, "sample", args(0), able())
+        .await
+        .unwrap()
     else {
         panic!()
     };
     assert_eq!(asked.requests[0].kind, "sampling");
-    let content =
-        json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "a thought"}});
+    let content = json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "a thought"}});
     let answers = json!([{"id": asked.requests[0].id, "action": "accept", "content": content}]);
     let outcome = kept
         .tools

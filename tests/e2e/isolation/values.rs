@@ -6,9 +6,16 @@ use toolhost_tools::{CallOptions, CallOutcome, ModelArgs, Tools};
 use super::kept;
 
 async fn kv(tools: &Tools, binding: &Binding, args: Value) -> Result<Value, String> {
-    let Value::Object(members) = args else { panic!() };
+    let Value::Object(members) = args else {
+        panic!()
+    };
     match tools
-        .call(binding, "kv", ModelArgs::new(members), CallOptions::default())
+        .call(
+            binding,
+            "kv",
+            ModelArgs::new(members),
+            CallOptions::default(),
+        )
         .await
     {
         Ok(CallOutcome::Complete(output)) => Ok(output.structured.unwrap()["result"].clone()),
@@ -23,9 +30,12 @@ async fn values_of_another_tenant_plugin_or_person_cannot_be_spelled() {
     let bob = kept.callers.binding("acme", "bob").await;
     let eve = kept.callers.binding("globex", "eve").await;
     let put = |personal: bool, value: &str| json!({"operation": "put", "key": "k", "value": value, "personal": personal});
-    kv(&kept.tools, &ada, put(false, "shared-of-acme")).await.unwrap();
+    kv(&kept.tools, &ada, put(false, "shared-of-acme"))
+        .await
+        .unwrap();
     kv(&kept.tools, &ada, put(true, "ada's own")).await.unwrap();
-    let get = |key: &str, personal: bool| json!({"operation": "get", "key": key, "personal": personal});
+    let get =
+        |key: &str, personal: bool| json!({"operation": "get", "key": key, "personal": personal});
     assert_eq!(
         kv(&kept.tools, &bob, get("k", false)).await.unwrap()["value"],
         "shared-of-acme"
@@ -37,7 +47,10 @@ async fn values_of_another_tenant_plugin_or_person_cannot_be_spelled() {
         (&kept.other, &ada, false),
         (&kept.other, &ada, true),
     ] {
-        assert_eq!(kv(tools, who, get("k", personal)).await.unwrap(), Value::Null);
+        assert_eq!(
+            kv(tools, who, get("k", personal)).await.unwrap(),
+            Value::Null
+        );
         let list = json!({"operation": "list", "key": "", "personal": personal});
         assert_eq!(kv(tools, who, list).await.unwrap()["keys"], json!([]));
     }
@@ -62,7 +75,9 @@ async fn values_of_another_tenant_plugin_or_person_cannot_be_spelled() {
             let args = json!({"operation": operation, "key": key, "cursor": if operation == "list" { Some(key) } else { None }});
             let said = format!("{:?}", kv(&kept.tools, &eve, args).await);
             assert!(
-                !said.contains("acme\"") && !said.contains("shared-of-acme") && !said.contains("true"),
+                !said.contains("acme\"")
+                    && !said.contains("shared-of-acme")
+                    && !said.contains("true"),
                 "{key:?}: {said}"
             );
         }
@@ -119,7 +134,8 @@ async fn one_plugin_of_one_tenant_fills_its_own_space_and_nobody_elses() {
         panic!("{flood:?}")
     };
     assert!(
-        text_of(&output).contains("refused after 1000 keys") && text_of(&output).contains("kv_calls"),
+        text_of(&output).contains("refused after 1000 keys")
+            && text_of(&output).contains("kv_calls"),
         "{}",
         text_of(&output)
     );

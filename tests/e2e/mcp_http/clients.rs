@@ -12,8 +12,7 @@ async fn two_tenants_of_every_client_get_two_different_answers() {
                 {"name": "list_invoices", "arguments": {"limit": 3, "tenant": "globex"}},
                 {"name": "no_such_tool", "arguments": {}},
             ]);
-            let plan =
-                json!({"url": world.url(), "mode": mode, "token": world.token(tenant), "calls": calls});
+            let plan = json!({"url": world.url(), "mode": mode, "token": world.token(tenant), "calls": calls});
             let said = client.run(&plan).await;
             let who = format!("{client:?} {mode} {tenant}: {said}");
             assert_eq!(said["protocol"], version, "{who}");
@@ -45,7 +44,8 @@ async fn two_tenants_of_every_client_get_two_different_answers() {
             assert_eq!(results[2]["error"]["code"], -32602, "{who}");
         }
     }
-    // Each call carried the credential of its own tenant, and no token of a caller went any further.
+    // Each call carried the credential of its own tenant, and no token of a caller went any
+    // further.
     let seen = world.billing.upstream.seen();
     assert_eq!(seen.len(), 2 * Client::ALL.len());
     for (index, request) in seen.iter().enumerate() {
@@ -57,7 +57,10 @@ async fn two_tenants_of_every_client_get_two_different_answers() {
         assert!(!format!("{request:?}").contains(&world.token(tenant)[..20]));
     }
     let log = world.host.log();
-    assert!(!log.contains("billing-secret") && !log.contains("eyJ"), "{log}");
+    assert!(
+        !log.contains("billing-secret") && !log.contains("eyJ"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -75,7 +78,8 @@ async fn progress_and_questions_reach_every_client_that_can_take_them() {
         });
         let said = client.run(&plan).await;
         let who = format!("{client:?} {mode}: {said}");
-        let progress: Vec<f64> = serde_json::from_value(said["results"][0]["progress"].clone()).expect(&who);
+        let progress: Vec<f64> =
+            serde_json::from_value(said["results"][0]["progress"].clone()).expect(&who);
         assert_eq!(progress, [0.0, 50.0, 100.0], "{who}");
         let text = |index: usize| {
             said["results"][index]["content"][0]["text"]
@@ -94,7 +98,12 @@ async fn progress_and_questions_reach_every_client_that_can_take_them() {
 async fn a_client_that_cannot_ask_is_told_so_and_one_that_declines_is_believed() {
     let host = fixtures();
     let calls = json!([{"name": "test_elicitation", "arguments": {"message": "who are you?"}}]);
-    for (client, mode, version) in [Client::ALL[0], Client::ALL[2], Client::ALL[4], Client::ALL[5]] {
+    for (client, mode, version) in [
+        Client::ALL[0],
+        Client::ALL[2],
+        Client::ALL[4],
+        Client::ALL[5],
+    ] {
         let plan = json!({"url": host.url(), "mode": mode, "calls": calls});
         let said = client.run(&plan).await;
         let result = &said["results"][0];
@@ -107,8 +116,7 @@ async fn a_client_that_cannot_ask_is_told_so_and_one_that_declines_is_believed()
                 "{client:?} {mode}: {said}"
             );
         }
-        let plan =
-            json!({"url": host.url(), "mode": mode, "elicitation": {"action": "decline"}, "calls": calls});
+        let plan = json!({"url": host.url(), "mode": mode, "elicitation": {"action": "decline"}, "calls": calls});
         let said = client.run(&plan).await;
         let text = said["results"][0]["content"][0]["text"]
             .as_str()

@@ -12,7 +12,9 @@ async fn a_session_of_another_caller_is_as_if_it_were_unknown() {
         ("another tenant", world.token("globex")),
         (
             "another user",
-            world.issuer.mint(&json!({"tenantId": "acme", "sub": "user-2"})),
+            world
+                .issuer
+                .mint(&json!({"tenantId": "acme", "sub": "user-2"})),
         ),
         (
             "another client",
@@ -27,7 +29,8 @@ async fn a_session_of_another_caller_is_as_if_it_were_unknown() {
             (Method::GET, None),
             (Method::DELETE, None),
         ] {
-            let theirs = mcp::legacy(method.clone(), url, token, Some(&session), body.clone()).await;
+            let theirs =
+                mcp::legacy(method.clone(), url, token, Some(&session), body.clone()).await;
             let unknown = mcp::legacy(
                 method.clone(),
                 url,
@@ -159,7 +162,10 @@ async fn a_body_beyond_the_limit_is_refused_and_the_host_goes_on() {
     );
     let response = large.bearer_auth(&token).send().await.unwrap();
     assert_eq!(response.status(), 413);
-    assert_eq!(response.json::<Value>().await.unwrap()["code"], "limit_exceeded");
+    assert_eq!(
+        response.json::<Value>().await.unwrap()["code"],
+        "limit_exceeded"
+    );
     // One that only claims to be large is refused before it is read.
     let claims = mcp::modern(world.url(), mcp::list(), json!({}))
         .bearer_auth(&token)
@@ -169,7 +175,11 @@ async fn a_body_beyond_the_limit_is_refused_and_the_host_goes_on() {
     claims
         .headers_mut()
         .insert("content-length", "99999999".parse().unwrap());
-    let refused = tokio::time::timeout(Duration::from_secs(5), reqwest::Client::new().execute(claims)).await;
+    let refused = tokio::time::timeout(
+        Duration::from_secs(5),
+        reqwest::Client::new().execute(claims),
+    )
+    .await;
     assert!(
         refused.is_ok(),
         "the host waits for a body that it would not take"
@@ -207,7 +217,10 @@ async fn answers_that_nobody_asked_for_are_taken_as_a_first_call() {
     .await;
     assert_eq!(tampered["error"]["code"], -32602, "{tampered}");
     let done = mcp::answer(with(forged.clone(), Some(state)).send().await.unwrap()).await;
-    assert_eq!(done["result"]["content"][0]["text"], "Hello, Mallory!", "{done}");
+    assert_eq!(
+        done["result"]["content"][0]["text"], "Hello, Mallory!",
+        "{done}"
+    );
     // And once is all.
     let again = mcp::answer(with(forged, Some(state)).send().await.unwrap()).await;
     assert_eq!(again["error"]["code"], -32602, "{again}");
@@ -227,7 +240,8 @@ async fn an_error_that_a_client_causes_is_no_line_of_the_log() {
         mcp::call(&made_up, json!({})),
         json!({"jsonrpc": "2.0", "method": made_up}),
     ] {
-        let answer = mcp::legacy(Method::POST, host.url(), &token, Some(&session), Some(body)).await;
+        let answer =
+            mcp::legacy(Method::POST, host.url(), &token, Some(&session), Some(body)).await;
         assert!(answer.status().is_success(), "{answer:?}");
         let answered = answer.text().await.unwrap();
         assert!(!answered.contains(&made_up), "{answered}");

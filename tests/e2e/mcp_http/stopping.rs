@@ -37,7 +37,8 @@ async fn on_sigterm_calls_in_flight_finish_and_the_host_exits_with_0() {
     assert_eq!(status.code(), Some(0), "{}", world.host.log());
 }
 
-/// A terminal that is closed, a supervisor that sends two signals, and one that wants logs opened anew.
+/// A terminal that is closed, a supervisor that sends two signals, and one that wants logs opened
+/// anew.
 #[tokio::test]
 async fn no_other_signal_cuts_a_call() {
     use rustix::process::Signal;
@@ -47,7 +48,13 @@ async fn no_other_signal_cuts_a_call() {
     let call = mcp::modern(world.url(), invoices(SLOW), json!({})).bearer_auth(world.token("acme"));
     let in_flight = tokio::spawn(async move { mcp::answer(call.send().await.unwrap()).await });
     world.billing.asked(1).await;
-    for signal in [Signal::HUP, Signal::USR2, Signal::QUIT, Signal::HUP, Signal::TERM] {
+    for signal in [
+        Signal::HUP,
+        Signal::USR2,
+        Signal::QUIT,
+        Signal::HUP,
+        Signal::TERM,
+    ] {
         world.host.signal(signal);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -69,9 +76,13 @@ async fn a_host_whose_log_nobody_reads_any_more_serves_and_stops_as_before() {
         let call = mcp::modern(world.url(), invoices(10), json!({}));
         let refused = call.bearer_auth("forged").send().await.unwrap();
         assert_eq!(refused.status(), 401);
-        let call = mcp::modern(world.url(), invoices(10), json!({})).bearer_auth(world.token("acme"));
+        let call =
+            mcp::modern(world.url(), invoices(10), json!({})).bearer_auth(world.token("acme"));
         let answer = mcp::answer(call.send().await.unwrap()).await;
-        assert!(answer["result"]["structuredContent"].is_object(), "{answer}");
+        assert!(
+            answer["result"]["structuredContent"].is_object(),
+            "{answer}"
+        );
     }
     world.host.terminate();
     let status = world.host.ended(Duration::from_secs(60)).await;
@@ -81,15 +92,23 @@ async fn a_host_whose_log_nobody_reads_any_more_serves_and_stops_as_before() {
 #[tokio::test]
 async fn a_second_signal_ends_a_host_that_waits_for_a_call() {
     let mut world = World::start().await;
-    let call = mcp::modern(world.url(), invoices(NEVER), json!({})).bearer_auth(world.token("acme"));
+    let call =
+        mcp::modern(world.url(), invoices(NEVER), json!({})).bearer_auth(world.token("acme"));
     let in_flight = tokio::spawn(async move { call.send().await.is_err() });
     world.billing.asked(1).await;
     world.host.terminate();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(world.host.runs(), "it waits for the call");
     world.host.terminate();
-    assert_eq!(world.host.ended(Duration::from_secs(60)).await.code(), Some(1));
-    assert!(!world.host.log().contains("grace period"), "{}", world.host.log());
+    assert_eq!(
+        world.host.ended(Duration::from_secs(60)).await.code(),
+        Some(1)
+    );
+    assert!(
+        !world.host.log().contains("grace period"),
+        "{}",
+        world.host.log()
+    );
     assert!(in_flight.await.unwrap());
 }
 

@@ -10,7 +10,10 @@ async fn a_changed_and_a_new_tool_stay_hidden_until_somebody_says_yes() {
     let (evil, issuer) = (Evil::start().await, issuer());
     let host = start(builder(&issuer, &evil.url())).await;
     let described = |tools: &[Value]| {
-        let fine = tools.iter().find(|tool| tool["name"] == "support__fine").unwrap();
+        let fine = tools
+            .iter()
+            .find(|tool| tool["name"] == "support__fine")
+            .unwrap();
         fine["description"].as_str().unwrap().to_owned()
     };
     let first = described(&tools(&host, &issuer).await);

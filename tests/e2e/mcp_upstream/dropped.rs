@@ -46,7 +46,10 @@ async fn a_caller_that_goes_away_and_a_limit_of_time_are_both_told() {
         .map(|(_, told)| told)
         .collect();
     assert_eq!(told.len(), 2, "each once");
-    assert_ne!(told[0]["params"]["requestId"], told[1]["params"]["requestId"]);
+    assert_ne!(
+        told[0]["params"]["requestId"],
+        told[1]["params"]["requestId"]
+    );
 }
 
 /// What one line of the metrics says; 0 where it is not there.
@@ -72,12 +75,14 @@ async fn counts(host: &Host, line: &str, count: u64) {
 
 const TOLD: &str = "toolhost_cancels_total{outcome=\"told\",reason=\"caller\"}";
 
-/// By a connection that closes at each door, and by the protocol's own word. The server gives its sessions no name, as most do.
+/// By a connection that closes at each door, and by the protocol's own word. The server gives its
+/// sessions no name, as most do.
 #[tokio::test]
 async fn in_whatever_way_a_caller_goes_away_the_server_is_told_and_it_is_counted() {
     let (evil, issuer) = (Evil::start().await, issuer());
     evil.is_nameless();
-    let host = start(builder(&issuer, &evil.url()).server("metrics_listen = \"127.0.0.1:0\"")).await;
+    let host =
+        start(builder(&issuer, &evil.url()).server("metrics_listen = \"127.0.0.1:0\"")).await;
     let token = issuer.token("acme");
     let session = mcp::initialize(host.url(), &token, json!({})).await;
     let body = mcp::call("support__never", json!({}));
@@ -90,21 +95,31 @@ async fn in_whatever_way_a_caller_goes_away_the_server_is_told_and_it_is_counted
         let waits = tokio::spawn(request.send());
         evil.waits_for_all("tools/call", calls + 1).await;
         waits.abort();
-        evil.waits_for_all("notifications/cancelled", calls + 1).await;
+        evil.waits_for_all("notifications/cancelled", calls + 1)
+            .await;
     }
     let (url, of_session, by) = (host.url().to_owned(), session.clone(), token.clone());
-    let waits =
-        tokio::spawn(
-            async move { mcp::legacy(Method::POST, &url, &by, Some(&of_session), Some(body)).await },
-        );
+    let waits = tokio::spawn(async move {
+        mcp::legacy(Method::POST, &url, &by, Some(&of_session), Some(body)).await
+    });
     evil.waits_for_all("tools/call", 3).await;
     let cancelled =
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
-    mcp::legacy(Method::POST, host.url(), &token, Some(&session), Some(cancelled)).await;
+    mcp::legacy(
+        Method::POST,
+        host.url(),
+        &token,
+        Some(&session),
+        Some(cancelled),
+    )
+    .await;
     let told = evil.waits_for_all("notifications/cancelled", 3).await;
     waits.abort();
     let ids = |messages: Vec<(Seen, Value)>, id: fn(&Value) -> &Value| -> Vec<Value> {
-        messages.iter().map(|(_, message)| id(message).clone()).collect()
+        messages
+            .iter()
+            .map(|(_, message)| id(message).clone())
+            .collect()
     };
     assert_eq!(
         ids(told, |told| &told["params"]["requestId"]),
@@ -195,13 +210,20 @@ async fn calls_that_are_dropped_by_the_dozen_are_no_flood_at_the_server_and_hold
     for (status, body) in futures::future::join_all(calls).await {
         assert!(status >= 400, "{body}");
     }
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     let (calls, told) = (
         evil.got("tools/call").len(),
         evil.got("notifications/cancelled").len(),
     );
-    assert!(calls > 20 && (1..=calls).contains(&told), "{told} of {calls}");
+    assert!(
+        calls > 20 && (1..=calls).contains(&told),
+        "{told} of {calls}"
+    );
     let (status, _) = call(&host, &token, "fine", json!({})).await;
     assert_eq!(status, 200);
 }

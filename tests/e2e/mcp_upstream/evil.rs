@@ -1,4 +1,5 @@
-//! A server of ours whose tools each do one thing that a server must not, or that only a fine one does.
+//! A server of ours whose tools each do one thing that a server must not, or that only a fine one
+//! does.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,7 +101,8 @@ impl Evil {
         self.waits_for_all(method, 1).await.pop().unwrap()
     }
 
-    /// All of them once there are so many. A machine under load takes its time; how long is no test's matter.
+    /// All of them once there are so many. A machine under load takes its time; how long is no
+    /// test's matter.
     pub(crate) async fn waits_for_all(&self, method: &str, count: usize) -> Vec<(Seen, Value)> {
         for _ in 0..2_400 {
             let found = self.got(method);
@@ -177,20 +179,28 @@ async fn called(message: &Value, headers: &HeaderMap) -> Response {
             events(futures::stream::repeat(line))
         }
         "redirect" => {
-            let to = message["params"]["arguments"]["x"].as_str().unwrap_or_default();
-            (StatusCode::TEMPORARY_REDIRECT, [("location", to.to_owned())]).into_response()
+            let to = message["params"]["arguments"]["x"]
+                .as_str()
+                .unwrap_or_default();
+            (
+                StatusCode::TEMPORARY_REDIRECT,
+                [("location", to.to_owned())],
+            )
+                .into_response()
         }
         "huge_headers" => ([("x-huge", "h".repeat(60_000))], axum::Json(fine)).into_response(),
         "asks" => {
-            let ask =
-                |id: u64, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}});
+            let ask = |id: u64, method: &str| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}});
             let all = [
                 ask(1, "sampling/createMessage"),
                 ask(2, "elicitation/create"),
                 ask(3, "roots/list"),
                 fine,
             ];
-            let text: String = all.iter().map(|message| format!("data: {message}\n\n")).collect();
+            let text: String = all
+                .iter()
+                .map(|message| format!("data: {message}\n\n"))
+                .collect();
             events(futures::stream::iter([text]))
         }
         "quotes" => {
@@ -217,7 +227,10 @@ fn events(stream: impl futures::Stream<Item = String> + Send + 'static) -> Respo
 }
 
 fn says(message: &Value, text: &str) -> Value {
-    result(message, json!({"content": [{"type": "text", "text": text}]}))
+    result(
+        message,
+        json!({"content": [{"type": "text", "text": text}]}),
+    )
 }
 
 fn result(message: &Value, result: Value) -> Value {

@@ -23,7 +23,8 @@ fn answer(message: &Value, listed: &Value) -> Response {
         _ if message["id"].is_null() => return http::StatusCode::ACCEPTED.into_response(),
         _ => {
             let error = json!({"code": -32601, "message": "Method not found"});
-            return Json(json!({"jsonrpc": "2.0", "id": message["id"], "error": error})).into_response();
+            return Json(json!({"jsonrpc": "2.0", "id": message["id"], "error": error}))
+                .into_response();
         }
     };
     Json(json!({"jsonrpc": "2.0", "id": message["id"], "result": result})).into_response()
@@ -65,7 +66,10 @@ async fn schemas_are_fit_for_the_apis_of_models_and_the_servers_own_still_count(
         }
         for (key, property) in schema["properties"].as_object().unwrap() {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-            assert!((1..=64).contains(&key.len()) && key.bytes().all(plain), "{key}");
+            assert!(
+                (1..=64).contains(&key.len()) && key.bytes().all(plain),
+                "{key}"
+            );
             assert!(
                 property["type"] != "array" || property.get("items").is_some(),
                 "{property}"
@@ -82,7 +86,10 @@ async fn schemas_are_fit_for_the_apis_of_models_and_the_servers_own_still_count(
     }
     let (status, body) = call(&host, &token, "either", json!({"b": "2"})).await;
     assert_eq!(status, 200, "{body}");
-    assert_eq!(body["content"][0]["annotations"], json!({"audience": ["user"]}));
+    assert_eq!(
+        body["content"][0]["annotations"],
+        json!({"audience": ["user"]})
+    );
     assert_eq!(body["content"][1]["description"], "what it is");
     let keys = tools
         .iter()
@@ -100,7 +107,15 @@ async fn schemas_are_fit_for_the_apis_of_models_and_the_servers_own_still_count(
     let last = got.lock().unwrap().pop().unwrap();
     assert_eq!(
         (&last["name"], &last["arguments"]),
-        (&json!("a.keys"), &json!({"uids[]": ["1"], "StartTime<": "t"}))
+        (
+            &json!("a.keys"),
+            &json!({"uids[]": ["1"], "StartTime<": "t"})
+        )
     );
-    assert_eq!(call(&host, &token, &name, json!({"StartTime": "t"})).await.0, 400);
+    assert_eq!(
+        call(&host, &token, &name, json!({"StartTime": "t"}))
+            .await
+            .0,
+        400
+    );
 }

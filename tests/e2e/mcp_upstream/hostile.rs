@@ -24,8 +24,13 @@ async fn each_request_is_a_post_to_the_one_place_with_the_callers_own_credential
     for seen in evil.upstream.seen() {
         assert_eq!((seen.method.as_str(), seen.uri.as_str()), ("POST", "/mcp"));
     }
-    // It gave one session to everybody: each has begun its own all the same, and sends it with its own credential.
-    let credentials: Vec<_> = evil.got("initialize").into_iter().map(|(seen, _)| seen).collect();
+    // It gave one session to everybody: each has begun its own all the same, and sends it with its
+    // own credential.
+    let credentials: Vec<_> = evil
+        .got("initialize")
+        .into_iter()
+        .map(|(seen, _)| seen)
+        .collect();
     let of = |tenant: &str| {
         let own = format!("Bearer {}", secret(tenant));
         credentials
@@ -112,7 +117,11 @@ async fn what_it_asks_of_the_caller_is_refused_and_the_caller_hears_nothing_of_i
     let (evil, host, issuer) = world().await;
     let (status, body) = call(&host, &issuer.token("acme"), "asks", json!({})).await;
     assert_eq!((status, text(&body)), (200, "fine"), "{body}");
-    let mut said: Vec<_> = evil.got("").into_iter().map(|(_, message)| message).collect();
+    let mut said: Vec<_> = evil
+        .got("")
+        .into_iter()
+        .map(|(_, message)| message)
+        .collect();
     said.sort_by_key(|message| message["id"].as_u64());
     let said: Vec<_> = said
         .iter()

@@ -34,7 +34,14 @@ async fn each_tool_that_is_left_out_is_named_with_its_reason_by_approve_and_show
     let (directory, _) = builder(&issuer(), &evil.url()).write();
     tokio::task::spawn_blocking(move || {
         let approve = |more: &[&str]| {
-            let words = ["connection", "approve", "support", "--as-tenant", "acme", "--yes"];
+            let words = [
+                "connection",
+                "approve",
+                "support",
+                "--as-tenant",
+                "acme",
+                "--yes",
+            ];
             host::run(directory.path(), &[&words, more].concat())
         };
         let show = |more: &[&str]| {
@@ -76,7 +83,10 @@ async fn each_tool_that_is_left_out_is_named_with_its_reason_by_approve_and_show
             assert_eq!(noted["note"], "it is offered under another name");
             let without = said["without_tool"].as_array().unwrap();
             for name in left_out {
-                let found = without.iter().find(|left| left["operation"] == name).unwrap();
+                let found = without
+                    .iter()
+                    .find(|left| left["operation"] == name)
+                    .unwrap();
                 assert!(
                     !found["reason"].as_str().unwrap().is_empty()
                         && !found["message"].as_str().unwrap().is_empty()

@@ -1,4 +1,5 @@
-//! Connections to MCP servers: the real adapter, the built host, two tenants; real servers and one that means harm.
+//! Connections to MCP servers: the real adapter, the built host, two tenants; real servers and one
+//! that means harm.
 
 mod changed;
 mod dropped;
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 use toolhost_harness::{Host, HostBuilder, Issuer, guests, host};
 use toolhost_tools::HOST_TOOLS;
 
-/// A host with one connection, `support`, of the MCP adapter, for acme and globex with a credential each.
+/// A host with one connection, `support`, of the MCP adapter, for acme and globex with a credential
+/// each.
 fn builder(issuer: &Issuer, url: &str) -> HostBuilder {
     let file = guests::path("mcp");
     let tables = format!(
@@ -45,7 +47,14 @@ async fn start(builder: HostBuilder) -> Host {
 fn approve(directory: &std::path::Path) {
     let ended = host::run(
         directory,
-        &["connection", "approve", "support", "--as-tenant", "acme", "--yes"],
+        &[
+            "connection",
+            "approve",
+            "support",
+            "--as-tenant",
+            "acme",
+            "--yes",
+        ],
     );
     assert_eq!(ended.status, 0, "{ended:?}");
 }

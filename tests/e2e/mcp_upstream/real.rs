@@ -1,4 +1,5 @@
-//! Real servers: the reference server by the TypeScript SDK, and one by the Python SDK in each of its kinds.
+//! Real servers: the reference server by the TypeScript SDK, and one by the Python SDK in each of
+//! its kinds.
 
 use serde_json::json;
 use toolhost_harness::clients::Client;
@@ -12,7 +13,10 @@ async fn the_reference_server_is_served_with_its_schemas_and_every_kind_of_block
     let host = start(builder(&issuer, &server.url())).await;
     let token = issuer.token("acme");
     let all = tools(&host, &issuer).await;
-    let named = |name: &str| all.iter().find(|tool| tool["name"] == format!("support__{name}"));
+    let named = |name: &str| {
+        all.iter()
+            .find(|tool| tool["name"] == format!("support__{name}"))
+    };
     assert!(all.len() >= 8, "{all:?}");
     assert_eq!(
         named("echo").unwrap()["input_schema"]["required"],
@@ -44,7 +48,9 @@ async fn the_reference_server_is_served_with_its_schemas_and_every_kind_of_block
     let (_, body) = call(&host, &token, "get-resource-links", json!({"count": 2})).await;
     let links = body["content"].as_array().unwrap().iter();
     assert_eq!(
-        links.filter(|block| block["type"] == "resource_link").count(),
+        links
+            .filter(|block| block["type"] == "resource_link")
+            .count(),
         2,
         "{body}"
     );
@@ -56,8 +62,7 @@ async fn progress_of_a_server_reaches_the_client_that_asked_for_it() {
     let host = start(builder(&issuer, &server.url())).await;
     let calls = json!([{"name": "support__trigger-long-running-operation", "arguments": {"duration": 1, "steps": 4}}]);
     for client in [Client::TypeScript1, Client::Python] {
-        let plan =
-            json!({"url": host.url(), "mode": "legacy", "token": issuer.token("acme"), "calls": calls});
+        let plan = json!({"url": host.url(), "mode": "legacy", "token": issuer.token("acme"), "calls": calls});
         let said = client.run(&plan).await;
         let result = &said["results"][0];
         assert_ne!(result["isError"], true, "{said}");
@@ -76,7 +81,11 @@ async fn the_python_sdk_is_served_in_each_of_its_kinds() {
         let (server, issuer) = (McpServer::python(kind), issuer());
         let host = start(builder(&issuer, &server.url())).await;
         let token = issuer.token("acme");
-        assert!(names(&host, &issuer).await.contains(&"support__add".to_owned()));
+        assert!(
+            names(&host, &issuer)
+                .await
+                .contains(&"support__add".to_owned())
+        );
         let (status, body) = call(&host, &token, "add", json!({"a": 2, "b": 40})).await;
         assert_eq!(status, 200, "{kind:?} {body}");
         assert!(text(&body).contains("42"), "{kind:?} {body}");

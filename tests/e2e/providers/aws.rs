@@ -20,7 +20,8 @@ async fn operate(moto: &Moto, operation: &str, body: Value) {
 }
 
 async fn keep(moto: &Moto, tenant: &str, site: &str) {
-    let text = json!({ "secret": format!("tok-of-{tenant}-0123456789"), "attributes": { "site": site } });
+    let text =
+        json!({ "secret": format!("tok-of-{tenant}-0123456789"), "attributes": { "site": site } });
     let name = format!("toolhost/{tenant}/billing");
     operate(
         moto,

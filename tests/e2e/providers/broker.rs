@@ -60,13 +60,21 @@ impl Broker {
     }
 }
 
-async fn answer(State(keeps): State<Keeps>, headers: HeaderMap, Json(question): Json<Value>) -> Response {
-    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
+async fn answer(
+    State(keeps): State<Keeps>,
+    headers: HeaderMap,
+    Json(question): Json<Value>,
+) -> Response {
+    let authorization = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     if authorization != Some(&format!("Bearer {TOKEN}")) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     match keeps.lock().unwrap().get(&question.to_string()) {
-        Some(secret) => Json(json!({ "secret": secret, "external_tenant_id": "acct-7" })).into_response(),
+        Some(secret) => {
+            Json(json!({ "secret": secret, "external_tenant_id": "acct-7" })).into_response()
+        }
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -89,7 +97,11 @@ pub(crate) async fn world(broker: &Broker, lines: &str) -> World {
 async fn each_tenant_has_what_the_broker_keeps_for_it_and_a_revoked_one_is_refused_at_once() {
     let broker = Broker::start().await;
     broker.keep(&of("acme"), "tok-of-acme-0123456789");
-    let world = world(&broker, "headers = { x-account-id = \"{external_tenant_id}\" }").await;
+    let world = world(
+        &broker,
+        "headers = { x-account-id = \"{external_tenant_id}\" }",
+    )
+    .await;
     assert_eq!(world.invoices("acme").await, (200, None));
     assert_eq!(world.invoices("globex").await, not_connected());
     broker.keep(&of("globex"), "tok-of-globex-0123456789");
@@ -99,7 +111,10 @@ async fn each_tenant_has_what_the_broker_keeps_for_it_and_a_revoked_one_is_refus
         world.ledger.bearers(),
         ["tok-of-acme-0123456789", "tok-of-globex-0123456789"]
     );
-    assert_eq!(world.ledger.seen()[0].header("x-account-id"), Some("acct-7"));
+    assert_eq!(
+        world.ledger.seen()[0].header("x-account-id"),
+        Some("acct-7")
+    );
 
     broker.drop(&of("acme"));
     let dropped = Instant::now();
@@ -131,7 +146,11 @@ async fn a_refused_credential_is_asked_for_again_and_sent_once_more_where_that_i
     assert_eq!(world.invoices("acme").await, (200, None));
     assert_eq!(
         world.ledger.bearers(),
-        ["tok-old-0123456789", "tok-old-0123456789", "tok-new-0123456789"]
+        [
+            "tok-old-0123456789",
+            "tok-old-0123456789",
+            "tok-new-0123456789"
+        ]
     );
 
     // A refund is not tried twice, whatever is known by then.
@@ -151,7 +170,10 @@ async fn a_refused_credential_is_asked_for_again_and_sent_once_more_where_that_i
         .count();
     assert_eq!(posted, 1);
     assert_eq!(world.invoices("acme").await, (200, None));
-    assert_eq!(world.ledger.bearers().last().unwrap(), "tok-next-0123456789");
+    assert_eq!(
+        world.ledger.bearers().last().unwrap(),
+        "tok-next-0123456789"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,7 +184,10 @@ async fn a_user_is_asked_for_by_issuer_and_subject_and_gets_no_tenants_credentia
         json!({ "connection": "billing", "tenant": "acme", "user": user })
     };
     broker.keep(&of("acme"), "tok-of-the-tenant-0123");
-    broker.keep(&of_user("https://other.test"), "tok-of-another-issuers-user");
+    broker.keep(
+        &of_user("https://other.test"),
+        "tok-of-another-issuers-user",
+    );
     let other = Issuer::es256("https://other.test", "k2");
     let lines = format!(
         "credentials = \"own\"\ncredential_of = \"user\"\n{}",
@@ -184,7 +209,10 @@ async fn a_user_is_asked_for_by_issuer_and_subject_and_gets_no_tenants_credentia
     broker.keep(&of_user("https://issuer.test"), "tok-of-this-issuers-user");
     tokio::time::sleep(THERE_IS_NONE).await;
     assert_eq!(world.invoices("acme").await, (200, None));
-    assert_eq!(world.ledger.bearers().last().unwrap(), "tok-of-this-issuers-user");
+    assert_eq!(
+        world.ledger.bearers().last().unwrap(),
+        "tok-of-this-issuers-user"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

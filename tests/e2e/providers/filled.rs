@@ -4,8 +4,10 @@ const LINES: &str = "headers = { x-account-id = \"{external_tenant_id}\" }\nquer
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn base_query_and_headers_are_each_tenants_own() {
-    let world =
-        World::start(|builder, url| builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))).await;
+    let world = World::start(|builder, url| {
+        builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))
+    })
+    .await;
     for (tenant, site) in [("acme", "eu-1"), ("globex", "us~2")] {
         let (site, account) = (
             format!("site={site}"),
@@ -32,8 +34,10 @@ async fn base_query_and_headers_are_each_tenants_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e8_an_attribute_that_would_leave_its_place_sends_nothing() {
-    let world =
-        World::start(|builder, url| builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))).await;
+    let world = World::start(|builder, url| {
+        builder.config(&connection(&format!("{url}/of/{{site}}"), LINES))
+    })
+    .await;
     for site in ["..", "a/b", "%2e%2e", "a?b", "a#b", "a;b", "@evil.example"] {
         let site = format!("site={site}");
         let attributes = [site.as_str(), "external_tenant_id=acct_7"];

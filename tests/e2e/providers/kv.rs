@@ -38,7 +38,8 @@ async fn strict(
     let mut given = given.lock().unwrap();
     if uri == "/v1/auth/approle/login" {
         let asked: Value = serde_json::from_slice(&body).unwrap();
-        if method != Method::POST || asked != json!({ "role_id": "role-1", "secret_id": "a-secret-id-0123" })
+        if method != Method::POST
+            || asked != json!({ "role_id": "role-1", "secret_id": "a-secret-id-0123" })
         {
             return no(400);
         }
@@ -64,7 +65,9 @@ async fn strict(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_value_store_is_read_with_a_token_of_an_approle() {
     let given = Given::default();
-    let router = Router::new().fallback(any(strict)).with_state(Arc::clone(&given));
+    let router = Router::new()
+        .fallback(any(strict))
+        .with_state(Arc::clone(&given));
     let store = Upstream::start(router).await;
     let provider = format!(
         "credentials = \"kv\"\n[providers.kv]\nkind = \"vault-kv\"\nurl = \"{}\"\nmount = \"kv\"\nnamespace = \"team\"\nrole_id = \"role-1\"\nsecret_id_file = \"role.secret\"\npath = \"hosts/{{tenant}}/{{connection}}\"\nallow_http = true\nallow_loopback = true",

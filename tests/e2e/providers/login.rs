@@ -22,7 +22,9 @@ struct Page {
 
 impl Page {
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// A field of the page's form.
@@ -42,7 +44,10 @@ impl Browser {
             .redirect(Policy::none())
             .build()
             .unwrap();
-        Self { client, cookie: None }
+        Self {
+            client,
+            cookie: None,
+        }
     }
 
     async fn send(&mut self, request: reqwest::RequestBuilder) -> Page {
@@ -169,14 +174,24 @@ async fn a_user_connects_an_account_of_their_own_and_nobody_else_has_it() {
     ] {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }
-    assert!(page.text.contains("&lt;b&gt;") && !page.text.contains("<b>") && !page.text.contains("<script"));
+    assert!(
+        page.text.contains("&lt;b&gt;")
+            && !page.text.contains("<b>")
+            && !page.text.contains("<script")
+    );
     assert!(
         page.header("content-security-policy")
             .contains("frame-ancestors 'none'")
     );
     assert_eq!(page.header("x-frame-options"), "DENY");
     let cookie = page.header("set-cookie");
-    for part in ["__Host-", "; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/;"] {
+    for part in [
+        "__Host-",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Lax",
+        "; Path=/;",
+    ] {
         assert!(cookie.contains(part), "{cookie}");
     }
     let sent = login.agree(&mut browser, &link).await;
@@ -227,7 +242,8 @@ async fn t46_an_answer_is_taken_from_the_browser_that_was_sent_away_and_from_no_
     let (mut mallory, link) = (Browser::new(), login.link("mallory").await);
     let sent = login.agree(&mut mallory, &link).await;
     let back = login.visit(&sent);
-    // Alice is made to open the answer that mallory got, without a login of her own and in the middle of one.
+    // Alice is made to open the answer that mallory got, without a login of her own and in the
+    // middle of one.
     assert_eq!(Browser::new().get(&back).await.status, 400);
     let (mut alice, link) = (Browser::new(), login.link("alice").await);
     let hers = login.agree(&mut alice, &link).await;
@@ -264,7 +280,8 @@ async fn the_form_of_another_site_a_stranger_and_another_server_connect_nothing(
         .header("origin", "https://evil.example");
     assert_eq!(from.send().await.unwrap().status(), 403);
 
-    // The link is still good: nothing of that used it up. An answer of another server is refused (RFC 9207).
+    // The link is still good: nothing of that used it up. An answer of another server is refused
+    // (RFC 9207).
     let sent = login.agree(&mut browser, &link).await;
     let mut back: url::Url = login.visit(&sent).parse().unwrap();
     let pairs: Vec<_> = back
@@ -286,7 +303,8 @@ async fn the_form_of_another_site_a_stranger_and_another_server_connect_nothing(
     assert_eq!(browser.get(back.as_str()).await.status, 400);
     assert_eq!(login.invoices("alice").await.0, 424);
 
-    let anonymous = reqwest::Client::new().post(login.world.host.at("/api/v1/connections/billing/login"));
+    let anonymous =
+        reqwest::Client::new().post(login.world.host.at("/api/v1/connections/billing/login"));
     assert_eq!(anonymous.send().await.unwrap().status(), 401);
     for path in [
         "/connections/other/login",
@@ -309,7 +327,11 @@ async fn the_form_of_another_site_a_stranger_and_another_server_connect_nothing(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_verb_prints_a_link_and_waits_until_it_was_used() {
     let mut login = Login::start().await;
-    host::write(login.world.host.directory(), "alice.jwt", login.token("alice"));
+    host::write(
+        login.world.host.directory(),
+        "alice.jwt",
+        login.token("alice"),
+    );
     let verb = [
         "connection",
         "login",
@@ -337,7 +359,9 @@ async fn the_verb_prints_a_link_and_waits_until_it_was_used() {
         (&json!("alice"), &json!("billing"))
     );
     let mut browser = Browser::new();
-    let sent = login.agree(&mut browser, link["url"].as_str().unwrap()).await;
+    let sent = login
+        .agree(&mut browser, link["url"].as_str().unwrap())
+        .await;
     let back = login.visit(&sent);
     assert_eq!(browser.get(&back).await.status, 200);
     let last = lines.next().unwrap().unwrap();

@@ -1,4 +1,5 @@
-//! Where credentials come from, through the built host: brokers, authorization servers, secret managers, users' own accounts.
+//! Where credentials come from, through the built host: brokers, authorization servers, secret
+//! managers, users' own accounts.
 
 mod aws;
 mod broker;
@@ -26,13 +27,18 @@ struct World {
 
 /// The connection of the billing plugin, with these lines more.
 fn connection(base: &str, lines: &str) -> String {
-    format!("[connections.billing]\nbase = \"{base}\"\nallow_http = true\nallow_loopback = true\n{lines}")
+    format!(
+        "[connections.billing]\nbase = \"{base}\"\nallow_http = true\nallow_loopback = true\n{lines}"
+    )
 }
 
 impl World {
     /// `more` has the connection and what it needs; it is given the URL of the outside system.
     async fn start(more: impl FnOnce(HostBuilder, &str) -> HostBuilder) -> Self {
-        let (ledger, issuer) = (Ledger::start().await, Issuer::es256("https://issuer.test", "k1"));
+        let (ledger, issuer) = (
+            Ledger::start().await,
+            Issuer::es256("https://issuer.test", "k1"),
+        );
         let builder = Host::with()
             .plugin("billing")
             .config("[tenants.acme]\n[tenants.globex]")

@@ -12,7 +12,9 @@ async fn nothing_of_a_secret_is_in_anything_that_the_host_says() {
     let mut said = Vec::new();
     for _ in 0..2 {
         let token = world.issuer.token("acme");
-        let (status, body) = world.call_as(token, "list_invoices", serde_json::json!({})).await;
+        let (status, body) = world
+            .call_as(token, "list_invoices", serde_json::json!({}))
+            .await;
         assert_ne!(status, 200);
         said.push(body.to_string());
     }

@@ -37,7 +37,10 @@ async fn a_request_is_explained_and_nothing_is_sent() {
     let world = World::start(|builder, url| builder.config(&connection(url, LINES))).await;
     token(&world.host, &world.issuer);
     let ask = |host: &Host, method: &str, path: &str| {
-        json_of(host, &["explain", "billing", method, path, "--as", "@acme.jwt"])
+        json_of(
+            host,
+            &["explain", "billing", method, path, "--as", "@acme.jwt"],
+        )
     };
     let (status, said) = ask(&world.host, "GET", "/v1/invoices?limit=5");
     assert_eq!((status, &said["allowed"]), (4, &json!(false)));
@@ -84,7 +87,14 @@ async fn a_request_is_explained_and_nothing_is_sent() {
     );
     let (status, _) = json_of(
         &world.host,
-        &["explain", "billing", "GET", "/v1/invoices", "--as", "@bad.jwt"],
+        &[
+            "explain",
+            "billing",
+            "GET",
+            "/v1/invoices",
+            "--as",
+            "@bad.jwt",
+        ],
     );
     assert_eq!(status, 3);
     assert!(world.ledger.seen().is_empty(), "nothing was sent");
@@ -132,13 +142,26 @@ async fn a_connection_is_listed_shown_and_tried_without_a_request() {
     );
     assert!(world.ledger.seen().is_empty(), "nothing was sent");
     token(&world.host, &world.issuer);
-    let explain = ["explain", "billing", "GET", "/v1/invoices", "--as", "@acme.jwt"];
+    let explain = [
+        "explain",
+        "billing",
+        "GET",
+        "/v1/invoices",
+        "--as",
+        "@acme.jwt",
+    ];
     let asked = broker.upstream.seen().len();
     let (_, said) = json_of(&world.host, &explain);
     assert_eq!(said["credential"]["present"], Value::Null, "{said}");
-    assert_eq!(broker.upstream.seen().len(), asked, "nor is the broker asked");
+    assert_eq!(
+        broker.upstream.seen().len(),
+        asked,
+        "nor is the broker asked"
+    );
     for format in ["text", "table"] {
-        let ended: Ended = world.host.verb(&[&explain[..], &["--output", format]].concat());
+        let ended: Ended = world
+            .host
+            .verb(&[&explain[..], &["--output", format]].concat());
         assert!(ended.stdout.contains("broker"), "{ended:?}");
     }
 }
@@ -156,7 +179,10 @@ async fn what_two_tenants_share_is_found_and_told_apart_from_what_they_do_not() 
     let finding = &found["findings"][0];
     assert_eq!(finding["code"], json!("shared-credential"));
     assert!(
-        finding["message"].as_str().unwrap().contains("acme, globex"),
+        finding["message"]
+            .as_str()
+            .unwrap()
+            .contains("acme, globex"),
         "{finding}"
     );
 }

@@ -21,7 +21,8 @@ fn provider(kind: &str, token_url: &str, lines: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenants_own_client_gets_its_tokens_from_a_real_server_and_a_wrong_one_none() {
-    let accounts = tokio::task::block_in_place(|| Accounts::start(SECRET, "http://127.0.0.1:4999/x"));
+    let accounts =
+        tokio::task::block_in_place(|| Accounts::start(SECRET, "http://127.0.0.1:4999/x"));
     let token_url = format!("{}/token", accounts.issuer);
     let world = World::start(|builder, url| {
         builder.config(&connection(url, &provider("oauth2-client", &token_url, "")))
@@ -46,7 +47,10 @@ async fn a_tenants_own_client_gets_its_tokens_from_a_real_server_and_a_wrong_one
     assert!(!bearers[0].contains(SECRET) && bearers[0].len() > 20);
 
     assert_eq!(
-        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        world
+            .host
+            .verb(&["credential", "remove", "acme/billing"])
+            .status,
         0
     );
     assert_eq!(world.invoices("acme").await, not_connected(), "T54");
@@ -108,11 +112,15 @@ async fn exchange(
     body: String,
 ) -> axum::response::Response {
     use axum::response::IntoResponse;
-    let form: std::collections::BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes())
-        .into_owned()
-        .collect();
+    let form: std::collections::BTreeMap<String, String> =
+        url::form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect();
     let expected = [
-        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        (
+            "grant_type",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ),
         ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
         (
             "requested_token_type",
@@ -151,15 +159,21 @@ async fn a_stored_token_is_exchanged_and_the_callers_own_goes_nowhere() {
         .basic_auth("toolhost", Some(SECRET))
         .build()
         .unwrap();
-    let expected = expected.headers()["authorization"].to_str().unwrap().to_owned();
-    let router = Router::new().route("/token", post(exchange)).with_state(expected);
+    let expected = expected.headers()["authorization"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let router = Router::new()
+        .route("/token", post(exchange))
+        .with_state(expected);
     let server = Upstream::start(router).await;
     let lines = "client_id = \"toolhost\"\nclient_secret_file = \"own.secret\"\nsubject_token_type = \"jwt\"\naudience = [\"https://billing.example.com\"]\nscope = [\"read\", \"write\"]";
     let token_url = format!("{}/token", server.url());
     let world = World::start(|builder, url| {
-        builder
-            .file("own.secret", SECRET)
-            .config(&connection(url, &provider("token-exchange", &token_url, lines)))
+        builder.file("own.secret", SECRET).config(&connection(
+            url,
+            &provider("token-exchange", &token_url, lines),
+        ))
     })
     .await;
     for tenant in ["acme", "globex"] {
@@ -178,10 +192,17 @@ async fn a_stored_token_is_exchanged_and_the_callers_own_goes_nowhere() {
         ]
     );
     // T16: neither caller's token is in anything that was sent.
-    let signature = world.issuer.token("acme").rsplit('.').next().unwrap().to_owned();
+    let signature = world
+        .issuer
+        .token("acme")
+        .rsplit('.')
+        .next()
+        .unwrap()
+        .to_owned();
     for asked in server.seen() {
         assert!(
-            !String::from_utf8_lossy(&asked.body).contains("client-1") && !asked.uri.contains(&signature)
+            !String::from_utf8_lossy(&asked.body).contains("client-1")
+                && !asked.uri.contains(&signature)
         );
     }
 }
@@ -189,9 +210,10 @@ async fn a_stored_token_is_exchanged_and_the_callers_own_goes_nowhere() {
 /// A token endpoint whose answer is what the refresh token says.
 async fn moody(body: String) -> axum::response::Response {
     use axum::response::IntoResponse;
-    let form: std::collections::BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes())
-        .into_owned()
-        .collect();
+    let form: std::collections::BTreeMap<String, String> =
+        url::form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect();
     let good = |more: Value| {
         let mut answer =
             json!({ "access_token": "at-0123456789", "token_type": "Bearer", "expires_in": 3_600 });
@@ -200,7 +222,8 @@ async fn moody(body: String) -> axum::response::Response {
         }
         answer
     };
-    let (status, headers, answer) = match form["refresh_token"].trim_start_matches("refresh-mode-") {
+    let (status, headers, answer) = match form["refresh_token"].trim_start_matches("refresh-mode-")
+    {
         "down" => (503, vec![], json!("busy")),
         "limited" => (
             429,
@@ -263,7 +286,11 @@ async fn an_outage_is_no_refusal_and_a_good_token_is_used_however_its_answer_is_
             toolhost_harness::mcp::call("list_invoices", json!({})),
             json!({}),
         );
-        let answer = call.bearer_auth(world.issuer.token("acme")).send().await.unwrap();
+        let answer = call
+            .bearer_auth(world.issuer.token("acme"))
+            .send()
+            .await
+            .unwrap();
         let answer = toolhost_harness::mcp::answer(answer).await;
         assert!(
             answer.to_string().contains("credential_unavailable"),
@@ -291,5 +318,9 @@ async fn an_outage_is_no_refusal_and_a_good_token_is_used_however_its_answer_is_
         "{body}"
     );
     tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!(world.invoices("acme").await, (200, None), "the next one was kept");
+    assert_eq!(
+        world.invoices("acme").await,
+        (200, None),
+        "the next one was kept"
+    );
 }

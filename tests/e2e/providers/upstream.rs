@@ -53,7 +53,9 @@ impl Ledger {
 }
 
 async fn answer(State(refused): State<Refused>, headers: HeaderMap) -> Response {
-    let value = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let value = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     match value.and_then(|value| value.strip_prefix("Bearer ")) {
         Some(bearer) if !refused.lock().unwrap().contains(bearer) => {
             axum::Json(json!({ "invoices": [billing::invoice("one")] })).into_response()

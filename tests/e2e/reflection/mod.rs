@@ -1,5 +1,6 @@
-//! An outside system that sends the credential back: in every spelling, whole and in parts, in every place of an answer,
-//! cut at every border. Nothing of it may reach a result, and none of it a guest's memory (T10 to T12, T14, E2).
+//! An outside system that sends the credential back: in every spelling, whole and in parts, in
+//! every place of an answer, cut at every border. Nothing of it may reach a result, and none of it
+//! a guest's memory (T10 to T12, T14, E2).
 
 mod placements;
 
@@ -9,7 +10,9 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use toolhost_harness::leak::{RUN, encodings, encodings_of_parts};
 use toolhost_harness::{LeakDetector, RawUpstream, Rig, Say, connection};
-use toolhost_policy::{AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate};
+use toolhost_policy::{
+    AuthPlacement, Connection, HeaderTemplate, Method, OperationRule, PathTemplate,
+};
 
 /// 34 bytes with `/`, `+` and `=`.
 const SECRET: &str = "s3cr3t/t0ken+v4lue/Qx7Zp9w==Kd82mV";
@@ -39,7 +42,8 @@ async fn rig_to(upstream: &RawUpstream, secret: &str, change: impl FnOnce(&mut C
         .await
 }
 
-/// What the request asks the upstream to answer: `n`, the number of the spelling; `q`, the place and the cut.
+/// What the request asks the upstream to answer: `n`, the number of the spelling; `q`, the place
+/// and the cut.
 fn asked(request: &str) -> (usize, String) {
     let line = request.lines().next().unwrap();
     let value = |key: &str| {
@@ -97,7 +101,10 @@ async fn mirror() -> RawUpstream {
             vec![Say::Bytes(head.concat())]
         };
         match place.as_str() {
-            "json" => pieces([whole("content-type: application/json\r\n", &in_json(&spelt))]),
+            "json" => pieces([whole(
+                "content-type: application/json\r\n",
+                &in_json(&spelt),
+            )]),
             "text" => pieces([whole("content-type: text/plain; charset=utf-8\r\n", &spelt)]),
             "html" => pieces([whole("content-type: text/html\r\n", &spelt)]),
             "binary" => pieces([whole(
@@ -105,7 +112,10 @@ async fn mirror() -> RawUpstream {
                 &in_json(&spelt),
             )]),
             "untyped" => pieces([whole("", &in_json(&spelt))]),
-            "wide" => pieces([whole("content-type: text/plain; charset=utf-16\r\n", &spelt)]),
+            "wide" => pieces([whole(
+                "content-type: text/plain; charset=utf-16\r\n",
+                &spelt,
+            )]),
             "base64-in-json" => pieces([whole(
                 "content-type: application/json\r\n",
                 &in_json(STANDARD.encode(in_json(&spelt)).as_bytes()),
@@ -123,7 +133,8 @@ async fn mirror() -> RawUpstream {
                 pieces([head.concat()])
             }
             "error" => {
-                let mut answer = b"HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer error=\"".to_vec();
+                let mut answer =
+                    b"HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer error=\"".to_vec();
                 answer.extend_from_slice(&spelt);
                 answer.extend_from_slice(b"\"\r\ncontent-type: application/problem+json\r\n\r\n");
                 answer.extend_from_slice(&in_json(&spelt));
@@ -134,7 +145,11 @@ async fn mirror() -> RawUpstream {
                 chunk(b"{}"),
                 [b"0\r\netag: ".as_slice(), &spelt, b"\r\n\r\n"].concat(),
             ]),
-            "broken-off" => pieces([CHUNKED.to_vec(), chunk(&in_json(&spelt)), b"ff\r\nx".to_vec()]),
+            "broken-off" => pieces([
+                CHUNKED.to_vec(),
+                chunk(&in_json(&spelt)),
+                b"ff\r\nx".to_vec(),
+            ]),
             "bytes" => {
                 let body = in_json(&spelt);
                 let chunks = body.chunks(1).map(chunk);
@@ -146,8 +161,14 @@ async fn mirror() -> RawUpstream {
             }
             cut => {
                 let body = in_json(&spelt);
-                let (head, tail) = body.split_at(cut.parse::<usize>().unwrap().min(body.len() - 1).max(1));
-                pieces([CHUNKED.to_vec(), chunk(head), chunk(tail), b"0\r\n\r\n".to_vec()])
+                let (head, tail) =
+                    body.split_at(cut.parse::<usize>().unwrap().min(body.len() - 1).max(1));
+                pieces([
+                    CHUNKED.to_vec(),
+                    chunk(head),
+                    chunk(tail),
+                    b"0\r\n\r\n".to_vec(),
+                ])
             }
         }
     })
@@ -172,7 +193,11 @@ async fn leaks(rig: &Rig, probes: Vec<(String, &'static str, Value)>) -> Vec<Str
     leaks_of(rig, probes, RUN).await
 }
 
-async fn leaks_of(rig: &Rig, probes: Vec<(String, &'static str, Value)>, run: usize) -> Vec<String> {
+async fn leaks_of(
+    rig: &Rig,
+    probes: Vec<(String, &'static str, Value)>,
+    run: usize,
+) -> Vec<String> {
     let detector = &LeakDetector::of_runs([SECRET], run);
     let calls = probes.into_iter().map(|(name, tool, request)| async move {
         let said = told(rig, tool, request).await;
@@ -258,7 +283,13 @@ async fn base64_of_a_document_that_holds_the_secret_is_caught_as_well() {
         .enumerate()
         .filter(|(_, (name, _))| plain.contains(name))
         .flat_map(|(n, (name, _))| {
-            ["http", "http_start"].map(|tool| (format!("base64 of {name}"), tool, probe(n, "base64-in-json")))
+            ["http", "http_start"].map(|tool| {
+                (
+                    format!("base64 of {name}"),
+                    tool,
+                    probe(n, "base64-in-json"),
+                )
+            })
         })
         .collect();
     let leaks = leaks(&rig, probes).await;
@@ -280,7 +311,8 @@ async fn no_border_between_chunks_hides_a_spelling() {
         }
     }
     let count = probes.len();
-    // Of a disguise that a stream completes the guest has had at most 14 bytes: 11 letters and digits, and what stands between.
+    // Of a disguise that a stream completes the guest has had at most 14 bytes: 11 letters and
+    // digits, and what stands between.
     let leaks = leaks_of(&rig, probes, 15).await;
     assert!(
         leaks.is_empty(),
@@ -327,7 +359,11 @@ async fn a_guests_memory_never_holds_the_secret_even_after_a_request_that_echoes
             continue;
         };
         for first in [false, true] {
-            assert_eq!(scan(&needle, first).await, 0, "{name}, after a request: {first}");
+            assert_eq!(
+                scan(&needle, first).await,
+                0,
+                "{name}, after a request: {first}"
+            );
         }
     }
     for part in [&SECRET[..12], &SECRET[11..23], &SECRET[22..]] {

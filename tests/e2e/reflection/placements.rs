@@ -23,7 +23,10 @@ async fn every_placement_is_found_again_wherever_it_was_put() {
             },
             SECRET.to_owned(),
         ),
-        (AuthPlacement::Query { key: "key".into() }, SECRET.to_owned()),
+        (
+            AuthPlacement::Query { key: "key".into() },
+            SECRET.to_owned(),
+        ),
         (
             AuthPlacement::Body {
                 pointer: "/auth/key".into(),
@@ -38,7 +41,10 @@ async fn every_placement_is_found_again_wherever_it_was_put() {
             pieces([whole("content-type: application/json\r\n", &body)])
         })
         .await;
-        let rig = rig_to(&upstream, &secret, |connection| connection.auth = auth.clone()).await;
+        let rig = rig_to(&upstream, &secret, |connection| {
+            connection.auth = auth.clone()
+        })
+        .await;
         // Of a JWT the header and the start of the payload are every other token's too.
         let own = secret.rsplit('.').next().unwrap();
         let detector = LeakDetector::new([own]);
@@ -79,7 +85,8 @@ async fn a_value_attached_from_an_attribute_comes_back_in_no_header_and_no_error
     let rig = rig_to(&upstream, SECRET, |connection| {
         let template = HeaderTemplate::parse("{external_tenant_id}").unwrap();
         connection.headers = vec![("x-account-id".parse().unwrap(), template)];
-        connection.response_headers = vec!["x-own".parse().unwrap(), "x-account-id".parse().unwrap()];
+        connection.response_headers =
+            vec!["x-own".parse().unwrap(), "x-account-id".parse().unwrap()];
     })
     .await;
     for tool in ["http", "http_start"] {

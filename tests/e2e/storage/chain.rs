@@ -57,7 +57,11 @@ async fn a_record_that_is_changed_cut_or_dropped_is_found() {
     for _ in 0..3 {
         world.invoices("acme").await;
     }
-    let verify = |world: &World| world.host.verb(&["audit", "verify", "acme", "--output", "json"]);
+    let verify = |world: &World| {
+        world
+            .host
+            .verb(&["audit", "verify", "acme", "--output", "json"])
+    };
     assert_eq!(verify(&world).status, 0, "{:?}", verify(&world));
     let exported = world.host.verb(&["audit", "export", "acme"]);
     assert_eq!(exported.status, 0);

@@ -11,7 +11,11 @@ async fn a_credential_that_is_set_rotated_and_removed_holds_for_the_next_call() 
     assert_eq!(world.invoices("acme").await, refused);
     world.set("acme", &billing::token("acme"));
     assert_eq!(world.invoices("acme").await, (200, None));
-    assert_eq!(world.invoices("globex").await, refused, "another tenant has none");
+    assert_eq!(
+        world.invoices("globex").await,
+        refused,
+        "another tenant has none"
+    );
 
     // The upstream does not know the new one, which shows that it is the one that is sent.
     let rotated = world.host.verb_with(
@@ -26,15 +30,25 @@ async fn a_credential_that_is_set_rotated_and_removed_holds_for_the_next_call() 
         last.header("authorization"),
         Some("Bearer another-secret-0123456789")
     );
-    assert_eq!(last.header("x-account-id"), Some("acct_acme"), "attributes stay");
+    assert_eq!(
+        last.header("x-account-id"),
+        Some("acct_acme"),
+        "attributes stay"
+    );
 
     assert_eq!(
-        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        world
+            .host
+            .verb(&["credential", "remove", "acme/billing"])
+            .status,
         0
     );
     assert_eq!(world.invoices("acme").await, refused);
     assert_eq!(
-        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        world
+            .host
+            .verb(&["credential", "remove", "acme/billing"])
+            .status,
         2
     );
 }

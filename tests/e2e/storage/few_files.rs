@@ -1,4 +1,5 @@
-//! A host that may open few files: what nobody holds open takes none of those that tenants and operators need.
+//! A host that may open few files: what nobody holds open takes none of those that tenants and
+//! operators need.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -34,7 +35,10 @@ fn with_few_files(command: &Command) -> Command {
 
 #[tokio::test]
 async fn connections_of_nobody_leave_files_for_the_store_the_verbs_and_outside_systems() {
-    let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+    let (billing, issuer) = (
+        Billing::start().await,
+        Issuer::es256("https://issuer.test", "k1"),
+    );
     let builder = Host::with().sealed_billing(&billing.url()).issuer(&issuer);
     let (directory, command) = builder.write();
     let world = World {

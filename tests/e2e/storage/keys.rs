@@ -11,7 +11,10 @@ async fn keys_are_rotated_while_calls_go_on() {
     world.set("acme", &billing::token("acme"));
     let key = world.host.directory().join("data/keys/tenants/acme.key");
     let master = world.host.directory().join("data/master.key");
-    let before = (std::fs::read(&key).unwrap(), std::fs::read(&master).unwrap());
+    let before = (
+        std::fs::read(&key).unwrap(),
+        std::fs::read(&master).unwrap(),
+    );
     for verb in [
         &["key", "rotate", "acme"][..],
         &["key", "rotate", "--master"],
@@ -56,7 +59,10 @@ async fn a_key_that_others_can_read_or_that_is_missing_stops_the_host() {
     };
     std::fs::set_permissions(&master, std::fs::Permissions::from_mode(0o644)).unwrap();
     let open = run();
-    assert!(open.status == 2 && open.stderr.contains("master.key"), "{open:?}");
+    assert!(
+        open.status == 2 && open.stderr.contains("master.key"),
+        "{open:?}"
+    );
     std::fs::remove_file(&master).unwrap();
     let missing = run();
     assert!(
@@ -73,7 +79,13 @@ async fn a_key_that_others_can_read_or_that_is_missing_stops_the_host() {
 async fn the_operators_door_is_its_own_users_alone() {
     let world = World::start().await;
     let data = world.host.directory().join("data");
-    let mode = |name: &str| std::fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o777;
+    let mode = |name: &str| {
+        std::fs::metadata(data.join(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
     assert_eq!(
         (mode(""), mode("admin.sock"), mode("master.key")),
         (0o700, 0o600, 0o600)

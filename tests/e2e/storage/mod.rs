@@ -1,5 +1,5 @@
-//! What lasts, as an operator meets it: credentials in the vault, the audit chain, backup and restore, plugins' values; and
-//! what somebody finds who reads the whole data directory.
+//! What lasts, as an operator meets it: credentials in the vault, the audit chain, backup and
+//! restore, plugins' values; and what somebody finds who reads the whole data directory.
 
 mod chain;
 mod credentials;
@@ -26,7 +26,10 @@ impl World {
     }
 
     async fn with(more: impl FnOnce(HostBuilder) -> HostBuilder) -> Self {
-        let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+        let (billing, issuer) = (
+            Billing::start().await,
+            Issuer::es256("https://issuer.test", "k1"),
+        );
         let builder = Host::with().sealed_billing(&billing.url()).issuer(&issuer);
         Self {
             host: more(builder).start(),

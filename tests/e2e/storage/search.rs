@@ -9,7 +9,12 @@ use crate::storage::spaces::walk;
 /// Each 40 bytes that nothing else in the world has.
 fn planted(number: usize) -> String {
     let digits: String = (0..3)
-        .map(|at| format!("{:08x}", (number + 1) * 2_654_435_761 * (at + 3) % 4_294_967_291))
+        .map(|at| {
+            format!(
+                "{:08x}",
+                (number + 1) * 2_654_435_761 * (at + 3) % 4_294_967_291
+            )
+        })
         .collect();
     format!("C4nary/Kept+{number:02}={digits}")
 }
@@ -20,7 +25,10 @@ async fn whoever_reads_the_disk_the_logs_and_a_core_finds_no_secret() {
     let secrets: Vec<String> = (0..20).map(planted).collect();
     for (number, secret) in secrets.iter().enumerate() {
         // Overwritten again and again, so that what a database leaves behind is searched too.
-        let name = format!("{}/billing", if number % 2 == 0 { "acme" } else { "globex" });
+        let name = format!(
+            "{}/billing",
+            if number % 2 == 0 { "acme" } else { "globex" }
+        );
         let verb = [
             "credential",
             "set",
@@ -34,7 +42,10 @@ async fn whoever_reads_the_disk_the_logs_and_a_core_finds_no_secret() {
         world.call("acme", "list_invoices", json!({})).await;
     }
     assert_eq!(
-        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        world
+            .host
+            .verb(&["credential", "remove", "acme/billing"])
+            .status,
         0
     );
     assert_eq!(world.host.verb(&["store", "backup", "copy"]).status, 0);

@@ -68,12 +68,25 @@ async fn a_damaged_tenant_is_refused_others_are_served_and_a_backup_brings_it_ba
     assert_eq!(world.invoices("globex").await, (200, None));
     let check = world.host.verb(&["store", "check"]);
     assert_eq!(check.status, 5, "{check:?}");
-    assert!(check.stdout.contains("host store restore"), "{}", check.stdout);
+    assert!(
+        check.stdout.contains("host store restore"),
+        "{}",
+        check.stdout
+    );
 
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let recorded = world.host.verb(&["audit", "tail", "acme", "-n", "100"]).stdout;
-    assert_eq!(recorded.matches("\"space_quarantined\"").count(), 1, "{recorded}");
-    let restored = world.host.verb(&["store", "restore", "copy", "--tenant", "acme"]);
+    let recorded = world
+        .host
+        .verb(&["audit", "tail", "acme", "-n", "100"])
+        .stdout;
+    assert_eq!(
+        recorded.matches("\"space_quarantined\"").count(),
+        1,
+        "{recorded}"
+    );
+    let restored = world
+        .host
+        .verb(&["store", "restore", "copy", "--tenant", "acme"]);
     assert_eq!(restored.status, 0, "{restored:?}");
     assert_eq!(world.invoices("acme").await, (200, None));
     assert_eq!(world.host.verb(&["store", "check"]).status, 0);
@@ -107,7 +120,10 @@ async fn an_older_state_that_is_put_back_is_refused() {
         host: host.killed_and_started(),
     };
     assert_eq!(
-        world.host.verb(&["credential", "remove", "acme/billing"]).status,
+        world
+            .host
+            .verb(&["credential", "remove", "acme/billing"])
+            .status,
         0
     );
     world.host.kill();

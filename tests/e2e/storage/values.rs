@@ -22,6 +22,10 @@ async fn what_a_plugin_keeps_outlives_the_host_and_stays_its_tenants() {
     let said = kv(&host, "acme", put).await;
     assert!(said.contains("version"), "{said}");
     let host = host.killed_and_started();
-    assert!(kv(&host, "acme", get.clone()).await.contains("kept for acme"));
+    assert!(
+        kv(&host, "acme", get.clone())
+            .await
+            .contains("kept for acme")
+    );
     assert!(!kv(&host, "globex", get).await.contains("kept for acme"));
 }

@@ -31,7 +31,10 @@ async fn a_client_that_cannot_ask_does_not_switch() {
     // An answer to what nobody was asked is none.
     let forged = answered(switch("globex"), &json!("AAAA"), "accept");
     let answer = world.modern(&token, forged, json!({})).await;
-    assert_eq!(answer["error"]["data"]["code"], "invalid_request", "{answer}");
+    assert_eq!(
+        answer["error"]["data"]["code"], "invalid_request",
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +63,11 @@ async fn an_answer_counts_for_its_own_person_and_tenant_and_once() {
     assert_eq!(again["error"]["data"]["code"], "invalid_request", "{again}");
     for action in ["decline", "cancel"] {
         let asked = ask("globex").await;
-        let no = send(&token, answered(switch("globex"), &asked["requestState"], action)).await;
+        let no = send(
+            &token,
+            answered(switch("globex"), &asked["requestState"], action),
+        )
+        .await;
         assert_eq!(code(&no), "forbidden");
     }
     let asked = ask("initech").await;
@@ -72,8 +79,15 @@ async fn an_answer_counts_for_its_own_person_and_tenant_and_once() {
     assert_eq!(moved["error"]["data"]["code"], "invalid_request", "{moved}");
     let asked = ask("globex").await;
     let eve = world.token("eve", "superadmin");
-    let stolen = send(&eve, answered(switch("globex"), &asked["requestState"], "accept")).await;
-    assert_eq!(stolen["error"]["data"]["code"], "invalid_request", "{stolen}");
+    let stolen = send(
+        &eve,
+        answered(switch("globex"), &asked["requestState"], "accept"),
+    )
+    .await;
+    assert_eq!(
+        stolen["error"]["data"]["code"], "invalid_request",
+        "{stolen}"
+    );
     // A tenant out of reach is not asked about.
     let unknown = world
         .able(&world.owner(), switch("initech"), json!({}), asks())
@@ -96,7 +110,10 @@ async fn real_clients_ask_their_person_and_switch_if_that_says_yes() {
             let [switched, listed] = [&said["results"][0], &said["results"][1]];
             assert_eq!(switched["isError"], action == "decline", "{who}");
             if action == "accept" {
-                assert_eq!(switched["structured"]["active_tenant_id"], "globex", "{who}");
+                assert_eq!(
+                    switched["structured"]["active_tenant_id"], "globex",
+                    "{who}"
+                );
             }
             // Without a session the next call says for which tenant it is, and this one did not.
             let active = if switched["structured"].get("tenant_context").is_some() {

@@ -7,7 +7,10 @@ fn with_context(context: &Value) -> Value {
 }
 
 fn as_argument(context: &Value) -> Value {
-    mcp::call("list_invoices", json!({ "limit": 3, "tenant_context": context }))
+    mcp::call(
+        "list_invoices",
+        json!({ "limit": 3, "tenant_context": context }),
+    )
 }
 
 #[tokio::test]
@@ -25,7 +28,9 @@ async fn a_context_is_taken_in_meta_and_as_an_argument_and_for_its_own_calls_alo
     );
 
     is_of(
-        &world.modern(&token, invoices(), with_context(context)).await,
+        &world
+            .modern(&token, invoices(), with_context(context))
+            .await,
         "globex",
     );
     is_of(
@@ -54,7 +59,9 @@ async fn a_context_is_taken_in_meta_and_as_an_argument_and_for_its_own_calls_alo
     );
     // A context never changes: the first one is where it was.
     is_of(
-        &world.modern(&token, invoices(), with_context(context)).await,
+        &world
+            .modern(&token, invoices(), with_context(context))
+            .await,
         "globex",
     );
 }
@@ -62,15 +69,22 @@ async fn a_context_is_taken_in_meta_and_as_an_argument_and_for_its_own_calls_alo
 #[tokio::test]
 async fn a_context_of_another_person_is_worth_nothing() {
     let world = World::free().await;
-    let given = world.modern(&world.owner(), switch("globex"), json!({})).await;
+    let given = world
+        .modern(&world.owner(), switch("globex"), json!({}))
+        .await;
     let context = &given["result"]["structuredContent"]["tenant_context"];
     // An owner of the same tenant, who could switch there; and the same person by another client.
     let eve = world.token("eve", "owner");
-    let client = json!({"tenantId": "acme", "sub": "ada", "role": "owner", "client_id": "client-2"});
+    let client =
+        json!({"tenantId": "acme", "sub": "ada", "role": "owner", "client_id": "client-2"});
     let unknown = json!("tc_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     for token in [eve, world.issuer.mint(&client)] {
-        let theirs = world.modern(&token, invoices(), with_context(context)).await;
-        let nobodys = world.modern(&token, invoices(), with_context(&unknown)).await;
+        let theirs = world
+            .modern(&token, invoices(), with_context(context))
+            .await;
+        let nobodys = world
+            .modern(&token, invoices(), with_context(&unknown))
+            .await;
         assert_eq!(code(&theirs), "not_found");
         assert_eq!(theirs, nobodys);
         assert_eq!(
@@ -87,10 +101,14 @@ async fn a_context_of_another_person_is_worth_nothing() {
 #[tokio::test]
 async fn a_context_is_no_right_once_its_owner_is_an_admin() {
     let world = World::free().await;
-    let given = world.modern(&world.owner(), switch("globex"), json!({})).await;
+    let given = world
+        .modern(&world.owner(), switch("globex"), json!({}))
+        .await;
     let context = &given["result"]["structuredContent"]["tenant_context"];
     let admin = world.token("ada", "admin");
-    let refused = world.modern(&admin, invoices(), with_context(context)).await;
+    let refused = world
+        .modern(&admin, invoices(), with_context(context))
+        .await;
     assert_eq!(code(&refused), "tenant_unavailable");
     // An admin's tools have no such argument.
     assert_eq!(
@@ -110,12 +128,16 @@ async fn the_argument_is_in_the_schemas_of_those_who_reach_several_tenants() {
             .into_iter()
             .find(|tool| tool["name"] == "list_invoices")
             .unwrap();
-        tool["inputSchema"]["properties"].get("tenant_context").is_some()
+        tool["inputSchema"]["properties"]
+            .get("tenant_context")
+            .is_some()
     };
     assert!(takes(&listed(&world.owner()).await));
     assert!(!takes(&listed(&world.token("bob", "admin")).await));
     let session = world.session(&world.owner()).await;
-    assert!(!takes(&world.legacy(&world.owner(), &session, mcp::list()).await));
+    assert!(!takes(
+        &world.legacy(&world.owner(), &session, mcp::list()).await
+    ));
 }
 
 #[tokio::test]
@@ -124,14 +146,24 @@ async fn a_context_that_cannot_be_read_is_refused_and_not_left_out() {
     let token = world.owner();
     for bad in [json!(7), json!(null), json!(""), json!({"a": 1})] {
         let answer = world.modern(&token, invoices(), with_context(&bad)).await;
-        assert_eq!(answer["error"]["data"]["code"], "invalid_request", "{answer}");
+        assert_eq!(
+            answer["error"]["data"]["code"], "invalid_request",
+            "{answer}"
+        );
         let answer = world.modern(&token, as_argument(&bad), json!({})).await;
-        assert_eq!(answer["error"]["data"]["code"], "invalid_request", "{answer}");
+        assert_eq!(
+            answer["error"]["data"]["code"], "invalid_request",
+            "{answer}"
+        );
     }
     let given = world.modern(&token, switch("globex"), json!({})).await;
     let context = &given["result"]["structuredContent"]["tenant_context"];
     let two = world
-        .modern(&token, as_argument(context), with_context(&json!("tc_other")))
+        .modern(
+            &token,
+            as_argument(context),
+            with_context(&json!("tc_other")),
+        )
         .await;
     assert_eq!(two["error"]["data"]["code"], "invalid_request", "{two}");
     assert!(world.spent().is_empty());

@@ -1,4 +1,5 @@
-//! Switching tenants through the built host: by session on MCP 2025-11-25, by tenant context on 2026-07-28.
+//! Switching tenants through the built host: by session on MCP 2025-11-25, by tenant context on
+//! 2026-07-28.
 
 mod consent;
 mod contexts;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use toolhost_harness::billing::{invoice, token as secret};
 use toolhost_harness::{Billing, Host, Issuer, mcp};
 
-/// A host for acme, globex below it, and initech beside them; the billing system knows the first two.
+/// A host for acme, globex below it, and initech beside them; the billing system knows the first
+/// two.
 struct World {
     billing: Billing,
     issuer: Issuer,
@@ -25,7 +27,10 @@ impl World {
     }
 
     async fn start(tenancy: &str) -> Self {
-        let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+        let (billing, issuer) = (
+            Billing::start().await,
+            Issuer::es256("https://issuer.test", "k1"),
+        );
         let connection = format!(
             "[connections.billing]\nbase = \"{}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}",
             billing.url()
@@ -89,8 +94,9 @@ impl World {
     /// The credentials that the billing system has seen, in order.
     fn spent(&self) -> Vec<String> {
         let seen = self.billing.upstream.seen();
-        let given =
-            |seen: &toolhost_harness::Seen| seen.header("authorization").unwrap_or_default().to_owned();
+        let given = |seen: &toolhost_harness::Seen| {
+            seen.header("authorization").unwrap_or_default().to_owned()
+        };
         seen.iter().map(given).collect()
     }
 }
@@ -132,7 +138,10 @@ fn is_of(answer: &Value, tenant: &str) {
         json!([invoice(tenant)]),
         "{answer}"
     );
-    assert_eq!(result["_meta"]["toolhost/active_tenant"], tenant, "{answer}");
+    assert_eq!(
+        result["_meta"]["toolhost/active_tenant"], tenant,
+        "{answer}"
+    );
 }
 
 fn code(answer: &Value) -> &str {
@@ -147,7 +156,10 @@ fn bearer(tenant: &str) -> String {
 
 fn names(listed: &Value) -> Vec<&str> {
     let tools = listed["result"]["tools"].as_array().unwrap();
-    tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
+    tools
+        .iter()
+        .map(|tool| tool["name"].as_str().unwrap())
+        .collect()
 }
 
 fn ids(answer: &Value) -> Vec<&str> {

@@ -38,7 +38,9 @@ async fn a_choice_from_before_does_not_outlast_the_permission_to_choose() {
             .sealed_billing(&billing.url())
             .config("parent = \"acme\"")
     };
-    let host = build(Host::with()).config("[tenancy]\nswitch = \"free\"").start();
+    let host = build(Host::with())
+        .config("[tenancy]\nswitch = \"free\"")
+        .start();
     let token = issuer.mint(&json!({"tenantId": "acme", "sub": "ada", "role": "owner"}));
     let request = mcp::modern(host.url(), switch("globex"), json!({})).bearer_auth(&token);
     let given = mcp::answer(request.send().await.unwrap()).await;

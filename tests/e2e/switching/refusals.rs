@@ -20,7 +20,10 @@ async fn a_tenant_out_of_reach_is_answered_as_one_that_is_not_there() {
         }
         is_of(&world.legacy(token, &session, invoices()).await, "acme");
         let unknown = world.modern(token, switch("umbrella"), json!({})).await;
-        assert_eq!(world.modern(token, switch(forbidden), json!({})).await, unknown);
+        assert_eq!(
+            world.modern(token, switch(forbidden), json!({})).await,
+            unknown
+        );
     }
     assert!(!world.spent().contains(&bearer("globex")));
 }
@@ -29,7 +32,10 @@ async fn a_tenant_out_of_reach_is_answered_as_one_that_is_not_there() {
 async fn an_admin_sees_its_own_tenant_and_nobody_sees_what_is_above_its_own() {
     let world = World::free().await;
     let admin = world.token("bob", "admin");
-    assert_eq!(ids(&world.modern(&admin, tenants(), json!({})).await), ["acme"]);
+    assert_eq!(
+        ids(&world.modern(&admin, tenants(), json!({})).await),
+        ["acme"]
+    );
     let below = world
         .issuer
         .mint(&json!({"tenantId": "globex", "sub": "carl", "role": "owner"}));
@@ -50,9 +56,14 @@ async fn a_call_that_expects_another_tenant_is_refused_before_anything_goes_out(
     let refused = world.modern(&token, invoices(), expects("globex")).await;
     assert_eq!(code(&refused), "tenant_mismatch");
     assert!(world.spent().is_empty(), "nothing went out");
-    is_of(&world.modern(&token, invoices(), expects("acme")).await, "acme");
+    is_of(
+        &world.modern(&token, invoices(), expects("acme")).await,
+        "acme",
+    );
     // The host's own tools too.
-    let refused = world.modern(&token, switch("globex"), expects("globex")).await;
+    let refused = world
+        .modern(&token, switch("globex"), expects("globex"))
+        .await;
     assert_eq!(code(&refused), "tenant_mismatch");
     // In a session, what counts is what the session chose.
     let session = world.session(&token).await;
@@ -77,7 +88,10 @@ async fn arguments_that_the_hosts_tools_do_not_have_are_refused() {
     for call in [
         mcp::call("switch_tenant", json!({})),
         mcp::call("switch_tenant", json!({"tenantId": ["globex"]})),
-        mcp::call("switch_tenant", json!({"tenantId": "globex", "force": true})),
+        mcp::call(
+            "switch_tenant",
+            json!({"tenantId": "globex", "force": true}),
+        ),
         mcp::call("reset_tenant", json!({"tenantId": "globex"})),
         mcp::call("list_tenants", json!({"all": true})),
         mcp::call("help", json!({"topic": "secrets"})),

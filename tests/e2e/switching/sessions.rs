@@ -22,14 +22,19 @@ async fn an_owner_switches_its_session_and_its_calls_carry_the_other_tenants_cre
     is_of(&world.legacy(&token, &session, invoices()).await, "acme");
 
     let switched = world.legacy(&token, &session, switch("globex")).await;
-    let expected =
-        json!({"active_tenant_id": "globex", "previous_tenant_id": "acme", "home_tenant_id": "acme"});
-    assert_eq!(switched["result"]["structuredContent"], expected, "{switched}");
+    let expected = json!({"active_tenant_id": "globex", "previous_tenant_id": "acme", "home_tenant_id": "acme"});
+    assert_eq!(
+        switched["result"]["structuredContent"], expected,
+        "{switched}"
+    );
     is_of(&world.legacy(&token, &session, invoices()).await, "globex");
     // The list comes from the login, and nobody else has switched (N5, N12).
     let after = world.legacy(&token, &session, tenants()).await;
     assert_eq!(ids(&after), ids(&before));
-    assert_eq!(after["result"]["structuredContent"]["active_tenant_id"], "globex");
+    assert_eq!(
+        after["result"]["structuredContent"]["active_tenant_id"],
+        "globex"
+    );
     is_of(&world.legacy(&token, &other, invoices()).await, "acme");
 
     let home = world.legacy(&token, &session, reset()).await;

@@ -34,8 +34,12 @@ async fn the_verbs_do_the_same_without_a_host() {
 #[test]
 fn looking_makes_no_data_directory_and_adding_does() {
     let directory = tempfile::tempdir().unwrap();
-    let verb =
-        |arguments: &[&str]| host::run(directory.path(), &[arguments, &["--data-dir", "data"]].concat());
+    let verb = |arguments: &[&str]| {
+        host::run(
+            directory.path(),
+            &[arguments, &["--data-dir", "data"]].concat(),
+        )
+    };
     for arguments in [
         &["tenant", "list"][..],
         &["tenant", "show", "acme"],

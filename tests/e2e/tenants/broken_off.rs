@@ -50,7 +50,9 @@ async fn a_removal_that_was_broken_off_is_finished_before_the_tenant_is_added_ag
     let mut town = Town::start();
     town.done(&["tenant", "add", "globex"]);
     let secret = ["credential", "set", "globex/billing", "--secret-file", "-"];
-    let kept = town.host.verb_with(&secret, "a-secret-of-globex-0123456789");
+    let kept = town
+        .host
+        .verb_with(&secret, "a-secret-of-globex-0123456789");
     assert_eq!(kept.status, 0, "{kept:?}");
     // It is gone from the directory, and a space of its name is still there.
     let (store, space, by) = ended(&mut town).await;
@@ -67,7 +69,8 @@ async fn a_removal_that_was_broken_off_is_finished_before_the_tenant_is_added_ag
     assert!(!town.has("globex", "late").await);
     let list = town.done(&["credential", "list", "globex"]);
     assert!(
-        list["credentials"].as_array().unwrap().is_empty() && list["unusable"].as_array().unwrap().is_empty()
+        list["credentials"].as_array().unwrap().is_empty()
+            && list["unusable"].as_array().unwrap().is_empty()
     );
     // The vault still knew how far the old one had come; the new one is not held against that.
     let kept = town.host.verb_with(&secret, "another-of-globex-0123456789");
@@ -89,5 +92,8 @@ async fn a_removal_that_was_broken_off_is_finished_by_removing_again() {
     let town = town.again();
     town.done(&["tenant", "remove", "globex", "--yes"]);
     assert!(!town.key("globex").exists() && !town.database("globex").exists());
-    town.refuses(&["tenant", "remove", "globex", "--yes"], &["does not exist"]);
+    town.refuses(
+        &["tenant", "remove", "globex", "--yes"],
+        &["does not exist"],
+    );
 }

@@ -28,7 +28,12 @@ async fn refused(town: &mut Town, from: &str, to: &str, words: &[&str]) {
 async fn keys_that_differ_are_an_error_that_names_both_and_overwrites_neither() {
     let mut town = Town::with("[tenants.acme]\nkeys = [\"org_Acme\"]");
     assert_eq!(town.put("org_Acme", "kept").await, 200);
-    let words = ["[tenants.acme]", "org_Acme", "org_Other", "host tenant set acme"];
+    let words = [
+        "[tenants.acme]",
+        "org_Acme",
+        "org_Other",
+        "host tenant set acme",
+    ];
     refused(&mut town, "[\"org_Acme\"]", "[\"org_Other\"]", &words).await;
     refused_without_keys(&mut town).await;
     let mut town = town.again();
@@ -37,7 +42,9 @@ async fn keys_that_differ_are_an_error_that_names_both_and_overwrites_neither() 
     // The other way round: the directory was changed, and the configuration lags behind.
     town.done(&["tenant", "set", "acme", "--key", "org_Other"]);
     refused(&mut town, "[data]", "[data]", &words).await;
-    town.done(&["tenant", "set", "acme", "--key", "org_Acme", "--name", "Acme"]);
+    town.done(&[
+        "tenant", "set", "acme", "--key", "org_Acme", "--name", "Acme",
+    ]);
     let town = town.again();
     assert!(town.has("org_Acme", "kept").await);
     assert_eq!(
@@ -55,7 +62,10 @@ async fn refused_without_keys(town: &mut Town) {
         town.host.directory(),
         &["run", "--yes", "--listen", "127.0.0.1:0"],
     );
-    assert!(run.status == 2 && run.stderr.contains("org_Acme"), "{run:?}");
+    assert!(
+        run.status == 2 && run.stderr.contains("org_Acme"),
+        "{run:?}"
+    );
     std::fs::write(&path, text).unwrap();
 }
 
@@ -63,9 +73,18 @@ async fn refused_without_keys(town: &mut Town) {
 async fn a_parent_that_differs_is_an_error_that_names_both_ways_out() {
     let mut town = Town::with("[tenants.acme]\n[tenants.globex]\n[tenants.eu]\nparent = \"acme\"");
     let words = ["[tenants.eu]", "parent", "globex", "host tenant move eu"];
-    refused(&mut town, "parent = \"acme\"", "parent = \"globex\"", &words).await;
+    refused(
+        &mut town,
+        "parent = \"acme\"",
+        "parent = \"globex\"",
+        &words,
+    )
+    .await;
     let town = town.again();
-    assert_eq!(town.done(&["tenant", "show", "eu"])["parent"], json!("acme"));
+    assert_eq!(
+        town.done(&["tenant", "show", "eu"])["parent"],
+        json!("acme")
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The directory of tenants, as an operator and callers meet it: added, moved, suspended and removed while a host runs, or
-//! without one.
+//! The directory of tenants, as an operator and callers meet it: added, moved, suspended and
+//! removed while a host runs, or without one.
 
 mod alone;
 mod broken_off;
@@ -59,7 +59,8 @@ impl Town {
         ended.json()
     }
 
-    /// A verb that is refused with a sentence that has these words, and without a fault of the host.
+    /// A verb that is refused with a sentence that has these words, and without a fault of the
+    /// host.
     fn refuses(&self, arguments: &[&str], words: &[&str]) {
         let ended = self.says(arguments);
         assert_eq!(ended.status, 2, "{arguments:?}: {ended:?}");
@@ -77,7 +78,8 @@ impl Town {
             .collect()
     }
 
-    /// What a call with a token that names this tenant comes to: its status, the header that asks for a token, its body.
+    /// What a call with a token that names this tenant comes to: its status, the header that asks
+    /// for a token, its body.
     async fn call(&self, named: &str, arguments: Value) -> (u16, Option<String>, Value) {
         let request = reqwest::Client::new()
             .post(self.host.at("/api/v1/tools/kv/call"))
@@ -100,14 +102,18 @@ impl Town {
 
     /// Whether the value that was put is there.
     async fn has(&self, named: &str, value: &str) -> bool {
-        let (status, _, body) = self.call(named, json!({"operation": "get", "key": "k"})).await;
+        let (status, _, body) = self
+            .call(named, json!({"operation": "get", "key": "k"}))
+            .await;
         assert_eq!(status, 200, "{body}");
         body.to_string().contains(value)
     }
 
     /// The call is refused as every call of a tenant that is not served.
     async fn is_refused(&self, named: &str) {
-        let (status, _, body) = self.call(named, json!({"operation": "get", "key": "k"})).await;
+        let (status, _, body) = self
+            .call(named, json!({"operation": "get", "key": "k"}))
+            .await;
         assert_eq!(
             (status, &body["code"]),
             (403, &"tenant_unavailable".into()),

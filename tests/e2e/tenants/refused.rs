@@ -8,8 +8,14 @@ async fn what_would_be_no_tree_is_refused_and_changes_nothing() {
     }
     let before = town.done(&["tenant", "list"]);
     let cases: &[(&[&str], &[&str])] = &[
-        (&["move", "acme", "--parent", "fr"], &["acme", "below itself"]),
-        (&["move", "acme", "--parent", "acme"], &["acme", "below itself"]),
+        (
+            &["move", "acme", "--parent", "fr"],
+            &["acme", "below itself"],
+        ),
+        (
+            &["move", "acme", "--parent", "acme"],
+            &["acme", "below itself"],
+        ),
         (
             &["move", "eu", "--parent", "nobody"],
             &["eu", "nobody", "not there"],
@@ -22,11 +28,17 @@ async fn what_would_be_no_tree_is_refused_and_changes_nothing() {
         (&["add", "eu"], &["eu", "exists already"]),
         (&["add", "new", "--key", "fr"], &["fr", "new"]),
         (&["set", "eu", "--key", "acme"], &["acme", "eu"]),
-        (&["set", "nobody", "--no-keys"], &["nobody", "does not exist"]),
+        (
+            &["set", "nobody", "--no-keys"],
+            &["nobody", "does not exist"],
+        ),
         (&["suspend", "nobody"], &["nobody", "does not exist"]),
         (&["resume", "nobody"], &["nobody", "does not exist"]),
         (&["show", "nobody"], &["nobody", "does not exist"]),
-        (&["remove", "nobody", "--yes"], &["nobody", "does not exist"]),
+        (
+            &["remove", "nobody", "--yes"],
+            &["nobody", "does not exist"],
+        ),
     ];
     for (arguments, words) in cases {
         town.refuses(&[&["tenant"], *arguments].concat(), words);
@@ -50,7 +62,10 @@ async fn a_branch_ends_at_sixteen() {
         parent = name;
     }
     assert_eq!(town.put("d16", "kept").await, 200);
-    town.refuses(&["tenant", "add", "d17", "--parent", "d16"], &["d17", "16 deep"]);
+    town.refuses(
+        &["tenant", "add", "d17", "--parent", "d16"],
+        &["d17", "16 deep"],
+    );
     town.done(&["tenant", "add", "top"]);
     town.refuses(&["tenant", "move", "acme", "--parent", "top"], &["16 deep"]);
     assert!(town.has("d16", "kept").await);
@@ -132,6 +147,9 @@ async fn every_form_of_output_has_every_tenant() {
             );
         }
         let show = town.says(&["tenant", "show", "acme", "--output", format]);
-        assert!(show.status == 0 && show.stdout.contains("acme-eu"), "{show:?}");
+        assert!(
+            show.status == 0 && show.stdout.contains("acme-eu"),
+            "{show:?}"
+        );
     }
 }

@@ -17,7 +17,10 @@ async fn a_removed_tenant_leaves_nothing_and_starts_empty_when_it_is_added_again
     assert_eq!(backup.status, 0, "{backup:?}");
 
     town.refuses(&["tenant", "remove", "globex"], &["--yes", "globex"]);
-    assert!(town.has("globex", "kept for globex").await, "nothing was removed");
+    assert!(
+        town.has("globex", "kept for globex").await,
+        "nothing was removed"
+    );
     let removed = town.says(&["tenant", "remove", "globex", "--yes"]);
     assert_eq!(removed.status, 0, "{removed:?}");
     for word in ["globex", "key", "records", "1 credentials"] {
@@ -27,7 +30,10 @@ async fn a_removed_tenant_leaves_nothing_and_starts_empty_when_it_is_added_again
     town.is_refused("org_Globex").await;
     assert!(!town.key("globex").exists() && !town.database("globex").exists());
     assert_eq!(town.names(), ["acme"]);
-    town.refuses(&["tenant", "remove", "globex", "--yes"], &["does not exist"]);
+    town.refuses(
+        &["tenant", "remove", "globex", "--yes"],
+        &["does not exist"],
+    );
     assert_ne!(set(&town), 0, "there is nothing to keep a credential in");
     assert!(town.has("acme", "").await, "the others are served");
 
@@ -93,5 +99,8 @@ async fn a_tenant_with_others_below_it_is_not_removed() {
     town.done(&["tenant", "remove", "acme-eu", "--yes"]);
     town.done(&["tenant", "remove", "acme", "--yes"]);
     assert!(town.names().is_empty());
-    assert_eq!(town.says(&["tenant", "list"]).stdout, "there are no tenants\n");
+    assert_eq!(
+        town.says(&["tenant", "list"]).stdout,
+        "there are no tenants\n"
+    );
 }

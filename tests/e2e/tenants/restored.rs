@@ -35,6 +35,9 @@ async fn tenants_that_the_file_does_not_list_are_named_at_the_start() {
     assert!(!town.host.log().contains("does not list"));
     let town = town.again();
     let log = town.host.log();
-    assert!(log.contains("does not list") && log.contains("globex"), "{log}");
+    assert!(
+        log.contains("does not list") && log.contains("globex"),
+        "{log}"
+    );
     assert_eq!(town.put("globex", "kept").await, 200, "they are served");
 }

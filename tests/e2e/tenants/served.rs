@@ -49,7 +49,11 @@ async fn a_suspended_tenant_and_all_below_it_are_refused_at_once_until_they_are_
     assert_eq!(town.put("acme", "kept").await, 200);
     let suspended = town.done(&["tenant", "suspend", "acme"]);
     assert_eq!(
-        (&suspended["suspended"], &suspended["served"], &suspended["below"]),
+        (
+            &suspended["suspended"],
+            &suspended["served"],
+            &suspended["below"]
+        ),
         (&json!(true), &json!(false), &json!(["acme-eu"]))
     );
     town.is_refused("acme").await;
@@ -105,9 +109,15 @@ async fn what_a_tenant_is_called_changes_for_the_next_call() {
     let named = town.done(&["tenant", "set", "globex", "--name", "Globex plc"]);
     assert_eq!(named["keys"], json!(["org_New", "org_Newer"]), "they stay");
     let bare = town.done(&["tenant", "set", "globex", "--no-keys"]);
-    assert_eq!((&bare["name"], &bare["keys"]), (&json!("Globex plc"), &json!([])));
+    assert_eq!(
+        (&bare["name"], &bare["keys"]),
+        (&json!("Globex plc"), &json!([]))
+    );
     town.is_refused("org_New").await;
-    assert_eq!(town.recorded("globex"), steps(&["add", "set", "set", "set"]));
+    assert_eq!(
+        town.recorded("globex"),
+        steps(&["add", "set", "set", "set"])
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! What an operator approved where one host is, served where another one is: the system is asked by neither.
+//! What an operator approved where one host is, served where another one is: the system is asked by
+//! neither.
 
 use toolhost_harness::guests;
 
@@ -13,15 +14,27 @@ fn copy(from: &Host, to: &Host) {
     std::fs::create_dir_all(to.join("host.answers")).unwrap();
     for answer in std::fs::read_dir(from.join("host.answers")).unwrap() {
         let answer = answer.unwrap();
-        std::fs::copy(answer.path(), to.join("host.answers").join(answer.file_name())).unwrap();
+        std::fs::copy(
+            answer.path(),
+            to.join("host.answers").join(answer.file_name()),
+        )
+        .unwrap();
     }
 }
 
 /// A verb that asks a server of this process waits on a thread of its own.
 async fn approve(host: &Host) {
     let directory = host.kept_directory();
-    let verb = ["connection", "approve", "support", "--as-tenant", "acme", "--yes"];
-    let approved = tokio::task::spawn_blocking(move || toolhost_harness::host::run(directory.path(), &verb));
+    let verb = [
+        "connection",
+        "approve",
+        "support",
+        "--as-tenant",
+        "acme",
+        "--yes",
+    ];
+    let approved =
+        tokio::task::spawn_blocking(move || toolhost_harness::host::run(directory.path(), &verb));
     let approved = approved.await.unwrap();
     assert_eq!(approved.status, 0, "{approved:?}");
 }
@@ -36,7 +49,10 @@ async fn description(host: &Host, token: &str) -> Option<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_approved_at_one_host_is_served_by_the_other_from_a_copy_of_the_lock() {
     let town = Town::new(Layout::Schema).await;
-    let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+    let (billing, issuer) = (
+        Billing::start().await,
+        Issuer::es256("https://issuer.test", "k1"),
+    );
     let evil = Evil::start().await;
     let support = format!(
         "[adapters.mcp]\nfile = \"{}\"\n[connections.support]\nadapter = \"mcp\"\nurl = \"{}\"\nauth = {{ type = \"none\" }}\nallow_http = true\nallow_loopback = true",
@@ -59,10 +75,16 @@ async fn what_was_approved_at_one_host_is_served_by_the_other_from_a_copy_of_the
         row(flow, "approved", name);
         to.kill();
         copy(from, to);
-        assert_eq!(from.verb(&["plugin", "assign", "support", "acme"]).status, 0);
+        assert_eq!(
+            from.verb(&["plugin", "assign", "support", "acme"]).status,
+            0
+        );
         let asked = evil.upstream.seen().len();
         (one, two) = (one.killed_and_started(), two.killed_and_started());
-        let shown = [description(&one, &token).await, description(&two, &token).await];
+        let shown = [
+            description(&one, &token).await,
+            description(&two, &token).await,
+        ];
         assert!(shown[0].is_some() && shown[0] == shown[1], "{shown:?}");
         assert_eq!(evil.upstream.seen().len(), asked, "it is asked for nobody");
         row(flow, "served, after a start", "both");
@@ -80,7 +102,9 @@ async fn what_was_approved_at_one_host_is_served_by_the_other_from_a_copy_of_the
     assert!(two.has_logged("host.answers"));
     let linted = two.verb(&["lint"]);
     assert!(
-        linted.stdout.contains("unread-description  connections.support"),
+        linted
+            .stdout
+            .contains("unread-description  connections.support"),
         "{linted:?}"
     );
 }

@@ -1,5 +1,6 @@
-//! Every flow of more than one step, with another host between each two steps: swapped for the other one, or killed and started
-//! again. What is printed is the table of flows, steps and who answered.
+//! Every flow of more than one step, with another host between each two steps: swapped for the
+//! other one, or killed and started again. What is printed is the table of flows, steps and who
+//! answered.
 
 use toolhost_harness::{RawUpstream, Say, mcp};
 
@@ -28,7 +29,10 @@ pub(crate) struct ConfirmedSwitches {
 impl ConfirmedSwitches {
     pub(crate) async fn start() -> Self {
         let town = Town::new(Layout::Schema).await;
-        let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+        let (billing, issuer) = (
+            Billing::start().await,
+            Issuer::es256("https://issuer.test", "k1"),
+        );
         let body = r#"{"access_token": "access-token-1", "refresh_token": "refresh-token-1"}"#;
         let tokens = RawUpstream::start(move |_| {
             let length = body.len();
@@ -152,17 +156,20 @@ async fn over_http(world: &World) {
     let (token, one, two) = (world.token(), &world.one, &world.two);
     let id = session(one, &token).await;
     row(flow, "session", "one");
-    let mut body =
-        json!({"tool": "test_elicitation", "arguments": {"message": "who?"}, "accepts": ["elicitation"]});
+    let mut body = json!({"tool": "test_elicitation", "arguments": {"message": "who?"}, "accepts": ["elicitation"]});
     let asked = json_of(call(two, &token, &id, &body)).await;
     row(flow, "asked", "two");
     let asked = &asked["input_required"];
     body["state"] = asked["state"].clone();
-    body["answers"] = json!([{"id": asked["requests"][0]["id"], "action": "accept", "content": person()}]);
+    body["answers"] =
+        json!([{"id": asked["requests"][0]["id"], "action": "accept", "content": person()}]);
     let done = json_of(call(one, &token, &id, &body)).await;
     knows_ada(&done);
     row(flow, "answered", "one");
-    assert_eq!(outcome(call(two, &token, &id, &body)).await.1, "invalid_request");
+    assert_eq!(
+        outcome(call(two, &token, &id, &body)).await.1,
+        "invalid_request"
+    );
     row(flow, "answered again", "refused by two");
 }
 
@@ -183,8 +190,15 @@ async fn switched(world: &World) {
     );
     let again = modern(one, &token, yes).await;
     assert_eq!(again["error"]["data"]["code"], "invalid_request", "{again}");
-    row("switch_tenant, stateless", "answered again", "refused by one");
-    let there = mcp::call("list_invoices", json!({"limit": 3, "tenant_context": context}));
+    row(
+        "switch_tenant, stateless",
+        "answered again",
+        "refused by one",
+    );
+    let there = mcp::call(
+        "list_invoices",
+        json!({"limit": 3, "tenant_context": context}),
+    );
     let done = modern(one, &token, there).await;
     assert_eq!(
         done["result"]["_meta"]["toolhost/active_tenant"], "globex",
@@ -193,8 +207,7 @@ async fn switched(world: &World) {
     row("switch_tenant, stateless", "a call with the context", "one");
     // In a session of the HTTP API.
     let id = session(one, &token).await;
-    let mut body =
-        json!({"tool": "switch_tenant", "arguments": {"tenantId": "globex"}, "accepts": ["elicitation"]});
+    let mut body = json!({"tool": "switch_tenant", "arguments": {"tenantId": "globex"}, "accepts": ["elicitation"]});
     let asked = json_of(call(one, &token, &id, &body)).await;
     row("switch_tenant, HTTP session", "asked", "one");
     body["state"] = asked["input_required"]["state"].clone();
@@ -210,7 +223,12 @@ async fn switched(world: &World) {
 }
 
 /// A call in an older session that asks; its stream, and the question.
-async fn asked_in_session(host: &Host, token: &str, id: &str, call: Value) -> (Stream, stream::Event) {
+async fn asked_in_session(
+    host: &Host,
+    token: &str,
+    id: &str,
+    call: Value,
+) -> (Stream, stream::Event) {
     let response = mcp::legacy(Method::POST, host.url(), token, Some(id), Some(call)).await;
     let mut stream = Stream::of(response).await;
     let asked = stream.next().await.unwrap();
@@ -218,7 +236,13 @@ async fn asked_in_session(host: &Host, token: &str, id: &str, call: Value) -> (S
     (stream, asked)
 }
 
-async fn say(host: &Host, token: &str, session: &str, asked: &stream::Event, content: &Value) -> Response {
+async fn say(
+    host: &Host,
+    token: &str,
+    session: &str,
+    asked: &stream::Event,
+    content: &Value,
+) -> Response {
     let answer = json!({"jsonrpc": "2.0", "id": asked.json()["id"], "result": {"action": "accept", "content": content}});
     mcp::legacy(Method::POST, host.url(), token, Some(session), Some(answer)).await
 }
@@ -244,7 +268,10 @@ async fn an_elicitation_of_one_host_is_answered_at_another_and_one_of_a_dead_hos
     let to = mcp::call("switch_tenant", json!({"tenantId": "globex"}));
     let (mut stream, asked) = asked_in_session(two, &token, &id, to).await;
     row("switch_tenant, session of 2025-11-25", "asked", "two");
-    assert_eq!(say(one, &token, &id, &asked, &json!({})).await.status(), 202);
+    assert_eq!(
+        say(one, &token, &id, &asked, &json!({})).await.status(),
+        202
+    );
     row("switch_tenant, session of 2025-11-25", "answered", "one");
     let events = stream.rest().await;
     let done = events.last().unwrap().json();
@@ -276,7 +303,11 @@ async fn an_elicitation_of_one_host_is_answered_at_another_and_one_of_a_dead_hos
             .contains("call the tool again"),
         "{problem}"
     );
-    assert!(from.elapsed() < Duration::from_secs(60), "{:?}", from.elapsed());
+    assert!(
+        from.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        from.elapsed()
+    );
     row(flow, "answered", "two: 400, nobody waits for it any more");
     let last = asked.id.unwrap();
     let resume = ask_stream(two, &token, &id, &last);
@@ -287,7 +318,11 @@ async fn an_elicitation_of_one_host_is_answered_at_another_and_one_of_a_dead_hos
         (&json!(1), &json!(-32603)),
         "{end}"
     );
-    row(flow, "stream resumed with Last-Event-ID", "two: the call's error");
+    row(
+        flow,
+        "stream resumed with Last-Event-ID",
+        "two: the call's error",
+    );
 }
 
 fn ask_stream(host: &Host, token: &str, session: &str, last: &str) -> RequestBuilder {

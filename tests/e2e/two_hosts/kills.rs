@@ -40,7 +40,10 @@ async fn write(host: &str, token: &str, acknowledged: &Mutex<Vec<Acknowledged>>)
             Err(_) => None,
         };
         let tenant = switched.map(|answer| {
-            assert_eq!(answer["structured"]["active_tenant_id"], "globex", "{answer}");
+            assert_eq!(
+                answer["structured"]["active_tenant_id"], "globex",
+                "{answer}"
+            );
             "globex"
         });
         acknowledged.lock().unwrap().push(Acknowledged {
@@ -83,8 +86,12 @@ async fn killing_either_host_loses_nothing_that_was_acknowledged() {
         assert!(acknowledged.len() > 2 * CALLERS, "{}", acknowledged.len());
         for Acknowledged { token, id, tenant } in &acknowledged {
             let found = active(other, token, id).await;
-            let found = found.unwrap_or_else(|| panic!("a session of {} is gone", acknowledged.len()));
-            assert!(tenant.is_none_or(|tenant| tenant == found), "{found} {tenant:?}");
+            let found =
+                found.unwrap_or_else(|| panic!("a session of {} is gone", acknowledged.len()));
+            assert!(
+                tenant.is_none_or(|tenant| tenant == found),
+                "{found} {tenant:?}"
+            );
         }
         let Acknowledged { token, id, .. } = &acknowledged[0];
         assert_eq!(
@@ -109,7 +116,11 @@ async fn killing_either_host_loses_nothing_that_was_acknowledged() {
             },
             ..world
         };
-        let again = if round == "one" { &world.one } else { &world.two };
+        let again = if round == "one" {
+            &world.one
+        } else {
+            &world.two
+        };
         assert_eq!(
             whose(call(again, token, id, &invoices()).send().await.unwrap()).await,
             "globex"

@@ -9,7 +9,8 @@ use super::*;
 use crate::two_hosts::flows::row;
 use crate::two_hosts::unheard::taken_away;
 
-/// An authorization server that rotates: a refresh token that was used already ends them all (RFC 9700, 4.14.2).
+/// An authorization server that rotates: a refresh token that was used already ends them all (RFC
+/// 9700, 4.14.2).
 #[derive(Default)]
 struct RotatingTokenServer {
     uses: usize,
@@ -91,8 +92,8 @@ async fn a_refresh_token_goes_from_host_to_host_and_none_is_used_twice() {
         renewed(host).await;
         row(flow, "used, and the next one stored", name);
     }
-    let calls =
-        [&one, &two, &one, &two, &one, &two].map(|host| outcome(call(host, &token, &id, &invoices())));
+    let calls = [&one, &two, &one, &two, &one, &two]
+        .map(|host| outcome(call(host, &token, &id, &invoices())));
     for (status, code) in futures::future::join_all(calls).await {
         assert_eq!(status, 200, "{code}");
     }
@@ -105,7 +106,8 @@ async fn a_refresh_token_goes_from_host_to_host_and_none_is_used_twice() {
     one = one.killed_and_started();
     renewed(&one).await;
     row(flow, "used", "one, after a start");
-    // Killed while the server has its request: nobody knows whether the token is used up, so that the other host waits.
+    // Killed while the server has its request: nobody knows whether the token is used up, so that
+    // the other host waits.
     server.lock().unwrap().hangs = true;
     let asked = tokens.connections();
     let dropped = tokio::spawn(call(&one, &token, &id, &invoices()).send());
@@ -125,5 +127,8 @@ async fn a_refresh_token_goes_from_host_to_host_and_none_is_used_twice() {
     let (answered, ()) = tokio::join!(outcome(waits), ended);
     assert_eq!(answered.0, 200, "{answered:?}");
     row(flow, "used, once the lease is over", "two");
-    assert!(!server.lock().unwrap().is_over, "no refresh token was used twice");
+    assert!(
+        !server.lock().unwrap().is_over,
+        "no refresh token was used twice"
+    );
 }

@@ -1,4 +1,5 @@
-//! A login and what else ends with its tenant: link, page, yes and callback at one host or the other.
+//! A login and what else ends with its tenant: link, page, yes and callback at one host or the
+//! other.
 
 use toolhost_harness::mcp;
 
@@ -13,7 +14,13 @@ struct Visit {
 
 impl ConfirmedSwitches {
     async fn link(&self, host: &Host, token: &str) -> String {
-        let link = json_of(ask(host, Method::POST, "/api/v1/connections/mail/login", token)).await;
+        let link = json_of(ask(
+            host,
+            Method::POST,
+            "/api/v1/connections/mail/login",
+            token,
+        ))
+        .await;
         let url = link["url"].as_str().unwrap_or_else(|| panic!("{link}"));
         url.split_once("ticket=").unwrap().1.to_owned()
     }
@@ -49,7 +56,11 @@ impl ConfirmedSwitches {
             .body(format!("ticket={ticket}&check={check}"));
         let sent = sent.send().await.unwrap();
         assert_eq!(sent.status(), 303);
-        let to: url::Url = sent.headers()["location"].to_str().unwrap().parse().unwrap();
+        let to: url::Url = sent.headers()["location"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         let state = to
             .query_pairs()
             .find(|(name, _)| name == "state")
@@ -97,14 +108,22 @@ async fn a_login_goes_from_host_to_host_and_ends_with_its_tenant() {
         .world
         .issuer
         .mint(&json!({"tenantId": "globex", "sub": "gus"}));
-    let visit = asking.agree(one, two, &asking.link(one, &globex).await).await;
+    let visit = asking
+        .agree(one, two, &asking.link(one, &globex).await)
+        .await;
     assert_eq!(one.verb(&["tenant", "suspend", "globex"]).status, 0);
     row("login", "tenant suspended", "one");
     assert_eq!(asking.back(two, &visit).await, 403);
-    row("login", "callback", "two: refused, the code is not redeemed");
+    row(
+        "login",
+        "callback",
+        "two: refused, the code is not redeemed",
+    );
     assert_eq!(one.verb(&["tenant", "resume", "globex"]).status, 0);
     // Removed and added again.
-    let visit = asking.agree(one, two, &asking.link(one, &globex).await).await;
+    let visit = asking
+        .agree(one, two, &asking.link(one, &globex).await)
+        .await;
     let context = {
         let to = mcp::call("switch_tenant", json!({"tenantId": "globex"}));
         let asked = modern(one, &token, to.clone()).await;
@@ -120,16 +139,27 @@ async fn a_login_goes_from_host_to_host_and_ends_with_its_tenant() {
         let done = one.verb(verb);
         assert_eq!(done.status, 0, "{done:?}");
     }
-    assert_eq!(one.verb(&["plugin", "assign", "conformance", "globex"]).status, 0);
+    assert_eq!(
+        one.verb(&["plugin", "assign", "conformance", "globex"])
+            .status,
+        0
+    );
     row("login", "tenant removed and added again", "one");
     assert_eq!(asking.back(two, &visit).await, 403);
-    row("login", "callback", "two: refused, the code is not redeemed");
+    row(
+        "login",
+        "callback",
+        "two: refused, the code is not redeemed",
+    );
     assert_eq!(
         asking.tokens.connections(),
         redeemed,
         "no code of theirs was redeemed"
     );
-    let there = mcp::call("list_invoices", json!({"limit": 3, "tenant_context": context}));
+    let there = mcp::call(
+        "list_invoices",
+        json!({"limit": 3, "tenant_context": context}),
+    );
     let refused = modern(two, &token, there).await;
     assert_eq!(
         refused["result"]["structuredContent"]["error"]["code"], "tenant_unavailable",
@@ -138,11 +168,20 @@ async fn a_login_goes_from_host_to_host_and_ends_with_its_tenant() {
     row("tenant_context", "of the tenant of before", "two: refused");
     let old = answered(ask, &asked, &question(&asked), &person());
     let refused = modern(two, &globex, old).await;
-    assert_eq!(refused["error"]["data"]["code"], "invalid_request", "{refused}");
+    assert_eq!(
+        refused["error"]["data"]["code"], "invalid_request",
+        "{refused}"
+    );
     row("question", "of the tenant of before", "two: refused");
     // A restart loses no login.
-    let visit = asking.agree(one, two, &asking.link(one, &token).await).await;
+    let visit = asking
+        .agree(one, two, &asking.link(one, &token).await)
+        .await;
     asking.world.one = asking.world.one.killed_and_started();
     assert_eq!(asking.back(&asking.world.one, &visit).await, 200);
-    row("login", "callback", "one, after kill -9 and a start: stored");
+    row(
+        "login",
+        "callback",
+        "one, after kill -9 and a start: stored",
+    );
 }

@@ -5,7 +5,10 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_moves_into_a_server_and_back_with_its_credentials() {
     let town = Town::new(Layout::Schema).await;
-    let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+    let (billing, issuer) = (
+        Billing::start().await,
+        Issuer::es256("https://issuer.test", "k1"),
+    );
     let (directory, command) = builder(&town, &billing, &issuer).write();
     let at = directory.path();
     let with_server = std::fs::read_to_string(at.join("host.toml")).unwrap();
@@ -66,7 +69,8 @@ async fn everything_moves_into_a_server_and_back_with_its_credentials() {
         let refused = verb(words);
         let said = format!("{}{}", refused.stdout, refused.stderr);
         assert!(
-            refused.status != 0 && said.contains("host store migrate --from embedded --to postgres"),
+            refused.status != 0
+                && said.contains("host store migrate --from embedded --to postgres"),
             "{words:?}: {refused:?}"
         );
         assert!(!said.contains("damaged"), "{words:?}: {refused:?}");
@@ -114,7 +118,10 @@ async fn everything_moves_into_a_server_and_back_with_its_credentials() {
 
     let mut host = Host::launch(directory.clone(), command);
     let token = issuer.mint(&json!({"tenantId": "acme", "sub": "ada", "role": "owner"}));
-    assert_eq!(host.verb(&["plugin", "assign", "billing", "acme"]).status, 0);
+    assert_eq!(
+        host.verb(&["plugin", "assign", "billing", "acme"]).status,
+        0
+    );
     let id = session(&host, &token).await;
     assert_eq!(
         whose(call(&host, &token, &id, &invoices()).send().await.unwrap()).await,
@@ -146,7 +153,9 @@ async fn everything_moves_into_a_server_and_back_with_its_credentials() {
     print!("{moved}");
     let back = good(&["credential", "list", "--config", "back.toml"]);
     let fingerprints = |text: &str| -> Vec<String> {
-        let prints = text.lines().filter_map(|line| line.split("fingerprint ").nth(1));
+        let prints = text
+            .lines()
+            .filter_map(|line| line.split("fingerprint ").nth(1));
         prints.map(|rest| rest.chars().take(8).collect()).collect()
     };
     assert_eq!(fingerprints(&back), fingerprints(&listed));
@@ -157,8 +166,7 @@ async fn everything_moves_into_a_server_and_back_with_its_credentials() {
 #[test]
 fn a_server_needs_a_data_directory_and_the_master_key_of_all_its_hosts() {
     let directory = tempfile::tempdir().unwrap();
-    let store =
-        "[store]\nkind = \"postgres\"\nurl = \"postgres://u@127.0.0.1:9/d\"\npassword_env = \"NOT_SET\"\n";
+    let store = "[store]\nkind = \"postgres\"\nurl = \"postgres://u@127.0.0.1:9/d\"\npassword_env = \"NOT_SET\"\n";
     for (data, said) in [
         ("", "data directory of this host's own"),
         (

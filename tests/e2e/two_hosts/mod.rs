@@ -1,4 +1,5 @@
-//! Two hosts on one PostgreSQL server: what one acknowledges the other goes on with, and what one revokes the other refuses.
+//! Two hosts on one PostgreSQL server: what one acknowledges the other goes on with, and what one
+//! revokes the other refuses.
 
 mod approved;
 mod flows;
@@ -31,7 +32,8 @@ use town::{MASTER, Town};
 /// What must come comes within this, on a machine that does much else; what is measured is printed.
 const SOON: Duration = Duration::from_secs(60);
 
-/// A database in a server, a billing system that knows acme and globex, and two hosts whose every record is in the one.
+/// A database in a server, a billing system that knows acme and globex, and two hosts whose every
+/// record is in the one.
 struct World {
     town: Town,
     billing: Billing,
@@ -46,7 +48,10 @@ impl World {
     }
 
     async fn on(town: Town) -> Self {
-        let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+        let (billing, issuer) = (
+            Billing::start().await,
+            Issuer::es256("https://issuer.test", "k1"),
+        );
         let one = builder(&town, &billing, &issuer).start();
         for tenant in ["acme", "globex"] {
             keep_credential(&one, tenant, &[]);
@@ -81,7 +86,13 @@ fn builder_with(town: &Town, billing: &Billing, issuer: &Issuer, switch: &str) -
 }
 
 /// The same before another billing system, with more lines of its connection.
-fn builder_before(town: &Town, billing: &str, more: &str, issuer: &Issuer, switch: &str) -> HostBuilder {
+fn builder_before(
+    town: &Town,
+    billing: &str,
+    more: &str,
+    issuer: &Issuer,
+    switch: &str,
+) -> HostBuilder {
     let connection = format!(
         "[connections.billing]\nbase = \"{billing}\"\nallow_http = true\nallow_loopback = true\nheaders = {{ x-account-id = \"{{external_tenant_id}}\" }}\n{more}"
     );
@@ -107,7 +118,8 @@ fn builder_before(town: &Town, billing: &str, more: &str, issuer: &Issuer, switc
         .file("server.url", town.url())
 }
 
-/// Keeps the credential that the billing system knows a tenant by, through the host or by other flags.
+/// Keeps the credential that the billing system knows a tenant by, through the host or by other
+/// flags.
 fn keep_credential(host: &Host, tenant: &str, flags: &[&str]) {
     let (name, account) = (
         format!("{tenant}/billing"),
@@ -163,7 +175,12 @@ async fn switch(host: &Host, token: &str, session: &str, tenant: &str) -> Value 
 
 /// The tenant that a session has at a host; none where there is no such session.
 async fn active(host: &Host, token: &str, session: &str) -> Option<String> {
-    let shown = ask(host, Method::GET, &format!("/api/v1/sessions/{session}"), token);
+    let shown = ask(
+        host,
+        Method::GET,
+        &format!("/api/v1/sessions/{session}"),
+        token,
+    );
     let shown = json_of(shown).await;
     shown["active_tenant_id"].as_str().map(str::to_owned)
 }

@@ -1,11 +1,13 @@
-//! A tenant's first sight and an operator's new tenant: the next step comes to the other host, whatever became of the first.
+//! A tenant's first sight and an operator's new tenant: the next step comes to the other host,
+//! whatever became of the first.
 
 use std::process::Stdio;
 
 use super::*;
 use crate::two_hosts::flows::row;
 
-/// How long the host that begins lives on after it was asked, in milliseconds: before, while and after it makes the space.
+/// How long the host that begins lives on after it was asked, in milliseconds: before, while and
+/// after it makes the space.
 const LIVES: [u64; 4] = [0, 5, 20, 60];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,12 +29,16 @@ async fn a_tenant_that_one_host_began_is_finished_by_the_other() {
             assert_eq!(first.status(), 201);
         }
         world.one = world.one.killed_and_started();
-        assert_eq!(active(&world.one, &token, &id).await.as_deref(), Some(&*tenant));
+        assert_eq!(
+            active(&world.one, &token, &id).await.as_deref(),
+            Some(&*tenant)
+        );
         row("first sight", "its session goes on", "one, after a start");
         // The same by an operator, whose next step is a credential.
         let tenant = format!("added-{round}");
         let (one, named) = (&world.one, tenant.clone());
-        let mut adding = toolhost_harness::host::command(one.directory(), &["tenant", "add", &named]);
+        let mut adding =
+            toolhost_harness::host::command(one.directory(), &["tenant", "add", &named]);
         let adding = adding.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         tokio::time::sleep(Duration::from_millis(life)).await;
         one.signal(rustix::process::Signal::KILL);

@@ -1,5 +1,5 @@
-//! A billing system that sends acme's credential back: what one host saw counts at the other, and what an operator lifts at one
-//! is lifted at both.
+//! A billing system that sends acme's credential back: what one host saw counts at the other, and
+//! what an operator lifts at one is lifted at both.
 
 use toolhost_harness::{RawUpstream, Say};
 
@@ -34,7 +34,8 @@ async fn a_quarantine_that_one_host_begins_holds_at_the_other_until_it_is_lifted
         assert_eq!(assigned.status, 0, "{assigned:?}");
     }
     let mut two = builder().start();
-    let token = |tenant: &str| issuer.mint(&json!({"tenantId": tenant, "sub": "ada", "role": "owner"}));
+    let token =
+        |tenant: &str| issuer.mint(&json!({"tenantId": tenant, "sub": "ada", "role": "owner"}));
     let list = async |host: &Host, tenant: &str| {
         let request = ask(
             host,

@@ -16,7 +16,10 @@ async fn a_credential_that_one_host_removes_is_refused_by_both() {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         for host in [one, two] {
-            until("the credential", SOON, async || works(host, &token, &id).await).await;
+            until("the credential", SOON, async || {
+                works(host, &token, &id).await
+            })
+            .await;
         }
         let removed = one.verb(&["credential", "remove", "acme/billing"]);
         assert_eq!(removed.status, 0, "{removed:?}");
@@ -39,7 +42,10 @@ async fn an_assignment_that_one_host_removes_is_refused_by_both() {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         for host in [one, two] {
-            until("the assignment", SOON, async || works(host, &token, &id).await).await;
+            until("the assignment", SOON, async || {
+                works(host, &token, &id).await
+            })
+            .await;
         }
         let removed = one.verb(&["plugin", "unassign", "billing", "acme"]);
         assert_eq!(removed.status, 0, "{removed:?}");
@@ -64,14 +70,23 @@ async fn a_tenant_that_one_host_suspends_is_refused_by_both() {
     let suspended = one.verb(&["tenant", "suspend", "globex"]);
     assert_eq!(suspended.status, 0, "{suspended:?}");
     let refused = until("the suspension", SOON, async || {
-        call(two, &token, &id, &invoices()).send().await.unwrap().status() != 200
+        call(two, &token, &id, &invoices())
+            .send()
+            .await
+            .unwrap()
+            .status()
+            != 200
     });
     show(
         "a suspended tenant is refused by the other host",
         vec![refused.await],
     );
     assert_ne!(
-        call(one, &token, &id, &invoices()).send().await.unwrap().status(),
+        call(one, &token, &id, &invoices())
+            .send()
+            .await
+            .unwrap()
+            .status(),
         200
     );
 }

@@ -30,7 +30,10 @@ async fn goes_on(world: World) {
     let seen = until("the switch", SOON, async || {
         active(one, &token, &id).await.as_deref() == Some("globex")
     });
-    println!("one: the session is at \"globex\", {:.1?} after", seen.await);
+    println!(
+        "one: the session is at \"globex\", {:.1?} after",
+        seen.await
+    );
     let answer = call(one, &token, &id, &invoices()).send().await.unwrap();
     println!(
         "one: list_invoices in that session, for {:?}",
@@ -43,9 +46,17 @@ async fn goes_on(world: World) {
     for host in [one, two] {
         assert_eq!(outcome(call(host, &other, &id, &invoices())).await.0, 404);
     }
-    let ended = ask(two, Method::DELETE, &format!("/api/v1/sessions/{id}"), &token);
+    let ended = ask(
+        two,
+        Method::DELETE,
+        &format!("/api/v1/sessions/{id}"),
+        &token,
+    );
     assert!(ended.send().await.unwrap().status().is_success());
-    let gone = until("the end", SOON, async || active(one, &token, &id).await.is_none()).await;
+    let gone = until("the end", SOON, async || {
+        active(one, &token, &id).await.is_none()
+    })
+    .await;
     println!("two: the session is ended; one refuses it {gone:.1?} after");
 }
 
@@ -95,7 +106,12 @@ async fn events_of_a_call_at_one_host_reach_a_stream_at_the_other() {
     let world = World::start().await;
     let (token, one, two) = (world.token(), &world.one, &world.two);
     let id = session(one, &token).await;
-    let events = ask(two, Method::GET, &format!("/api/v1/sessions/{id}/events"), &token);
+    let events = ask(
+        two,
+        Method::GET,
+        &format!("/api/v1/sessions/{id}/events"),
+        &token,
+    );
     let mut stream = Stream::open(events).await;
     let mut body = invoices();
     body["call_id"] = json!("across");
@@ -106,13 +122,19 @@ async fn events_of_a_call_at_one_host_reach_a_stream_at_the_other() {
         "an event of one host is in a stream of the other {:.1?} after",
         finished.elapsed()
     );
-    assert_eq!((&event["call_id"], &event["result"]), (&json!("across"), &answer));
+    assert_eq!(
+        (&event["call_id"], &event["result"]),
+        (&json!("across"), &answer)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hosts_that_start_at_once_on_an_empty_database_serve_the_same_tenants() {
     let town = Town::new(Layout::Schema).await;
-    let (billing, issuer) = (Billing::start().await, Issuer::es256("https://issuer.test", "k1"));
+    let (billing, issuer) = (
+        Billing::start().await,
+        Issuer::es256("https://issuer.test", "k1"),
+    );
     let start = || builder(&town, &billing, &issuer).start();
     let (one, two) = std::thread::scope(|scope| {
         let (one, two) = (scope.spawn(start), scope.spawn(start));

@@ -1,8 +1,10 @@
-//! What is changed in the server without a word: nothing that is remembered is believed for longer than it may be.
+//! What is changed in the server without a word: nothing that is remembered is believed for longer
+//! than it may be.
 
 use super::*;
 
-/// As the word of a host that was killed between its commit and its announcement: it is in the server, and nobody heard of it.
+/// As the word of a host that was killed between its commit and its announcement: it is in the
+/// server, and nobody heard of it.
 pub(crate) async fn taken_away(town: &Town, tenant: &str, key: &[u8]) {
     let (database, schema) = match town.layout {
         Layout::Schema => (town.name.clone(), format!("{}_t_{tenant}", town.name)),

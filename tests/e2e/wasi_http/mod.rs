@@ -1,6 +1,6 @@
-//! A guest that knows `wasi:http` alone gets out the same way as any other: through the connections that were granted, by
-//! the endpoints that were granted, with the credential that it never sees. What a URL can be bent into does not help it
-//! (T7, T9, T13, T15, T44 to T46).
+//! A guest that knows `wasi:http` alone gets out the same way as any other: through the connections
+//! that were granted, by the endpoints that were granted, with the credential that it never sees.
+//! What a URL can be bent into does not help it (T7, T9, T13, T15, T44 to T46).
 
 mod refusals;
 
@@ -19,7 +19,8 @@ struct Scene {
 }
 
 async fn scene_with(limits: impl FnOnce(&mut LimitsPatch)) -> Scene {
-    let fine = || Router::new().fallback(|| async { ([("x-internal", "1"), ("etag", "\"1\"")], "fine") });
+    let fine =
+        || Router::new().fallback(|| async { ([("x-internal", "1"), ("etag", "\"1\"")], "fine") });
     let (echo, billing) = (Upstream::start(fine()).await, Upstream::start(fine()).await);
     let rig = Rig::of("wasi-http")
         .connection(connection("echo", &echo.url()))
@@ -133,8 +134,7 @@ async fn bodies_and_requests_have_the_same_bounds_as_through_our_own_import() {
         limits.http_calls = Some(4);
     })
     .await;
-    let post =
-        |bytes: usize| json!({"url": "http://echo.test/echo", "method": "POST", "body": "x".repeat(bytes)});
+    let post = |bytes: usize| json!({"url": "http://echo.test/echo", "method": "POST", "body": "x".repeat(bytes)});
     scene.refused(post(10_001)).await;
     // The body of the answer is one byte too long: none of it is read.
     let answer = scene.fetch(post(10_000)).await;
@@ -145,7 +145,11 @@ async fn bodies_and_requests_have_the_same_bounds_as_through_our_own_import() {
     assert_eq!(scene.echo.seen().len(), 1);
     let answer = scene
         .rig
-        .call("acme", "many", json!({"url": "http://echo.test/echo", "n": 9}))
+        .call(
+            "acme",
+            "many",
+            json!({"url": "http://echo.test/echo", "n": 9}),
+        )
         .await
         .unwrap();
     let text = answer.structured.unwrap().to_string();
@@ -199,7 +203,12 @@ async fn a_url_at_which_two_connections_are_granted_is_an_error_and_not_a_guess(
         let url = format!("http://same.test{path}").parse().unwrap();
         Egress::resolve_absolute(&call, "GET", &url, vec![], None)
     };
-    assert!(resolve("/x").unwrap_err().message.contains("two connections"));
+    assert!(
+        resolve("/x")
+            .unwrap_err()
+            .message
+            .contains("two connections")
+    );
     assert_eq!(resolve("/y").unwrap().connection, "b");
 }
 

@@ -66,7 +66,9 @@ async fn an_authority_that_is_not_exactly_the_granted_one_reaches_nothing() {
     }
     for scheme in ["https", "HTTP ", "gopher", ""] {
         scene
-            .refused(json!({"scheme": scheme, "authority": "echo.test", "path_with_query": "/echo"}))
+            .refused(
+                json!({"scheme": scheme, "authority": "echo.test", "path_with_query": "/echo"}),
+            )
             .await;
     }
 }
@@ -105,7 +107,8 @@ async fn a_path_method_query_or_header_that_was_not_granted_reaches_nothing() {
         let before = scene.echo.seen().len();
         let answer = scene.fetch(json!({"url": url})).await;
         if answer.get("status").is_some() {
-            // What a URL means after the standard's own cleaning may be granted; then that is what went out.
+            // What a URL means after the standard's own cleaning may be granted; then that is what
+            // went out.
             let uri = scene.echo.seen().last().unwrap().uri.clone();
             let is_granted = uri == "/echo"
                 || uri.starts_with("/echo?q=")

@@ -150,7 +150,13 @@ impl Inner {
         })
     }
 
-    fn token(&self, tenant: &str, asker: &Value, client: Option<&str>, changes: &Value) -> Response {
+    fn token(
+        &self,
+        tenant: &str,
+        asker: &Value,
+        client: Option<&str>,
+        changes: &Value,
+    ) -> Response {
         let mut all = self.claims(tenant, asker, client);
         for (name, value) in changes.as_object().unwrap() {
             all[name] = value.clone();
@@ -172,10 +178,14 @@ async fn switch(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes
         "host",
         "authorization",
     ];
-    if names.iter().any(|name| !usual.contains(name)) || headers["content-type"] != "application/json" {
+    if names.iter().any(|name| !usual.contains(name))
+        || headers["content-type"] != "application/json"
+    {
         return inner.fault(format!("headers {names:?}"));
     }
-    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let authorization = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     let Some(asker) = authorization
         .and_then(|value| value.strip_prefix("Bearer "))
         .map(claims)
@@ -192,8 +202,14 @@ async fn switch(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes
 }
 
 async fn exchange(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
-    let known = format!("Basic {}", STANDARD.encode(format!("{}:{}", CLIENT.0, CLIENT.1)));
-    if headers.get("authorization").is_none_or(|value| *value != *known) {
+    let known = format!(
+        "Basic {}",
+        STANDARD.encode(format!("{}:{}", CLIENT.0, CLIENT.1))
+    );
+    if headers
+        .get("authorization")
+        .is_none_or(|value| *value != *known)
+    {
         return inner.fault(format!("authorization {:?}", headers.get("authorization")));
     }
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();

@@ -93,7 +93,11 @@ struct Page {
     limit: Option<u32>,
 }
 
-async fn invoices(State(gone): State<Gone>, Query(page): Query<Page>, headers: HeaderMap) -> Response {
+async fn invoices(
+    State(gone): State<Gone>,
+    Query(page): Query<Page>,
+    headers: HeaderMap,
+) -> Response {
     let given = headers
         .get("authorization")
         .and_then(|value| value.to_str().ok())
@@ -105,7 +109,11 @@ async fn invoices(State(gone): State<Gone>, Query(page): Query<Page>, headers: H
         return StatusCode::UNAUTHORIZED.into_response();
     };
     let account = format!("acct_{tenant}");
-    if headers.get("x-account-id").and_then(|value| value.to_str().ok()) != Some(&account) {
+    if headers
+        .get("x-account-id")
+        .and_then(|value| value.to_str().ok())
+        != Some(&account)
+    {
         return StatusCode::FORBIDDEN.into_response();
     }
     let mut waiting = Waiting(gone, true);

@@ -8,7 +8,8 @@ use toolhost_tenancy::{IssuerConfig, KeySource, NetworkFetch, Tenancy};
 
 const ISSUER: &str = "https://issuer.example";
 
-/// An issuer with its key, and the tenants whose callers it names: real tokens, verified as the host verifies them.
+/// An issuer with its key, and the tenants whose callers it names: real tokens, verified as the
+/// host verifies them.
 #[derive(Debug)]
 pub struct Callers {
     pub tenancy: Arc<Tenancy>,
@@ -46,7 +47,10 @@ impl Callers {
     }
 
     fn token_of(&self, kind: PrincipalKind, tenant: &str, subject: &str) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         let request = MintRequest {
             tenant: Some(tenant.into()),
             kind,
@@ -57,12 +61,20 @@ impl Callers {
 
     pub async fn binding(&self, tenant: &str, subject: &str) -> Binding {
         let token = self.token(tenant, subject);
-        self.tenancy.authenticate_token(&token).await.unwrap().binding
+        self.tenancy
+            .authenticate_token(&token)
+            .await
+            .unwrap()
+            .binding
     }
 
     /// The same of a program.
     pub async fn machine(&self, tenant: &str, subject: &str) -> Binding {
         let token = self.token_of(PrincipalKind::Machine, tenant, subject);
-        self.tenancy.authenticate_token(&token).await.unwrap().binding
+        self.tenancy
+            .authenticate_token(&token)
+            .await
+            .unwrap()
+            .binding
     }
 }

@@ -1,4 +1,5 @@
-//! Real clients and a real identity server, each a process of its own. `cargo xtask test` installs them.
+//! Real clients and a real identity server, each a process of its own. `cargo xtask test` installs
+//! them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -68,7 +69,8 @@ pub enum Client {
 }
 
 impl Client {
-    /// Each client with each protocol generation that it speaks, and the version it settles on with this host.
+    /// Each client with each protocol generation that it speaks, and the version it settles on with
+    /// this host.
     pub const ALL: [(Self, &'static str, &'static str); 7] = [
         (Self::TypeScript1, "legacy", "2025-11-25"),
         (Self::TypeScript2, "legacy", "2025-11-25"),
@@ -118,8 +120,8 @@ impl Client {
     }
 }
 
-/// A certified OpenID provider. Its clients are `acme-svc`, `globex-svc`, `initech-svc` (a tenant that no host has) and
-/// `homeless-svc` (of no tenant).
+/// A certified OpenID provider. Its clients are `acme-svc`, `globex-svc`, `initech-svc` (a tenant
+/// that no host has) and `homeless-svc` (of no tenant).
 #[derive(Debug)]
 pub struct IdentityServer {
     child: Child,
@@ -182,7 +184,8 @@ impl IdentityServer {
     /// What a plan's `oauth` says for one of its clients.
     #[must_use]
     pub fn oauth(&self, client: &str) -> Value {
-        // The TypeScript SDK 1.x takes the scope from here alone, the others from the host's challenge.
+        // The TypeScript SDK 1.x takes the scope from here alone, the others from the host's
+        // challenge.
         serde_json::json!({
             "clientId": client, "clientSecret": SECRET, "expectedIssuer": self.issuer, "scope": "tools:call",
         })
@@ -195,8 +198,9 @@ impl IdentityServer {
             ("resource", resource),
             ("scope", "tools:call"),
         ];
-        let body =
-            form.map(|(name, value)| format!("{name}={}", value.replace(':', "%3A").replace('/', "%2F")));
+        let body = form.map(|(name, value)| {
+            format!("{name}={}", value.replace(':', "%3A").replace('/', "%2F"))
+        });
         let request = reqwest::Client::new()
             .post(format!("{}/token", self.issuer))
             .basic_auth(client, Some(SECRET))

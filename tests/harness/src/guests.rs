@@ -9,8 +9,15 @@ pub fn profile() -> PathBuf {
     let exe = std::env::current_exe().unwrap();
     let folder = exe.parent().unwrap();
     // Tests and benches are in `deps`, examples in `examples`, programs in the directory itself.
-    let below = ["deps", "examples"].iter().any(|name| folder.ends_with(name));
-    (if below { folder.parent().unwrap() } else { folder }).to_owned()
+    let below = ["deps", "examples"]
+        .iter()
+        .any(|name| folder.ends_with(name));
+    (if below {
+        folder.parent().unwrap()
+    } else {
+        folder
+    })
+    .to_owned()
 }
 
 /// Cargo's target directory: the one this program was built into.
@@ -37,7 +44,8 @@ pub fn component(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).unwrap()
 }
 
-/// The same component with `more` core instances, each of an empty module: what a guest of many parts needs of a host.
+/// The same component with `more` core instances, each of an empty module: what a guest of many
+/// parts needs of a host.
 #[must_use]
 pub fn with_instances(component: &[u8], more: usize) -> Vec<u8> {
     let (mut depth, mut modules) = (0, 0);
@@ -54,7 +62,10 @@ pub fn with_instances(component: &[u8], more: usize) -> Vec<u8> {
     }
     let mut instances = InstanceSection::new();
     for _ in 0..more {
-        instances.instantiate(modules, std::iter::empty::<(&str, wasm_encoder::ModuleArg)>());
+        instances.instantiate(
+            modules,
+            std::iter::empty::<(&str, wasm_encoder::ModuleArg)>(),
+        );
     }
     let mut sections = Component::new();
     sections.section(&ModuleSection(&Module::new()));

@@ -1,4 +1,5 @@
-//! The built `host`, started as an operator starts it: a configuration in a directory of its own, on a free port.
+//! The built `host`, started as an operator starts it: a configuration in a directory of its own,
+//! on a free port.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -52,11 +53,15 @@ pub fn command(directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Command {
         .env_clear()
         .env("HOME", directory);
     // Shared, because compiling the same guest for each test would be most of the time.
-    command.env("TOOLHOST_CACHE_DIR", guests::target().join("tests-cache-host"));
+    command.env(
+        "TOOLHOST_CACHE_DIR",
+        guests::target().join("tests-cache-host"),
+    );
     command
 }
 
-/// `host run` with the `host.toml` of a directory, for [`Host::launch`]. It approves what its plugins ask for.
+/// `host run` with the `host.toml` of a directory, for [`Host::launch`]. It approves what its
+/// plugins ask for.
 #[must_use]
 pub fn run_command(directory: &Path) -> Command {
     command(directory, &["run", "--yes", "--output", "json"])
@@ -253,7 +258,8 @@ impl HostBuilder {
         self.config("[data]\ndir = \"data\"")
     }
 
-    /// The billing plugin before an upstream, for tenants acme and globex whose credentials are in the vault, or are not.
+    /// The billing plugin before an upstream, for tenants acme and globex whose credentials are in
+    /// the vault, or are not.
     #[must_use]
     pub fn sealed_billing(self, upstream: &str) -> Self {
         self.data().plugin("billing").config(&format!(
@@ -322,7 +328,8 @@ impl Host {
         HostBuilder::default()
     }
 
-    /// Starts a host with the `host.toml` of a directory, on a free port, and waits until every plugin is loaded.
+    /// Starts a host with the `host.toml` of a directory, on a free port, and waits until every
+    /// plugin is loaded.
     #[must_use]
     pub fn start_in(directory: Arc<TempDir>) -> Self {
         let mut command = run_command(directory.path());
@@ -357,7 +364,10 @@ impl Host {
         });
         let (send, receive) = mpsc::channel();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
-        std::thread::spawn(move || said.map_while(Result::ok).for_each(|line| drop(send.send(line))));
+        std::thread::spawn(move || {
+            said.map_while(Result::ok)
+                .for_each(|line| drop(send.send(line)))
+        });
         let mut host = Self {
             command,
             child,
@@ -390,14 +400,16 @@ impl Host {
         host
     }
 
-    /// A host serves before the last of its plugins is compiled; most tests are about something else.
+    /// A host serves before the last of its plugins is compiled; most tests are about something
+    /// else.
     pub fn wait_for_plugins(&self) {
         let Some(listen) = self.listen else { return };
         let authority = self.url.split('/').nth(2).unwrap_or_default().to_owned();
         let until = Instant::now() + STARTS;
         loop {
             let mut stream = std::net::TcpStream::connect(listen).unwrap();
-            let request = format!("GET /ready HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
+            let request =
+                format!("GET /ready HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
             stream.write_all(request.as_bytes()).unwrap();
             let mut answer = String::new();
             let _ = stream.read_to_string(&mut answer);
@@ -480,8 +492,8 @@ impl Host {
         self.log.lock().unwrap().clone()
     }
 
-    /// Whether it writes this text to stderr, now or within a minute: what it says there arrives apart from what it says on
-    /// stdout, however early it was said.
+    /// Whether it writes this text to stderr, now or within a minute: what it says there arrives
+    /// apart from what it says on stdout, however early it was said.
     #[must_use]
     pub fn has_logged(&self, text: &str) -> bool {
         let deadline = Instant::now() + ENDS;
@@ -517,7 +529,11 @@ impl Host {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "the host did not end: {}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "the host did not end: {}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -1,5 +1,6 @@
-//! Looks for a secret the other way round than the host does: the host encodes the secret and searches for that, this
-//! decodes the text in every way and searches for the secret. What one forgets the other may know.
+//! Looks for a secret the other way round than the host does: the host encodes the secret and
+//! searches for that, this decodes the text in every way and searches for the secret. What one
+//! forgets the other may know.
 
 use std::collections::HashSet;
 
@@ -9,7 +10,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 /// So many bytes of a secret in a row are a leak; shorter runs are in many texts by chance.
 pub const RUN: usize = 12;
 
-/// What is looked for: every run of so many bytes of each secret, [`RUN`] where nothing else is said.
+/// What is looked for: every run of so many bytes of each secret, [`RUN`] where nothing else is
+/// said.
 #[derive(Debug)]
 pub struct LeakDetector {
     runs: HashSet<Vec<u8>>,
@@ -37,7 +39,8 @@ impl LeakDetector {
         Self { runs, run, begins }
     }
 
-    /// How a text gives a secret away, if it does: the ways of decoding that show it, outermost first.
+    /// How a text gives a secret away, if it does: the ways of decoding that show it, outermost
+    /// first.
     #[must_use]
     pub fn find(&self, text: &[u8]) -> Option<String> {
         self.find_within(text, 2)
@@ -78,7 +81,9 @@ type Decoder = (&'static str, fn(&[u8]) -> Vec<Vec<u8>>);
 
 const DECODERS: [Decoder; 7] = [
     ("without gaps", |text| vec![without_gaps(text)]),
-    ("reversed", |text| vec![text.iter().rev().copied().collect()]),
+    ("reversed", |text| {
+        vec![text.iter().rev().copied().collect()]
+    }),
     ("percent", |text| vec![escapes(text, b"%", 2)]),
     ("backslash u", |text| {
         vec![escapes(text, b"\\u00", 2), escapes(text, b"\\x", 2)]
@@ -110,8 +115,11 @@ fn escapes(text: &[u8], mark: &[u8], digits: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     while at < text.len() {
-        let code = text[at..].strip_prefix(mark).and_then(|rest| rest.get(..digits));
-        let byte = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        let code = text[at..]
+            .strip_prefix(mark)
+            .and_then(|rest| rest.get(..digits));
+        let byte =
+            code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
         match byte {
             Some(byte) => {
                 out.push(byte);
@@ -141,7 +149,9 @@ fn references(text: &[u8]) -> Vec<u8> {
         let (after, radix) = after
             .strip_prefix(['x', 'X'])
             .map_or((after, 10), |hex| (hex, 16));
-        let end = after.find(|c: char| !c.is_digit(radix)).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| !c.is_digit(radix))
+            .unwrap_or(after.len());
         match u8::from_str_radix(&after[..end], radix) {
             Ok(byte) => out.push(byte),
             Err(_) => out.extend_from_slice(b"&#"),
@@ -168,13 +178,18 @@ fn hexadecimal(text: &[u8], shift: usize) -> Vec<u8> {
     out
 }
 
-/// Every run of base64 characters, of either alphabet, decoded from each of its first four characters on.
+/// Every run of base64 characters, of either alphabet, decoded from each of its first four
+/// characters on.
 fn base64s(text: &[u8]) -> Vec<Vec<u8>> {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    let is_base64 =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
     (0..4)
         .map(|shift| {
             let mut out = Vec::new();
-            for run in text.split(|byte| !is_base64(byte)).filter(|run| run.len() >= RUN) {
+            for run in text
+                .split(|byte| !is_base64(byte))
+                .filter(|run| run.len() >= RUN)
+            {
                 let run = run.get(shift..).unwrap_or_default();
                 let run: Vec<u8> = run
                     .iter()
@@ -211,17 +226,28 @@ fn minimal(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
 #[must_use]
 pub fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let around = |before: &str, after: &str| format!("{before}{secret}{after}");
-    let wide = |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
-    let lines =
-        |text: &[u8], length: usize, joint: &[u8]| text.chunks(length).collect::<Vec<_>>().join(joint);
+    let wide =
+        |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let lines = |text: &[u8], length: usize, joint: &[u8]| {
+        text.chunks(length).collect::<Vec<_>>().join(joint)
+    };
     vec![
         ("raw", secret.into()),
-        ("percent minimal, upper", minimal(secret, |b| format!("%{b:02X}"))),
-        ("percent minimal, lower", minimal(secret, |b| format!("%{b:02x}"))),
+        (
+            "percent minimal, upper",
+            minimal(secret, |b| format!("%{b:02X}")),
+        ),
+        (
+            "percent minimal, lower",
+            minimal(secret, |b| format!("%{b:02x}")),
+        ),
         ("percent all, upper", each(secret, |b| format!("%{b:02X}"))),
         ("percent all, lower", each(secret, |b| format!("%{b:02x}"))),
         ("base64", STANDARD.encode(secret).into()),
-        ("base64 after one byte", STANDARD.encode(around("x", "yz")).into()),
+        (
+            "base64 after one byte",
+            STANDARD.encode(around("x", "yz")).into(),
+        ),
         (
             "base64 after two bytes",
             STANDARD.encode(around("xy", "z")).into(),
@@ -251,9 +277,15 @@ pub fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("first half", secret.as_bytes()[..secret.len() / 2].to_vec()),
         ("last half", secret.as_bytes()[secret.len() / 2..].to_vec()),
         ("over lines", lines(secret.as_bytes(), 5, b"\r\n")),
-        ("spaces between", each(secret, |b| format!("{} ", char::from(b)))),
+        (
+            "spaces between",
+            each(secret, |b| format!("{} ", char::from(b))),
+        ),
         ("escaped slashes", secret.replace('/', "\\/").into()),
-        ("backslashes", minimal(secret, |b| format!("\\{}", char::from(b)))),
+        (
+            "backslashes",
+            minimal(secret, |b| format!("\\{}", char::from(b))),
+        ),
         ("over lines in JSON", lines(secret.as_bytes(), 5, b"\\r\\n")),
         (
             "named references",
@@ -300,7 +332,10 @@ mod tests {
     #[test]
     fn every_encoding_is_found_and_ordinary_text_is_not() {
         let detector = LeakDetector::new([SECRET]);
-        for (name, spelt) in encodings(SECRET).into_iter().chain(encodings_of_parts(SECRET)) {
+        for (name, spelt) in encodings(SECRET)
+            .into_iter()
+            .chain(encodings_of_parts(SECRET))
+        {
             let text = [b"{\"echo\":\"".as_slice(), &spelt, b"\"}"].concat();
             assert!(detector.find(&text).is_some(), "{name}");
         }

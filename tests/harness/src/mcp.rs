@@ -39,7 +39,10 @@ pub async fn initialize(url: &str, token: &str, capabilities: Value) -> String {
     }});
     let response = legacy(Method::POST, url, token, None, Some(hello)).await;
     assert_eq!(response.status(), 200);
-    let session = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    let session = response.headers()["mcp-session-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
     let response = legacy(Method::POST, url, token, Some(&session), Some(ready)).await;
     assert_eq!(response.status(), 202);

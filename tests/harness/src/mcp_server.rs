@@ -1,4 +1,5 @@
-//! Real MCP servers, each a process of its own, for the MCP adapter. `cargo xtask clients` installs them.
+//! Real MCP servers, each a process of its own, for the MCP adapter. `cargo xtask clients` installs
+//! them.
 
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -64,7 +65,11 @@ impl McpServer {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let child = command.spawn().unwrap();
-        let mut server = Self { command, child, port };
+        let mut server = Self {
+            command,
+            child,
+            port,
+        };
         server.listens();
         server
     }
@@ -72,7 +77,11 @@ impl McpServer {
     fn listens(&mut self) {
         let deadline = Instant::now() + STARTS;
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "{:?} did not start", self.command);
+            assert!(
+                Instant::now() < deadline,
+                "{:?} did not start",
+                self.command
+            );
             assert!(
                 self.child.try_wait().unwrap().is_none(),
                 "{:?} ended",

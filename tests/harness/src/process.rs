@@ -61,8 +61,8 @@ impl Drop for Process {
     }
 }
 
-/// A command whose stderr is its stdout, for [`Process::start`] of a program that writes to stderr alone. Only the name and
-/// the arguments of `program` are taken over.
+/// A command whose stderr is its stdout, for [`Process::start`] of a program that writes to stderr
+/// alone. Only the name and the arguments of `program` are taken over.
 #[must_use]
 pub fn saying_all_on_stdout(program: &Command) -> Command {
     let mut command = Command::new("sh");

@@ -18,7 +18,8 @@ pub enum Say {
 
 type Script = dyn Fn(&str) -> Vec<Say> + Send + Sync;
 
-/// A server that writes byte for byte what a test tells it to, HTTP or not, and keeps every byte that arrives.
+/// A server that writes byte for byte what a test tells it to, HTTP or not, and keeps every byte
+/// that arrives.
 pub struct RawUpstream {
     address: std::net::SocketAddr,
     received: Arc<Mutex<Vec<u8>>>,
@@ -40,7 +41,10 @@ impl RawUpstream {
         let script: Arc<Script> = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (received, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let (received, connections) = (
+            Arc::new(Mutex::new(Vec::new())),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let (bytes, count) = (Arc::clone(&received), Arc::clone(&connections));
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -85,12 +89,20 @@ impl Drop for RawUpstream {
     }
 }
 
-async fn answer(mut socket: TcpStream, received: Arc<Mutex<Vec<u8>>>, script: Arc<Script>) -> Option<()> {
+async fn answer(
+    mut socket: TcpStream,
+    received: Arc<Mutex<Vec<u8>>>,
+    script: Arc<Script>,
+) -> Option<()> {
     socket.set_nodelay(true).ok()?;
     let mut request = Vec::new();
     let mut buffer = [0; 16 << 10];
     while !is_whole(&request) {
-        let read = socket.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
+        let read = socket
+            .read(&mut buffer)
+            .await
+            .ok()
+            .filter(|read| *read > 0)?;
         request.extend_from_slice(&buffer[..read]);
         received.lock().unwrap().extend_from_slice(&buffer[..read]);
     }

@@ -22,7 +22,8 @@ impl Recorder {
 
     /// The operator serves reads without a record.
     pub fn serve_reads(&self) {
-        self.serves_reads.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.serves_reads
+            .store(true, std::sync::atomic::Ordering::SeqCst);
     }
 }
 

@@ -138,33 +138,38 @@ impl RigBuilder {
                 .iter()
                 .any(|connection| connection.name.as_str() == name)
             {
-                self.connections.push(connection(name, "http://127.0.0.1:9"));
+                self.connections
+                    .push(connection(name, "http://127.0.0.1:9"));
             }
         }
-        let credentials = self
-            .credentials
-            .iter()
-            .enumerate()
-            .map(|(index, (tenant, connection, secret))| {
-                let path = secrets.path().join(format!("secret-{index}"));
-                let mut options = std::fs::OpenOptions::new();
-                let mut file = options
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .unwrap();
-                file.write_all(secret.as_bytes()).unwrap();
-                StaticCredential {
-                    tenant: TenantId::parse(tenant).unwrap(),
-                    connection: ConnectionName::parse(connection).unwrap(),
-                    user: None,
-                    source: SecretSource::File(path),
-                    attributes: BTreeMap::from([("external_tenant_id".into(), format!("acct-of-{tenant}"))]),
-                    expires_at: None,
-                }
-            });
-        let files: Arc<dyn CredentialProvider> = Arc::new(StaticProvider::new(credentials).unwrap());
+        let credentials =
+            self.credentials
+                .iter()
+                .enumerate()
+                .map(|(index, (tenant, connection, secret))| {
+                    let path = secrets.path().join(format!("secret-{index}"));
+                    let mut options = std::fs::OpenOptions::new();
+                    let mut file = options
+                        .write(true)
+                        .create_new(true)
+                        .mode(0o600)
+                        .open(&path)
+                        .unwrap();
+                    file.write_all(secret.as_bytes()).unwrap();
+                    StaticCredential {
+                        tenant: TenantId::parse(tenant).unwrap(),
+                        connection: ConnectionName::parse(connection).unwrap(),
+                        user: None,
+                        source: SecretSource::File(path),
+                        attributes: BTreeMap::from([(
+                            "external_tenant_id".into(),
+                            format!("acct-of-{tenant}"),
+                        )]),
+                        expires_at: None,
+                    }
+                });
+        let files: Arc<dyn CredentialProvider> =
+            Arc::new(StaticProvider::new(credentials).unwrap());
         let provider = self.provider.take().unwrap_or(files);
         let audit = Arc::new(Recorder::default());
         let sink: Arc<dyn toolhost_audit::Sink> = Arc::clone(&audit) as _;
@@ -175,7 +180,10 @@ impl RigBuilder {
         let settings = SandboxSettings {
             limits: limits.clone(),
             slots: self.slots.unwrap_or(8),
-            cache: Some(self.cache.unwrap_or_else(|| guests::target().join("tests-cache"))),
+            cache: Some(
+                self.cache
+                    .unwrap_or_else(|| guests::target().join("tests-cache")),
+            ),
             ..SandboxSettings::default()
         };
         let store = Arc::new(MemoryStore::default());
@@ -238,8 +246,16 @@ impl Rig {
         binding
     }
 
-    pub async fn call(&self, tenant: &str, tool: &str, args: Value) -> Result<ToolOutput, PublicError> {
-        match self.call_with(tenant, tool, args, CallOptions::default()).await? {
+    pub async fn call(
+        &self,
+        tenant: &str,
+        tool: &str,
+        args: Value,
+    ) -> Result<ToolOutput, PublicError> {
+        match self
+            .call_with(tenant, tool, args, CallOptions::default())
+            .await?
+        {
             CallOutcome::Complete(output) => Ok(output),
             CallOutcome::InputRequired(asked) => panic!("the tool asks: {asked:?}"),
         }
@@ -252,7 +268,8 @@ impl Rig {
         args: Value,
         options: CallOptions,
     ) -> Result<CallOutcome, PublicError> {
-        self.call_as(&self.binding(tenant), tool, args, options).await
+        self.call_as(&self.binding(tenant), tool, args, options)
+            .await
     }
 
     /// The same under a binding of the test's own.

@@ -34,11 +34,18 @@ pub struct Upstream {
 impl Upstream {
     pub async fn start(router: Router) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let router = router.layer(axum::middleware::from_fn_with_state(Arc::clone(&seen), record));
+        let router = router.layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&seen),
+            record,
+        ));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, seen, task }
+        Self {
+            address,
+            seen,
+            task,
+        }
     }
 
     #[must_use]
@@ -58,7 +65,11 @@ impl Drop for Upstream {
     }
 }
 
-async fn record(State(seen): State<Arc<Mutex<Vec<Seen>>>>, request: Request, next: Next) -> Response {
+async fn record(
+    State(seen): State<Arc<Mutex<Vec<Seen>>>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (parts, body) = request.into_parts();
     let body = body
         .collect()

@@ -1,8 +1,9 @@
-//! The gate: how many instructions our own part of a call takes, for each instruction of what it stands on.
+//! The gate: how many instructions our own part of a call takes, for each instruction of what it
+//! stands on.
 //!
-//! callgrind counts alike on every machine of one kind, and kinds differ (a `memcpy` picks other instructions), so it is
-//! ratios within one run that are recorded and compared. Each program runs at two lengths; the difference is free of
-//! what it does at start.
+//! callgrind counts alike on every machine of one kind, and kinds differ (a `memcpy` picks other
+//! instructions), so it is ratios within one run that are recorded and compared. Each program runs
+//! at two lengths; the difference is free of what it does at start.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,11 +21,13 @@ const RECORD: &str = "tests/benches/instructions.json";
 /// The program that does one thing a given number of times.
 const PROGRAM: &str = "instructions";
 
-/// How often each thing is done before it counts, so that what is set up with the first is not counted.
+/// How often each thing is done before it counts, so that what is set up with the first is not
+/// counted.
 const BEFORE: u64 = 20;
 
-/// One thing that is counted, what it is compared with, and how often both are done: so often that neither a tick of the
-/// clock nor the making of a key at start, which takes what it takes, moves the count by half a percent.
+/// One thing that is counted, what it is compared with, and how often both are done: so often that
+/// neither a tick of the clock nor the making of a key at start, which takes what it takes, moves
+/// the count by half a percent.
 struct Pair {
     subject: &'static str,
     base: &'static str,
@@ -32,7 +35,8 @@ struct Pair {
 }
 
 const PAIRS: [Pair; 4] = [
-    // A call in the sandbox, and the whole call path, against bare wasmtime with the same safety settings.
+    // A call in the sandbox, and the whole call path, against bare wasmtime with the same safety
+    // settings.
     Pair {
         subject: "sandbox",
         base: "bare",
@@ -61,8 +65,8 @@ const PAIRS: [Pair; 4] = [
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GateRecord {
-    /// How far a ratio may lie from the recorded one, either way, as a fraction. An improvement is recorded too, or the
-    /// next change for the worse would hide in it.
+    /// How far a ratio may lie from the recorded one, either way, as a fraction. An improvement is
+    /// recorded too, or the next change for the worse would hide in it.
     tolerance: f64,
     /// `subject / base`, rounded to four digits.
     ratios: BTreeMap<String, f64>,
@@ -117,8 +121,8 @@ pub(crate) fn gate(root: &Path, verdict: GateMode) -> anyhow::Result<()> {
         ],
     )?;
     let program = target(root).join("release").join("examples").join(PROGRAM);
-    // valgrind's processor has not all that this machine's has, and native code says what it needs: what is loaded there
-    // is compiled there.
+    // valgrind's processor has not all that this machine's has, and native code says what it needs:
+    // what is loaded there is compiled there.
     let prepared = Command::new("valgrind")
         .args(["--tool=none", "--quiet"])
         .arg(&program)
@@ -130,7 +134,8 @@ pub(crate) fn gate(root: &Path, verdict: GateMode) -> anyhow::Result<()> {
     let path = root.join(RECORD);
     let recorded = match (std::fs::read(&path), verdict) {
         (Ok(text), _) => Some(
-            serde_json::from_slice::<GateRecord>(&text).with_context(|| format!("{RECORD} does not read"))?,
+            serde_json::from_slice::<GateRecord>(&text)
+                .with_context(|| format!("{RECORD} does not read"))?,
         ),
         (Err(_), GateMode::Bless) => None,
         (Err(error), GateMode::Check) => {
@@ -284,7 +289,12 @@ mod tests {
                 ("e / f".into(), 1.0),
             ]),
         };
-        let found = [("a / b", 1.04), ("c / d", 1.06), ("e / f", 0.94), ("g / h", 1.0)];
+        let found = [
+            ("a / b", 1.04),
+            ("c / d", 1.06),
+            ("e / f", 0.94),
+            ("g / h", 1.0),
+        ];
         let found = found.map(|(name, ratio)| (name.to_owned(), ratio)).into();
         assert_eq!(
             report(&BTreeMap::new(), &found, Some(&record)),

@@ -33,7 +33,9 @@ pub(crate) fn read(bytes: &[u8], manifest_section: &str) -> anyhow::Result<Compo
                     component.imports.push(import?.name.name.to_owned());
                 }
             }
-            Payload::CustomSection(section) => component.has_manifest |= section.name() == manifest_section,
+            Payload::CustomSection(section) => {
+                component.has_manifest |= section.name() == manifest_section
+            }
             _ => {}
         }
     }

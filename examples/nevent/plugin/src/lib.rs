@@ -1,4 +1,5 @@
-//! Traffic, and what campaigns cost. Whose they are is decided by the two systems, from what the host adds to a request.
+//! Traffic, and what campaigns cost. Whose they are is decided by the two systems, from what the
+//! host adds to a request.
 
 mod campaign_spend;
 mod period;

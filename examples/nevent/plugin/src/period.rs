@@ -18,7 +18,11 @@ const fn a_week() -> u32 {
 
 impl Period {
     /// Asks one of the two systems for these days.
-    pub(crate) fn of<T: DeserializeOwned>(&self, connection: &str, path: &str) -> Result<T, Failure> {
+    pub(crate) fn of<T: DeserializeOwned>(
+        &self,
+        connection: &str,
+        path: &str,
+    ) -> Result<T, Failure> {
         let answer = Http::connection(connection)
             .get(path)
             .query("days", self.days)

@@ -1,4 +1,5 @@
-//! One tool that somebody wrote by hand, beside those that a description gives. The model controls `limit`, and nothing else.
+//! One tool that somebody wrote by hand, beside those that a description gives. The model controls
+//! `limit`, and nothing else.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,9 @@ pub fn plugin() -> Plugin {
     Plugin::new().tool(
         Tool::new("list_invoices", list_invoices)
             .title("Recent invoices")
-            .description("Lists recent invoices from the current billing account. Amounts are in cents.")
+            .description(
+                "Lists recent invoices from the current billing account. Amounts are in cents.",
+            )
             .read_only(),
     )
 }

@@ -26,7 +26,11 @@ pub struct AddTenant {
 impl AdminOperation for AddTenant {
     type Answer = TenantAnswer;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<TenantAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<TenantAnswer, AdminError> {
         let id = parse_tenant(&self.tenant)?;
         let parent = self.parent.as_deref().map(parse_tenant).transpose()?;
         let _alone = admin.tenant_changes.lock().await;
@@ -38,9 +42,14 @@ impl AdminOperation for AddTenant {
         admin.announce_tenant(&change).await?;
         if self.restored {
             // Nothing is destroyed; its credentials wait to be accepted.
-        } else if directory.was_removed(&id).await.map_err(ChangeError::from)? {
+        } else if directory
+            .was_removed(&id)
+            .await
+            .map_err(ChangeError::from)?
+        {
             directory.check_not_restored(&id).await?;
-            // A removal that was broken off is finished first, so that nothing of the old one is the new one's.
+            // A removal that was broken off is finished first, so that nothing of the old one is
+            // the new one's.
             match admin.destroy_tenant(&id).await {
                 Ok(_) | Err(ChangeError::Unknown(_)) => admin.end_credentials(&id).await?,
                 Err(error) => return Err(error.into()),
@@ -58,7 +67,11 @@ impl AdminOperation for AddTenant {
         } else {
             directory.add(tenant, &admin.operator).await?;
         }
-        admin.parts.provisioner.prepare(&id, &admin.operator).await?;
+        admin
+            .parts
+            .provisioner
+            .prepare(&id, &admin.operator)
+            .await?;
         admin.tenant_changed(change).await?;
         admin.show_tenant(&self.tenant).await
     }

@@ -21,7 +21,11 @@ pub struct AssignPlugin {
 impl AdminOperation for AssignPlugin {
     type Answer = Vec<PluginRow>;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<Vec<PluginRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<Vec<PluginRow>, AdminError> {
         let wanted = assignment(self.tools, self.mode)?;
         admin
             .assign_plugin(&self.plugin, &self.tenant, wanted, &context.by)
@@ -34,7 +38,10 @@ impl AdminOperation for AssignPlugin {
 }
 
 /// What the flags of `host plugin assign` say.
-fn assignment(tools: Option<Vec<String>>, mode: Option<OperationMode>) -> Result<Assignment, AdminError> {
+fn assignment(
+    tools: Option<Vec<String>>,
+    mode: Option<OperationMode>,
+) -> Result<Assignment, AdminError> {
     let tools = match tools {
         None => ToolChoice::All,
         Some(names) if names.is_empty() => {

@@ -16,7 +16,11 @@ pub struct BackUpStore {
 impl AdminOperation for BackUpStore {
     type Answer = Vec<SpaceRow>;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<Vec<SpaceRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<Vec<SpaceRow>, AdminError> {
         let written = admin.parts.store.backup(&self.directory).await?;
         let row = |space: &Space, records, bytes| space_row(space, &Ok((records, bytes)));
         let rows = written

@@ -5,9 +5,16 @@ use crate::{Admin, AdminError, AdminOperation, CallEnd, CallLines, CallRequest, 
 impl AdminOperation for CallRequest {
     type Answer = CallEnd;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<CallEnd, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<CallEnd, AdminError> {
         let lines = Arc::new(CallLines(context.lines));
-        admin.host_operations()?.call(self, context.secret, lines).await
+        admin
+            .host_operations()?
+            .call(self, context.secret, lines)
+            .await
     }
 
     fn takes_secret(&self) -> bool {

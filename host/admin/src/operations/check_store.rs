@@ -15,7 +15,11 @@ pub struct CheckStore {
 impl AdminOperation for CheckStore {
     type Answer = Vec<SpaceRow>;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<Vec<SpaceRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<Vec<SpaceRow>, AdminError> {
         let store = &admin.parts.store;
         let rows = match self.tenant {
             Some(tenant) => {

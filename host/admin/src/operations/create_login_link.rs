@@ -14,9 +14,16 @@ pub struct CreateLoginLink {
 impl AdminOperation for CreateLoginLink {
     type Answer = LoginLink;
 
-    async fn carry_out(self, admin: &Admin, mut context: OperationContext) -> Result<LoginLink, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        mut context: OperationContext,
+    ) -> Result<LoginLink, AdminError> {
         let token = context.secret("the token did not follow")?;
-        admin.host_operations()?.link(&self.connection, &token).await
+        admin
+            .host_operations()?
+            .link(&self.connection, &token)
+            .await
     }
 
     fn takes_secret(&self) -> bool {

@@ -9,7 +9,8 @@ use crate::{Admin, AdminError, AdminOperation, OperationContext};
 /// Bytes of an export that are sent at once.
 const CHUNK: usize = 64 << 10;
 
-/// Sends the records of a chain and a last line with its head. The answer says how many records were sent.
+/// Sends the records of a chain and a last line with its head. The answer says how many records
+/// were sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportChain {
@@ -29,7 +30,14 @@ impl AdminOperation for ExportChain {
         let root = Admin::audit_root(&admin.parts.data_dir);
         let exported = tokio::task::spawn_blocking(move || {
             let mut writer = io::BufWriter::with_capacity(CHUNK, ChannelWriter(context.lines));
-            export(&root, &chain, keys.as_ref(), self.from, self.to, &mut writer)
+            export(
+                &root,
+                &chain,
+                keys.as_ref(),
+                self.from,
+                self.to,
+                &mut writer,
+            )
         });
         Ok(exported
             .await

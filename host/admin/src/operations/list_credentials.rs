@@ -15,7 +15,11 @@ pub struct ListCredentials {
 impl AdminOperation for ListCredentials {
     type Answer = CredentialAnswer;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<CredentialAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<CredentialAnswer, AdminError> {
         let is_of_all = self.tenant.is_none();
         let spaces = match self.tenant {
             Some(tenant) => {

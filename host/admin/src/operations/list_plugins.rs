@@ -14,7 +14,11 @@ pub struct ListPlugins {
 impl AdminOperation for ListPlugins {
     type Answer = Vec<PluginRow>;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<Vec<PluginRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<Vec<PluginRow>, AdminError> {
         match self.tenant {
             Some(tenant) => admin.plugin_rows(&admin.known_tenant(&tenant)?).await,
             None => Ok(admin.all_plugin_rows(None, &TenantAssignments::default())),

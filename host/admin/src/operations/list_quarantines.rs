@@ -4,7 +4,8 @@ use toolhost_identity::TenantSpace;
 
 use crate::{Admin, AdminError, AdminOperation, OperationContext};
 
-/// Lists of which plugins and connections answers have held the credential, of one tenant or of all.
+/// Lists of which plugins and connections answers have held the credential, of one tenant or of
+/// all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuarantines {
@@ -15,7 +16,11 @@ pub struct ListQuarantines {
 impl AdminOperation for ListQuarantines {
     type Answer = Vec<QuarantineRow>;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<Vec<QuarantineRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<Vec<QuarantineRow>, AdminError> {
         let spaces = match self.tenant {
             Some(tenant) => vec![admin.known_tenant(&tenant)?],
             None => admin.tenants().await?,
@@ -44,7 +49,8 @@ pub struct QuarantineRow {
     pub first: u64,
     /// Of the last, in Unix seconds.
     pub last: u64,
-    /// Since when the plugin may not use the connection for the tenant, in Unix seconds; absent where it still may.
+    /// Since when the plugin may not use the connection for the tenant, in Unix seconds; absent
+    /// where it still may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<u64>,
 }

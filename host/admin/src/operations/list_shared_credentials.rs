@@ -11,9 +11,17 @@ pub struct ListSharedCredentials {}
 impl AdminOperation for ListSharedCredentials {
     type Answer = Vec<SharedSecretRow>;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<Vec<SharedSecretRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<Vec<SharedSecretRow>, AdminError> {
         let spaces = admin.tenants().await?;
-        let shared = admin.parts.vault.find_shared(&spaces, &admin.operator).await?;
+        let shared = admin
+            .parts
+            .vault
+            .find_shared(&spaces, &admin.operator)
+            .await?;
         let row = |shared: SharedCredential| SharedSecretRow {
             connection: shared.connection.to_string(),
             tenants: shared.tenants.iter().map(ToString::to_string).collect(),

@@ -11,9 +11,15 @@ pub struct ListTenants {}
 impl AdminOperation for ListTenants {
     type Answer = Vec<TenantRow>;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<Vec<TenantRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<Vec<TenantRow>, AdminError> {
         let tree = admin.parts.directory.tree();
-        let rows = tree.iter().map(|tenant| TenantRow::from_tenant(tenant, &tree));
+        let rows = tree
+            .iter()
+            .map(|tenant| TenantRow::from_tenant(tenant, &tree));
         Ok(rows.collect())
     }
 }

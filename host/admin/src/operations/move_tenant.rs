@@ -17,7 +17,11 @@ pub struct MoveTenant {
 impl AdminOperation for MoveTenant {
     type Answer = TenantAnswer;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<TenantAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<TenantAnswer, AdminError> {
         let id = parse_tenant(&self.tenant)?;
         let parent = self.parent.as_deref().map(parse_tenant).transpose()?;
         let _alone = admin.tenant_changes.lock().await;

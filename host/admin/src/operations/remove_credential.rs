@@ -28,7 +28,11 @@ impl AdminOperation for RemoveCredential {
         admin
             .record_credential(&space, &name, ChangeAction::Remove, 0, &context.by)
             .await?;
-        let removed = admin.parts.vault.remove(&space, &name, &admin.operator).await;
+        let removed = admin
+            .parts
+            .vault
+            .remove(&space, &name, &admin.operator)
+            .await;
         removed.map_err(|error| vault_error(error, &self.tenant))
     }
 }

@@ -27,7 +27,12 @@ impl AdminOperation for RemoveTenant {
         let _alone = admin.tenant_changes.lock().await;
         let directory = &admin.parts.directory;
         let known = directory.show(&id, &admin.operator).is_some();
-        if !known && !directory.was_removed(&id).await.map_err(ChangeError::from)? {
+        if !known
+            && !directory
+                .was_removed(&id)
+                .await
+                .map_err(ChangeError::from)?
+        {
             return Err(ChangeError::Unknown(id).into());
         }
         let (contents, credentials) = tenant_usage(admin, &id).await;
@@ -46,7 +51,8 @@ impl AdminOperation for RemoveTenant {
     }
 }
 
-/// How many records, in how many bytes, and how many credentials a tenant has, as far as they can be read.
+/// How many records, in how many bytes, and how many credentials a tenant has, as far as they can
+/// be read.
 async fn tenant_usage(admin: &Admin, id: &TenantId) -> (Option<(u64, u64)>, Option<u64>) {
     let space = admin.space_of(id);
     let listing = admin.parts.vault.list(&space, &admin.operator).await;

@@ -19,7 +19,11 @@ pub struct RestoreTenant {
 impl AdminOperation for RestoreTenant {
     type Answer = Vec<SpaceRow>;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<Vec<SpaceRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<Vec<SpaceRow>, AdminError> {
         let space = admin.space(&self.tenant)?;
         if !admin.parts.store.has_backups() {
             return Err(StoreError::Servers.into());
@@ -31,8 +35,14 @@ impl AdminOperation for RestoreTenant {
         admin.audit.record(&event).await?;
         let _alone = admin.tenant_changes.lock().await;
         let tenants = &admin.parts.directory;
-        tenants.mark_restoring(space.tenant(), &admin.operator).await?;
-        admin.parts.store.restore_tenant(&self.directory, &space).await?;
+        tenants
+            .mark_restoring(space.tenant(), &admin.operator)
+            .await?;
+        admin
+            .parts
+            .store
+            .restore_tenant(&self.directory, &space)
+            .await?;
         // What was opened of the state before is not the state of now.
         admin.parts.vault.forget_tenant(&space);
         admin.parts.assignments.forget(space.tenant());

@@ -14,7 +14,11 @@ pub struct ResumeTenant {
 impl AdminOperation for ResumeTenant {
     type Answer = TenantAnswer;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<TenantAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<TenantAnswer, AdminError> {
         admin
             .set_tenant_state(&self.tenant, TenantState::Active, &context.by)
             .await

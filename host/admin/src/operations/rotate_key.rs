@@ -5,7 +5,8 @@ use toolhost_store::Space;
 
 use crate::{Admin, AdminError, AdminOperation, OperationContext};
 
-/// Makes a new generation of a tenant's key, or of the host's; everything is sealed anew and the old one destroyed.
+/// Makes a new generation of a tenant's key, or of the host's; everything is sealed anew and the
+/// old one destroyed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RotateKey {
@@ -16,7 +17,11 @@ pub struct RotateKey {
 impl AdminOperation for RotateKey {
     type Answer = ResealAnswer;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<ResealAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<ResealAnswer, AdminError> {
         let parts = &admin.parts;
         let of = self
             .tenant
@@ -35,7 +40,8 @@ impl AdminOperation for RotateKey {
             generation: generation.0,
         });
         admin.audit.record(&event).await?;
-        // The credentials first: they are sealed within the records, and nothing else knows under which generation.
+        // The credentials first: they are sealed within the records, and nothing else knows under
+        // which generation.
         let mut count = 0;
         if let Some(of) = of {
             let resealed = parts.vault.reseal(&of, &admin.operator).await?;

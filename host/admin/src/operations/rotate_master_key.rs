@@ -13,7 +13,11 @@ pub struct RotateMasterKey {}
 impl AdminOperation for RotateMasterKey {
     type Answer = ResealAnswer;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<ResealAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<ResealAnswer, AdminError> {
         let Some(path) = admin.parts.master_key.clone() else {
             return Err(AdminError::invalid(
                 "the master key came from the environment: put the new one before the old one in it, each on its own line, and start the host again",

@@ -23,7 +23,11 @@ pub struct SetTenant {
 impl AdminOperation for SetTenant {
     type Answer = TenantAnswer;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<TenantAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<TenantAnswer, AdminError> {
         let id = parse_tenant(&self.tenant)?;
         let _alone = admin.tenant_changes.lock().await;
         let directory = &admin.parts.directory;
@@ -40,7 +44,9 @@ impl AdminOperation for SetTenant {
             let keys = self.keys.unwrap_or(now.keys);
             let change = tenant_change(&id, ChangeAction::Set, None, &context.by);
             admin.announce_tenant(&change).await?;
-            directory.describe(&id, &name, &keys, &admin.operator).await?;
+            directory
+                .describe(&id, &name, &keys, &admin.operator)
+                .await?;
             admin.tenant_changed(change).await?;
         }
         admin.show_tenant(&self.tenant).await

@@ -13,7 +13,11 @@ pub struct ShowTenant {
 impl AdminOperation for ShowTenant {
     type Answer = TenantAnswer;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<TenantAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<TenantAnswer, AdminError> {
         admin.show_tenant(&self.tenant).await
     }
 }

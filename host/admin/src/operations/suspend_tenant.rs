@@ -14,7 +14,11 @@ pub struct SuspendTenant {
 impl AdminOperation for SuspendTenant {
     type Answer = TenantAnswer;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<TenantAnswer, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<TenantAnswer, AdminError> {
         admin
             .set_tenant_state(&self.tenant, TenantState::Suspended, &context.by)
             .await

@@ -17,7 +17,11 @@ pub struct TestConnection {
 impl AdminOperation for TestConnection {
     type Answer = ConnectionTestReport;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<ConnectionTestReport, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<ConnectionTestReport, AdminError> {
         let operations = admin.host_operations()?;
         operations
             .test(&self.connection, &self.tenant, self.user.as_ref())

@@ -16,7 +16,11 @@ pub struct UnassignPlugin {
 impl AdminOperation for UnassignPlugin {
     type Answer = Vec<PluginRow>;
 
-    async fn carry_out(self, admin: &Admin, context: OperationContext) -> Result<Vec<PluginRow>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        context: OperationContext,
+    ) -> Result<Vec<PluginRow>, AdminError> {
         admin
             .assign_plugin(&self.plugin, &self.tenant, Assignment::none(), &context.by)
             .await

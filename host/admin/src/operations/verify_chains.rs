@@ -17,7 +17,11 @@ pub struct VerifyChains {
 impl AdminOperation for VerifyChains {
     type Answer = Vec<ChainReport>;
 
-    async fn carry_out(self, admin: &Admin, _: OperationContext) -> Result<Vec<ChainReport>, AdminError> {
+    async fn carry_out(
+        self,
+        admin: &Admin,
+        _: OperationContext,
+    ) -> Result<Vec<ChainReport>, AdminError> {
         let root = Admin::audit_root(&admin.parts.data_dir);
         let chains = match self.chain {
             Some(chain) => vec![admin.chain(&chain)?],
@@ -33,7 +37,11 @@ impl AdminOperation for VerifyChains {
                 };
                 vec![KnownHead::parse(line, chain).ok_or_else(refused)?]
             }
-            (Some(_), _) => return Err(AdminError::invalid("a known head belongs to one chain: name it")),
+            (Some(_), _) => {
+                return Err(AdminError::invalid(
+                    "a known head belongs to one chain: name it",
+                ));
+            }
         };
         let keys = Arc::clone(&admin.chain_keys);
         let reports = tokio::task::spawn_blocking(move || {

@@ -7,7 +7,8 @@ use super::key::{Mac, Seal};
 use super::line::{self, ReadLine};
 use super::{Chain, ChainKeys, ReadError, head, walk};
 
-/// How far a chain reached at some time, to be kept where whoever can write the data directory cannot.
+/// How far a chain reached at some time, to be kept where whoever can write the data directory
+/// cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownHead {
     pub(super) seq: u64,
@@ -36,8 +37,8 @@ impl KnownHead {
     }
 }
 
-/// Writes the lines numbered `from` to `to`, both included, as they are, and then one with the chain's head. Nothing is
-/// verified but the head. Returns how many records were written.
+/// Writes the lines numbered `from` to `to`, both included, as they are, and then one with the
+/// chain's head. Nothing is verified but the head. Returns how many records were written.
 ///
 /// # Errors
 /// There is no such chain, its head is damaged, or reading or writing failed.

@@ -1,4 +1,5 @@
-//! How far a chain reaches: two slots, written in turn, so that one is whole whatever happens to the other.
+//! How far a chain reaches: two slots, written in turn, so that one is whole whatever happens to
+//! the other.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -58,7 +59,8 @@ fn encode(seal: &Seal, at: &Position) -> Result<Vec<u8>, SinkError> {
         mac: at.mac.text(),
         seal: seal.head(at).text(),
     };
-    let mut bytes = serde_json::to_vec(&slot).map_err(|error| SinkError::Event(error.to_string()))?;
+    let mut bytes =
+        serde_json::to_vec(&slot).map_err(|error| SinkError::Event(error.to_string()))?;
     bytes.resize(SLOT - 1, b' ');
     bytes.push(b'\n');
     Ok(bytes)
@@ -78,8 +80,8 @@ fn decode(seal: &Seal, bytes: &[u8]) -> Option<Position> {
 /// What the two slots say, the one that reaches farther last.
 ///
 /// # Errors
-/// A slot is neither as it was written nor empty. An older slot never stands in for a spoilt one: it would hide that the
-/// records after it were cut.
+/// A slot is neither as it was written nor empty. An older slot never stands in for a spoilt one:
+/// it would hide that the records after it were cut.
 pub(super) fn read(file: &File, seal: &Seal) -> io::Result<Result<Vec<Position>, String>> {
     let mut bytes = vec![0; 2 * SLOT];
     if file.metadata()?.len() != 2 * SLOT as u64 {
@@ -146,7 +148,11 @@ impl ChainHead {
     }
 
     /// Opens it, to write to it. `None` where there is none.
-    pub(super) fn open(directory: &Path, seal: &Seal, chain: &str) -> Result<Option<Self>, SinkError> {
+    pub(super) fn open(
+        directory: &Path,
+        seal: &Seal,
+        chain: &str,
+    ) -> Result<Option<Self>, SinkError> {
         let opened = OpenOptions::new()
             .read(true)
             .write(true)
@@ -157,7 +163,9 @@ impl ChainHead {
             Err(error) => return Err(SinkError::from_io(&error)),
         };
         file.try_lock().map_err(|error| match error {
-            std::fs::TryLockError::WouldBlock => SinkError::Owned { chain: chain.into() },
+            std::fs::TryLockError::WouldBlock => SinkError::Owned {
+                chain: chain.into(),
+            },
             std::fs::TryLockError::Error(error) => SinkError::from_io(&error),
         })?;
         let slots = read(&file, seal).map_err(|error| SinkError::from_io(&error))?;
@@ -183,8 +191,8 @@ impl ChainHead {
         self.at
     }
 
-    /// Says that the chain reaches so far. The segment is on the disk up to there already, so that the head never says
-    /// more than what a failing power supply leaves.
+    /// Says that the chain reaches so far. The segment is on the disk up to there already, so that
+    /// the head never says more than what a failing power supply leaves.
     pub(super) fn write(&mut self, seal: &Seal, at: Position) -> Result<(), SinkError> {
         if self.is_closed {
             return Err(SinkError::Unwritable("the chain was closed".into()));

@@ -24,7 +24,8 @@ impl fmt::Debug for ChainKey {
     }
 }
 
-/// Where the keys of chains come from. They outlast a tenant, so that its chain can still be verified when it is gone.
+/// Where the keys of chains come from. They outlast a tenant, so that its chain can still be
+/// verified when it is gone.
 pub trait ChainKeys: Send + Sync + fmt::Debug {
     /// The key of one chain; always the same.
     ///
@@ -90,8 +91,8 @@ impl Seal {
         })
     }
 
-    /// What stands before the first record. The first byte of what is sealed says what it is: 0 this, 1 a record, 2 a
-    /// head.
+    /// What stands before the first record. The first byte of what is sealed says what it is: 0
+    /// this, 1 a record, 2 a head.
     pub(super) fn genesis(&self) -> Mac {
         self.mac(&[&[0], b"toolhost audit chain 1", self.label.as_bytes()])
     }

@@ -1,4 +1,5 @@
-//! Which key the chains of a directory are sealed with, so that those of another store are not taken for damaged.
+//! Which key the chains of a directory are sealed with, so that those of another store are not
+//! taken for damaged.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};

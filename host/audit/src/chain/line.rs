@@ -9,7 +9,8 @@ const SEQ: &[u8] = b"{\"seq\":";
 const MAC: &[u8] = b",\"mac\":\"";
 const END: &[u8] = b"\"}";
 
-/// Adds one line: number, time, the members of `object`, and the seal over all of it and what came before.
+/// Adds one line: number, time, the members of `object`, and the seal over all of it and what came
+/// before.
 pub(super) fn write(
     buffer: &mut Vec<u8>,
     seal: &Seal,
@@ -19,7 +20,9 @@ pub(super) fn write(
     object: &[u8],
 ) -> Mac {
     let start = buffer.len();
-    let members = object.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    let members = object
+        .strip_prefix(b"{")
+        .and_then(|rest| rest.strip_suffix(b"}"));
     buffer.extend_from_slice(SEQ);
     buffer.extend_from_slice(seq.to_string().as_bytes());
     buffer.extend_from_slice(b",\"time\":\"");
@@ -125,7 +128,12 @@ mod tests {
 
     #[test]
     fn lines_are_bounded_and_an_unfinished_one_is_no_line() {
-        let text = [b"a\n".to_vec(), vec![b'x'; 3 * MAX_LINE], b"\n\nbc".to_vec()].concat();
+        let text = [
+            b"a\n".to_vec(),
+            vec![b'x'; 3 * MAX_LINE],
+            b"\n\nbc".to_vec(),
+        ]
+        .concat();
         let mut lines = LineReader::new(&text[..]);
         assert_eq!(lines.next().unwrap(), Some(ReadLine::Line(b"a")));
         assert_eq!(lines.next().unwrap(), Some(ReadLine::TooLong));

@@ -1,16 +1,17 @@
 //! The chain over events: files in which each record seals all that came before it.
 //!
-//! A chain is a directory of segments `000001.jsonl`, `000002.jsonl`, … and a `head`. A line of a segment is one JSON
-//! object: `seq`, `time`, the event's members and `mac`, which is HMAC-SHA-256 over the `mac` of the line before and the
-//! line itself up to its own. What orders records is `seq`; `time` is a clock that may jump. The first line of a segment
-//! repeats the last `mac` of the one before. The head says how far the chain reached when it was last synced, so that a
-//! cut end is found.
+//! A chain is a directory of segments `000001.jsonl`, `000002.jsonl`, … and a `head`. A line of a
+//! segment is one JSON object: `seq`, `time`, the event's members and `mac`, which is HMAC-SHA-256
+//! over the `mac` of the line before and the line itself up to its own. What orders records is
+//! `seq`; `time` is a clock that may jump. The first line of a segment repeats the last `mac` of
+//! the one before. The head says how far the chain reached when it was last synced, so that a cut
+//! end is found.
 //!
-//! What it cannot show is a directory that was removed, or put back whole, head and all, to an older copy while no host
-//! was running.
-//! The remedy is to keep heads elsewhere: the last line of an [`export`] is one, and [`verify`] takes it as a
-//! [`KnownHead`]. Records that were not synced yet, of the last second, can be cut without a trace after the host was
-//! killed and before it runs again.
+//! What it cannot show is a directory that was removed, or put back whole, head and all, to an
+//! older copy while no host was running. The remedy is to keep heads elsewhere: the last line of an
+//! [`export`] is one, and [`verify`] takes it as a [`KnownHead`]. Records that were not synced yet,
+//! of the last second, can be cut without a trace after the host was killed and before it runs
+//! again.
 
 mod export;
 mod head;

@@ -15,8 +15,8 @@ pub enum Chain {
 }
 
 impl Chain {
-    /// The text that is sealed into the chain, so that the files of one are never taken for another's. No tenant's is the
-    /// host's: a tenant's id has no upper case.
+    /// The text that is sealed into the chain, so that the files of one are never taken for
+    /// another's. No tenant's is the host's: a tenant's id has no upper case.
     #[must_use]
     pub fn label(&self) -> String {
         match self {

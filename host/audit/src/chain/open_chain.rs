@@ -28,8 +28,8 @@ pub(super) struct OpenChain {
 }
 
 impl OpenChain {
-    /// Opens a chain, or begins it. `refused`: how many records were refused since it was last written to, of which it then
-    /// says so.
+    /// Opens a chain, or begins it. `refused`: how many records were refused since it was last
+    /// written to, of which it then says so.
     pub(super) fn open(
         root: &Path,
         chain: &Chain,
@@ -49,10 +49,14 @@ impl OpenChain {
         let head = match ChainHead::open(&directory, &seal, &label)? {
             Some(head) => head,
             None => {
-                let segments = segment::list(&directory).map_err(|error| SinkError::from_io(&error))?;
+                let segments =
+                    segment::list(&directory).map_err(|error| SinkError::from_io(&error))?;
                 if !segments.is_empty() {
                     let found = "its head is gone".into();
-                    return Err(SinkError::Damaged { chain: label, found });
+                    return Err(SinkError::Damaged {
+                        chain: label,
+                        found,
+                    });
                 }
                 ChainHead::create(&directory, &seal)?;
                 let missing = || SinkError::Unwritable("the head of a new chain is gone".into());
@@ -93,12 +97,14 @@ impl OpenChain {
             dropped_bytes,
             refused,
         });
-        let object = serde_json::to_vec(&event).map_err(|error| SinkError::Event(error.to_string()))?;
+        let object =
+            serde_json::to_vec(&event).map_err(|error| SinkError::Event(error.to_string()))?;
         self.append(&object, event.durability())?;
         self.sync()
     }
 
-    /// Adds a record, as safely as [`Durability::Grouped`] asks, or less for [`Durability::Held`]. Returns its number.
+    /// Adds a record, as safely as [`Durability::Grouped`] asks, or less for [`Durability::Held`].
+    /// Returns its number.
     pub(super) fn append(&self, object: &[u8], durability: Durability) -> Result<u64, SinkError> {
         let mut writer = self.writer()?;
         let appended = writer.append(object, durability == Durability::Held);
@@ -122,7 +128,8 @@ impl OpenChain {
         };
         if let Some(file) = file.filter(|_| end.seq > self.synced.load(Ordering::Acquire)) {
             self.syncs.fetch_add(1, Ordering::Relaxed);
-            file.sync_data().map_err(|error| SinkError::from_io(&error))?;
+            file.sync_data()
+                .map_err(|error| SinkError::from_io(&error))?;
             self.head().write(&self.seal, end)?;
             self.synced.fetch_max(end.seq, Ordering::AcqRel);
         }
@@ -136,7 +143,8 @@ impl OpenChain {
             return Ok(());
         }
         let chain = Arc::clone(self);
-        // The turn goes along: it is over when the disk has answered, also where nobody waits any more.
+        // The turn goes along: it is over when the disk has answered, also where nobody waits any
+        // more.
         let synced = tokio::task::spawn_blocking(move || {
             let result = chain.sync();
             drop(turn);
@@ -157,7 +165,8 @@ impl OpenChain {
         self.is_broken.load(Ordering::Acquire)
     }
 
-    /// Nobody writes through this one any more, whoever still holds it. Returns how many held records are lost with it.
+    /// Nobody writes through this one any more, whoever still holds it. Returns how many held
+    /// records are lost with it.
     pub(super) fn retire(&self) -> u64 {
         self.is_broken.store(true, Ordering::Release);
         let held = self

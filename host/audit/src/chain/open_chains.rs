@@ -103,8 +103,8 @@ impl OpenChains {
         }
     }
 
-    /// Closes what was not used for longest, until there is room: one whose records are on the disk, where there is one, so
-    /// that nobody waits for the disk. What is in use stays.
+    /// Closes what was not used for longest, until there is room: one whose records are on the
+    /// disk, where there is one, so that nobody waits for the disk. What is in use stays.
     fn make_room(&self) {
         loop {
             let closed = {
@@ -112,7 +112,8 @@ impl OpenChains {
                 if open.len() < self.settings.open_chains.max(1) {
                     return;
                 }
-                // Clones are made under this lock alone, so that one which nobody else has stays so.
+                // Clones are made under this lock alone, so that one which nobody else has stays
+                // so.
                 let idle = open
                     .iter()
                     .filter(|(_, used)| Arc::strong_count(&used.chain) == 1);
@@ -137,7 +138,9 @@ impl OpenChains {
             .map(|(chain, _)| chain.clone())
             .collect();
         for chain in dirty {
-            let open = lock(&self.open).get(&chain).map(|used| Arc::clone(&used.chain));
+            let open = lock(&self.open)
+                .get(&chain)
+                .map(|used| Arc::clone(&used.chain));
             if let Some(open) = open {
                 self.bring_to_disk(&chain, &open);
             }

@@ -20,12 +20,16 @@ pub(super) struct RecoveryPoint {
     pub(super) dropped: u64,
 }
 
-/// Finds the end of a chain: from its head on, as far as whole records follow on each other. What comes after is cut off;
-/// what the head says is there and is not is never passed over.
+/// Finds the end of a chain: from its head on, as far as whole records follow on each other. What
+/// comes after is cut off; what the head says is there and is not is never passed over.
 ///
 /// # Errors
 /// The chain is shorter than its head says, or reading or writing failed.
-pub(super) fn recover(directory: &Path, seal: &Seal, head: Position) -> Result<RecoveryPoint, SinkError> {
+pub(super) fn recover(
+    directory: &Path,
+    seal: &Seal,
+    head: Position,
+) -> Result<RecoveryPoint, SinkError> {
     let io = |error: io::Error| SinkError::from_io(&error);
     let damaged = |found: &str| SinkError::Damaged {
         chain: seal.label().to_owned(),
@@ -46,13 +50,21 @@ pub(super) fn recover(directory: &Path, seal: &Seal, head: Position) -> Result<R
             opened => opened.map_err(io)?,
         };
         let length = file.metadata().map_err(io)?.len();
-        let start = if number == head.segment { head.offset } else { 0 };
+        let start = if number == head.segment {
+            head.offset
+        } else {
+            0
+        };
         if number == head.segment && !ends_in(&file, start, length, &head.mac).map_err(io)? {
             return Err(damaged("it does not reach to its head"));
         }
         follow(&file, start, seal, number, &mut end).map_err(io)?;
         let is_begun = end.segment == number;
-        let rest = if is_begun { length - end.offset } else { length };
+        let rest = if is_begun {
+            length - end.offset
+        } else {
+            length
+        };
         // Only the last one can have been cut short by a host that was killed.
         if number != last && (rest > 0 || !is_begun) {
             return Err(damaged("a segment before the last is incomplete"));
@@ -89,7 +101,13 @@ fn ends_in(file: &File, offset: u64, length: u64, mac: &Mac) -> io::Result<bool>
 }
 
 /// Follows the records from `start` on, as far as each is whole and of this chain.
-fn follow(mut file: &File, start: u64, seal: &Seal, number: u32, end: &mut Position) -> io::Result<()> {
+fn follow(
+    mut file: &File,
+    start: u64,
+    seal: &Seal,
+    number: u32,
+    end: &mut Position,
+) -> io::Result<()> {
     file.seek(SeekFrom::Start(start))?;
     let mut lines = LineReader::new(BufReader::new(file));
     while let Some(ReadLine::Line(text)) = lines.next()? {
@@ -98,7 +116,8 @@ fn follow(mut file: &File, start: u64, seal: &Seal, number: u32, end: &mut Posit
             return Ok(());
         };
         let is_next = parts.seq == end.seq + 1 && seal.record(&end.mac, parts.body) == parts.mac;
-        let is_placed = end.segment == number || segment::is_header(text, seal, number) == Some(end.mac);
+        let is_placed =
+            end.segment == number || segment::is_header(text, seal, number) == Some(end.mac);
         if !is_next || !is_placed {
             return Ok(());
         }
@@ -113,8 +132,9 @@ fn follow(mut file: &File, start: u64, seal: &Seal, number: u32, end: &mut Posit
     Ok(())
 }
 
-/// Cuts off what follows the last whole record, and writes the records since the head once more: where the disk has
-/// failed to take them, they are only in the operating system's memory, which takes them for written.
+/// Cuts off what follows the last whole record, and writes the records since the head once more:
+/// where the disk has failed to take them, they are only in the operating system's memory, which
+/// takes them for written.
 fn truncate_and_rewrite(file: &File, start: u64, end: u64, length: u64) -> io::Result<()> {
     if length == start {
         return Ok(());
@@ -122,7 +142,9 @@ fn truncate_and_rewrite(file: &File, start: u64, end: u64, length: u64) -> io::R
     let mut buffer = vec![0; 64 << 10];
     let mut at = start;
     while at < end {
-        let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(end - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let piece = buffer.get_mut(..most).unwrap_or_default();
         file.read_exact_at(piece, at)?;
         file.write_all_at(piece, at)?;

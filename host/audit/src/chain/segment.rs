@@ -54,6 +54,7 @@ pub(super) fn header(seal: &Seal, segment: u32, previous: &Mac) -> Result<Vec<u8
 /// Whether a line is the first of this segment. What it says came before is returned.
 pub(super) fn is_header(line: &[u8], seal: &Seal, segment: u32) -> Option<Mac> {
     let header: SegmentHeader<'_> = serde_json::from_slice(line).ok()?;
-    let is_it = header.event == STARTED && header.chain == seal.label() && header.segment == segment;
+    let is_it =
+        header.event == STARTED && header.chain == seal.label() && header.segment == segment;
     Mac::parse(header.previous.as_bytes()).filter(|_| is_it)
 }

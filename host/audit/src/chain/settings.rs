@@ -5,12 +5,13 @@ use crate::OnFailure;
 /// How chains are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainSettings {
-    /// A segment that has reached this many bytes gets no more records. 64 MiB: about 150,000 records, and what a person
-    /// can still move, search and compress.
+    /// A segment that has reached this many bytes gets no more records. 64 MiB: about 150,000
+    /// records, and what a person can still move, search and compress.
     pub segment_bytes: u64,
-    /// How many chains are open at once, of two files each. One that is in use is never closed, so calls at once may take
-    /// it over that. A call to a tenant whose chain is not open waits for it, and for the one that makes room: some
-    /// milliseconds. [`ChainSettings::for_open_files`] says how many the process can have.
+    /// How many chains are open at once, of two files each. One that is in use is never closed, so
+    /// calls at once may take it over that. A call to a tenant whose chain is not open waits for
+    /// it, and for the one that makes room: some milliseconds. [`ChainSettings::for_open_files`]
+    /// says how many the process can have.
     pub open_chains: usize,
     /// What happens to calls that change nothing while a chain cannot be written.
     pub on_failure: OnFailure,
@@ -32,11 +33,12 @@ const DEFAULT_OPEN: usize = 256;
 /// Chains that are open at once where the process may have few files.
 const FEWEST_OPEN: usize = 8;
 
-/// Chains that are open at once at most: of those tenants that call within minutes of each other, which are fewer than there
-/// are. Each takes some kilobytes of memory.
+/// Chains that are open at once at most: of those tenants that call within minutes of each other,
+/// which are fewer than there are. Each takes some kilobytes of memory.
 const MOST_OPEN: usize = 4_096;
 
-/// Open files of the process for each chain that may be open: two are its own, six are for sockets and databases.
+/// Open files of the process for each chain that may be open: two are its own, six are for sockets
+/// and databases.
 const FILES_A_CHAIN: u64 = 8;
 
 impl ChainSettings {

@@ -14,8 +14,8 @@ const FRAME: usize = 256;
 
 /// Events go to the chains of one data directory: the host's, and one a tenant.
 ///
-/// After a failed write a chain takes no record until it was opened again and what is on the disk was looked at; the
-/// first record then says how many were refused.
+/// After a failed write a chain takes no record until it was opened again and what is on the disk
+/// was looked at; the first record then says how many were refused.
 #[derive(Debug)]
 pub struct ChainSink {
     chains: Arc<OpenChains>,
@@ -24,11 +24,17 @@ pub struct ChainSink {
 }
 
 impl ChainSink {
-    /// Opens the chains below `root`, which is `audit` in the data directory, and the host's own at once.
+    /// Opens the chains below `root`, which is `audit` in the data directory, and the host's own at
+    /// once.
     ///
     /// # Errors
-    /// The host's chain cannot be written, is damaged or of another store, or another process writes it.
-    pub fn open(root: &Path, keys: Arc<dyn ChainKeys>, settings: ChainSettings) -> Result<Self, SinkError> {
+    /// The host's chain cannot be written, is damaged or of another store, or another process
+    /// writes it.
+    pub fn open(
+        root: &Path,
+        keys: Arc<dyn ChainKeys>,
+        settings: ChainSettings,
+    ) -> Result<Self, SinkError> {
         let keys_of = Arc::clone(&keys);
         let chains = Arc::new(OpenChains::new(root.to_owned(), keys, settings));
         key_name::check(root, &*keys_of)?;
@@ -47,7 +53,8 @@ impl ChainSink {
         })
     }
 
-    /// Brings everything to the disk, and blocks until it is there. A failure is logged, and seen by the next record.
+    /// Brings everything to the disk, and blocks until it is there. A failure is logged, and seen
+    /// by the next record.
     pub fn sync_all(&self) {
         self.chains.sync_all();
     }
@@ -58,7 +65,12 @@ impl ChainSink {
         self.chains.figures()
     }
 
-    async fn append(&self, chain: &Chain, object: &[u8], durability: Durability) -> Result<(), SinkError> {
+    async fn append(
+        &self,
+        chain: &Chain,
+        object: &[u8],
+        durability: Durability,
+    ) -> Result<(), SinkError> {
         let open = match self.chains.find(chain) {
             Some(open) => open,
             None => {
@@ -75,7 +87,12 @@ impl ChainSink {
         }
     }
 
-    fn append_now(&self, chain: &Chain, object: &[u8], durability: Durability) -> Result<(), SinkError> {
+    fn append_now(
+        &self,
+        chain: &Chain,
+        object: &[u8],
+        durability: Durability,
+    ) -> Result<(), SinkError> {
         let open: Arc<OpenChain> = match self.chains.find(chain) {
             Some(open) => open,
             None => self.chains.open(chain)?,

@@ -54,14 +54,16 @@ impl Tail {
         Ok(tail)
     }
 
-    /// What has come since the last time; the first time, the last lines of what was there. To follow a chain, ask again.
+    /// What has come since the last time; the first time, the last lines of what was there. To
+    /// follow a chain, ask again.
     ///
     /// # Errors
     /// The chain cannot be read.
     pub fn next_lines(&mut self) -> Result<Vec<String>, ReadError> {
         let mut found: Vec<String> = self.first.drain(..).collect();
         loop {
-            // Looked for first: what is added to this segment later is seen before the next one is begun.
+            // Looked for first: what is added to this segment later is seen before the next one is
+            // begun.
             let has_next = segment::path(&self.directory, self.segment + 1).exists();
             match read(&self.directory, self.segment, self.offset, |line| {
                 found.push(line)
@@ -79,7 +81,12 @@ impl Tail {
 }
 
 /// Shows the whole lines from `offset` on, and returns where they end.
-fn read(directory: &Path, number: u32, offset: u64, mut see: impl FnMut(String)) -> std::io::Result<u64> {
+fn read(
+    directory: &Path,
+    number: u32,
+    offset: u64,
+    mut see: impl FnMut(String),
+) -> std::io::Result<u64> {
     let mut file = File::open(segment::path(directory, number))?;
     file.seek(SeekFrom::Start(offset))?;
     let mut lines = LineReader::new(BufReader::new(file));

@@ -24,7 +24,8 @@ pub struct VerifyReport {
     pub first: Option<u64>,
     /// The number of the last line.
     pub last: Option<u64>,
-    /// Bytes of a record that a host which was killed could not complete. It was never acknowledged.
+    /// Bytes of a record that a host which was killed could not complete. It was never
+    /// acknowledged.
     pub unfinished_bytes: u64,
     /// What is wrong, up to [`MAX_PROBLEMS`].
     pub problems: Vec<ChainProblem>,
@@ -41,7 +42,11 @@ impl VerifyReport {
 
     fn add(&mut self, segment: u32, line: u64, what: ChainFinding) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(ChainProblem { segment, line, what });
+            self.problems.push(ChainProblem {
+                segment,
+                line,
+                what,
+            });
         } else {
             self.more_problems += 1;
         }
@@ -89,7 +94,9 @@ pub enum ChainFinding {
         found: u64,
     },
     /// A number that came before.
-    #[error("number {found} comes where {expected} should: a record was repeated, moved or inserted")]
+    #[error(
+        "number {found} comes where {expected} should: a record was repeated, moved or inserted"
+    )]
     OutOfOrder {
         /// The number that should come.
         expected: u64,
@@ -123,7 +130,8 @@ pub enum ChainFinding {
 
 /// Reads a whole chain and says everything that is wrong with it. It may be written to meanwhile.
 ///
-/// `known`: heads that were exported before and kept elsewhere. The chain must still hold their records.
+/// `known`: heads that were exported before and kept elsewhere. The chain must still hold their
+/// records.
 ///
 /// # Errors
 /// There is no such chain, it has no key, or it cannot be read.
@@ -176,7 +184,11 @@ pub fn verify(
     Ok(walk.end())
 }
 
-fn heads(directory: &Path, seal: &Seal, report: &mut VerifyReport) -> Result<Vec<Position>, ReadError> {
+fn heads(
+    directory: &Path,
+    seal: &Seal,
+    report: &mut VerifyReport,
+) -> Result<Vec<Position>, ReadError> {
     let found = match head::open_for_reading(directory)? {
         None => Err("the head is missing".to_owned()),
         Some(file) => head::read(&file, seal)?,
@@ -206,7 +218,9 @@ impl Walk<'_> {
                 self.report.unfinished_bytes = bytes;
                 return;
             }
-            ReadLine::Unfinished(_) => return self.report.add(segment, number, ChainFinding::Unfinished),
+            ReadLine::Unfinished(_) => {
+                return self.report.add(segment, number, ChainFinding::Unfinished);
+            }
             ReadLine::TooLong => return self.note_lost(segment, number),
         };
         let Some(parts) = line::split(text) else {
@@ -218,8 +232,11 @@ impl Walk<'_> {
             self.report
                 .add(segment, number, ChainFinding::Missing { expected, found });
         } else if found < expected {
-            self.report
-                .add(segment, number, ChainFinding::OutOfOrder { expected, found });
+            self.report.add(
+                segment,
+                number,
+                ChainFinding::OutOfOrder { expected, found },
+            );
         } else if self
             .previous
             .is_some_and(|previous| self.seal.record(&previous, parts.body) != parts.mac)

@@ -6,11 +6,16 @@ use super::line::{LineReader, ReadLine};
 use super::{Chain, ReadError, segment};
 
 /// The directory and the segments of a chain.
-pub(super) fn segments(root: &Path, chain: &Chain) -> Result<(std::path::PathBuf, Vec<u32>), ReadError> {
+pub(super) fn segments(
+    root: &Path,
+    chain: &Chain,
+) -> Result<(std::path::PathBuf, Vec<u32>), ReadError> {
     let directory = chain.directory(root);
     match segment::list(&directory) {
         Ok(segments) => Ok((directory, segments)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(ReadError::None(chain.clone())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(ReadError::None(chain.clone()))
+        }
         Err(error) => Err(error.into()),
     }
 }

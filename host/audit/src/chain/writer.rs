@@ -11,7 +11,8 @@ use crate::{SinkError, clock};
 /// What is held is written when it has grown to this, whatever it waits for.
 const MAX_HELD: usize = 64 << 10;
 
-/// The end of a chain, where records are added. After a failure nothing is: what the file ends in is not known then.
+/// The end of a chain, where records are added. After a failure nothing is: what the file ends in
+/// is not known then.
 #[derive(Debug)]
 pub(super) struct ChainWriter {
     pub(super) directory: PathBuf,
@@ -95,7 +96,14 @@ impl ChainWriter {
     fn add(&mut self, object: &[u8]) -> Result<(), SinkError> {
         let before = self.held.len();
         let (seq, time) = (self.end.seq + 1, clock::now()?);
-        self.end.mac = line::write(&mut self.held, &self.seal, &self.end.mac, seq, &time, object);
+        self.end.mac = line::write(
+            &mut self.held,
+            &self.seal,
+            &self.end.mac,
+            seq,
+            &time,
+            object,
+        );
         self.end.seq = seq;
         self.end.offset += (self.held.len() - before) as u64;
         Ok(())
@@ -108,7 +116,8 @@ impl ChainWriter {
         let Some(file) = &self.file else {
             return Err(SinkError::Unwritable("there is no segment".into()));
         };
-        // One write for everything, so that a host that is killed leaves at most one record incomplete.
+        // One write for everything, so that a host that is killed leaves at most one record
+        // incomplete.
         let at = self.end.offset - self.held.len() as u64;
         file.write_all_at(&self.held, at)
             .map_err(|error| SinkError::from_io(&error))?;
@@ -117,7 +126,8 @@ impl ChainWriter {
         Ok(())
     }
 
-    /// Ends the present segment and begins the next. Everything is on the disk before the head says that there is another.
+    /// Ends the present segment and begins the next. Everything is on the disk before the head says
+    /// that there is another.
     fn begin_segment(&mut self) -> Result<(), SinkError> {
         self.try_flush()?;
         let io = |error: std::io::Error| SinkError::from_io(&error);

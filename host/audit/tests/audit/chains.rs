@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::{
-    Keys, assert_whole, check, copy, finished, grant, host_started, intent, lines, segments, sink, small,
-    started, tenant,
+    Keys, assert_whole, check, copy, finished, grant, host_started, intent, lines, segments, sink,
+    small, started, tenant,
 };
 use toolhost_audit::{
     Chain, ChainSettings, ChainSink, Durability, Event, KnownHead, Sink, SinkError, Tail, export,
@@ -82,7 +82,8 @@ fn nobody_else_reads_the_files() {
     let root = root.path().join("audit");
     let sink = sink(&root, small(2_000));
     (0..20).for_each(|call| sink.record_now(&finished("acme", call)).unwrap());
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for directory in [
         root.clone(),
         root.join("host"),
@@ -126,7 +127,10 @@ fn a_chain_goes_on_after_it_was_closed() {
     let root = tempfile::tempdir().unwrap();
     for round in 0..5 {
         let sink = sink(root.path(), small(1_500));
-        (0..7).for_each(|call| sink.record_now(&finished("acme", round * 7 + call)).unwrap());
+        (0..7).for_each(|call| {
+            sink.record_now(&finished("acme", round * 7 + call))
+                .unwrap()
+        });
     }
     let report = assert_whole(root.path(), &tenant("acme"));
     assert_eq!(report.records, 35);
@@ -250,7 +254,9 @@ async fn many_writers_of_many_tenants_through_few_open_files_make_whole_chains()
                 for call in 0..60_u64 {
                     let tenant = format!("t{}", (writer * 7 + call * 3) % 12);
                     let method = if call % 5 == 0 { "POST" } else { "GET" };
-                    sink.record(&started(&tenant, call, call % 2 == 0)).await.unwrap();
+                    sink.record(&started(&tenant, call, call % 2 == 0))
+                        .await
+                        .unwrap();
                     sink.record(&intent(&tenant, call, method)).await.unwrap();
                     sink.record(&finished(&tenant, call)).await.unwrap();
                 }
@@ -285,7 +291,9 @@ async fn a_thousand_tenants_keep_no_more_files_open_than_the_setting() {
     let before = open_files();
     for round in 0..2 {
         for at in 0..500 {
-            sink.record(&finished(&format!("t{at}"), round)).await.unwrap();
+            sink.record(&finished(&format!("t{at}"), round))
+                .await
+                .unwrap();
         }
     }
     assert!(sink.figures().open_chains <= 16);
@@ -322,7 +330,10 @@ fn an_export_is_the_lines_that_were_asked_for_and_the_head() {
     (0..10).for_each(|call| sink.record_now(&finished("acme", call)).unwrap());
     sink.sync_all();
     let mut text = Vec::new();
-    assert_eq!(export(root.path(), &chain, &Keys, 3, 7, &mut text).unwrap(), 5);
+    assert_eq!(
+        export(root.path(), &chain, &Keys, 3, 7, &mut text).unwrap(),
+        5
+    );
     let text = String::from_utf8(text).unwrap();
     let found: Vec<&str> = text.lines().collect();
     assert_eq!(found[..5], lines(root.path(), &chain)[2..7]);
@@ -354,7 +365,8 @@ fn what_a_caller_writes_cannot_begin_a_line_of_its_own() {
         unreachable!()
     };
     event.outcome = "x\"}\n{\"seq\":9,\"mac\":\"\u{2028}".into();
-    sink.record_now(&Event::CallFinished(event.clone())).unwrap();
+    sink.record_now(&Event::CallFinished(event.clone()))
+        .unwrap();
     drop(sink);
     let all = lines(root.path(), &tenant("acme"));
     assert_eq!(all.len(), 2);

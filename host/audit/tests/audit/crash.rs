@@ -55,7 +55,8 @@ async fn write(sink: Arc<impl Sink>, writer: u64) {
 
 #[test]
 fn what_was_acknowledged_before_a_kill_is_there_and_the_chain_is_whole() {
-    let rounds: u64 = std::env::var("AUDIT_CRASH_ROUNDS").map_or(30, |rounds| rounds.parse().unwrap());
+    let rounds: u64 =
+        std::env::var("AUDIT_CRASH_ROUNDS").map_or(30, |rounds| rounds.parse().unwrap());
     let root = tempfile::tempdir().unwrap();
     let mut acknowledged = Vec::new();
     for round in 0..rounds {
@@ -71,7 +72,9 @@ fn what_was_acknowledged_before_a_kill_is_there_and_the_chain_is_whole() {
             let mut acknowledged = Vec::new();
             let mut line = String::new();
             while output.read_line(&mut line).unwrap() > 0 {
-                let whole = line.strip_suffix('\n').and_then(|line| line.split_once("ack "));
+                let whole = line
+                    .strip_suffix('\n')
+                    .and_then(|line| line.split_once("ack "));
                 acknowledged.extend(whole.map(|(_, what)| what.to_owned()));
                 line.clear();
             }

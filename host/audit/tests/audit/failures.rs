@@ -1,4 +1,5 @@
-//! A disk that does not take what it is given, and what is left when the host was killed in the middle.
+//! A disk that does not take what it is given, and what is left when the host was killed in the
+//! middle.
 
 use crate::support;
 
@@ -8,13 +9,15 @@ use std::process::Command;
 use std::sync::Arc;
 
 use support::{
-    Keys, assert_whole, check, finished, grant, intent, lines, segments, sink, small, started, tenant,
+    Keys, assert_whole, check, finished, grant, intent, lines, segments, sink, small, started,
+    tenant,
 };
 use toolhost_audit::{
     Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, JsonLinesSink, OnFailure, Sink, SinkError,
 };
 
-/// A disk of its own, as large as it says. It needs the right to mount, and a test that cannot have it fails.
+/// A disk of its own, as large as it says. It needs the right to mount, and a test that cannot have
+/// it fails.
 struct SmallDisk(
     PathBuf,
     #[expect(dead_code, reason = "removed when it goes")] tempfile::TempDir,
@@ -185,7 +188,11 @@ fn whole_records_after_the_head_are_kept() {
     sink.record_now(&finished("acme", 99)).unwrap();
     drop(sink);
     assert_eq!(assert_whole(root.path(), &chain).records, 22);
-    assert!(!lines(root.path(), &chain).concat().contains("chain_resumed"));
+    assert!(
+        !lines(root.path(), &chain)
+            .concat()
+            .contains("chain_resumed")
+    );
 }
 
 #[test]
@@ -203,7 +210,8 @@ fn records_after_the_head_that_do_not_follow_are_cut_off_and_said_to_be() {
         let sink = sink(root.path(), ChainSettings::default());
         sink.record_now(&finished("acme", 99)).unwrap();
         drop(sink);
-        // Before the cut: the segment's first line, the intent, eight records. After it: that there was one, and the last.
+        // Before the cut: the segment's first line, the intent, eight records. After it: that there
+        // was one, and the last.
         assert_eq!(assert_whole(root.path(), &chain).records, 1 + 8 + 2);
         assert!(lines(root.path(), &chain)[10].contains("chain_resumed"));
     }
@@ -236,7 +244,9 @@ fn a_segment_that_was_begun_and_has_no_first_line_is_begun_anew() {
         });
         let next = segments(root.path(), &chain).len() + 1;
         std::fs::write(
-            chain.directory(root.path()).join(format!("{next:06}.jsonl")),
+            chain
+                .directory(root.path())
+                .join(format!("{next:06}.jsonl")),
             text,
         )
         .unwrap();
@@ -300,7 +310,10 @@ fn reads_are_refused_unless_the_operator_says_otherwise() {
         on_failure: OnFailure::ServeReads,
         ..ChainSettings::default()
     };
-    assert_eq!(sink(root.path(), settings).on_failure(), OnFailure::ServeReads);
+    assert_eq!(
+        sink(root.path(), settings).on_failure(),
+        OnFailure::ServeReads
+    );
     let lines = JsonLinesSink::open(&root.path().join("lines")).unwrap();
     assert_eq!(lines.on_failure(), OnFailure::Refuse);
 }
@@ -323,8 +336,14 @@ fn held_starts_that_could_not_be_written_are_counted() {
     drop(sink);
     assert_whole(&disk.0, &tenant("acme"));
     let all = lines(&disk.0, &tenant("acme"));
-    let kept = all.iter().filter(|line| line.contains("call_started")).count() as u64;
-    let resumed = all.iter().find(|line| line.contains("chain_resumed")).unwrap();
+    let kept = all
+        .iter()
+        .filter(|line| line.contains("call_started"))
+        .count() as u64;
+    let resumed = all
+        .iter()
+        .find(|line| line.contains("chain_resumed"))
+        .unwrap();
     let resumed: serde_json::Value = serde_json::from_str(resumed).unwrap();
     // Every one is in the chain or among those that it says are not.
     assert!(

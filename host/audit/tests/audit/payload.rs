@@ -2,8 +2,8 @@
 
 use crate::support;
 
-/// Every member of every event, and what it can hold. A line that is added here is a decision: it must not be able to
-/// hold an argument, a result, a body, a query value or a secret.
+/// Every member of every event, and what it can hold. A line that is added here is a decision: it
+/// must not be able to hold an argument, a result, a body, a query value or a secret.
 const MEMBERS: &[&str] = &[
     // names
     "tenant",
@@ -35,7 +35,8 @@ const MEMBERS: &[&str] = &[
     "mode",
     "found",
     "version",
-    // the template of a granted endpoint; of a refused request what the guest asked for, cut to 128 characters
+    // the template of a granted endpoint; of a refused request what the guest asked for, cut to 128
+    // characters
     "path",
     // digests
     "digest",
@@ -65,9 +66,13 @@ const MEMBERS: &[&str] = &[
 
 #[test]
 fn events_have_members_for_names_codes_lengths_and_versions_only() {
-    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/event.rs")).unwrap();
+    let source =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/event.rs")).unwrap();
     let mut count = 0;
-    for line in source.lines().filter_map(|line| line.strip_prefix("    pub ")) {
+    for line in source
+        .lines()
+        .filter_map(|line| line.strip_prefix("    pub "))
+    {
         let (name, _) = line.split_once(':').unwrap();
         assert!(MEMBERS.contains(&name), "{name} is a new member");
         count += 1;

@@ -243,7 +243,8 @@ fn one_tenants_chain_is_not_anothers_even_under_the_same_key() {
     }
     let root = tempfile::tempdir().unwrap();
     let sink =
-        toolhost_audit::ChainSink::open(root.path(), std::sync::Arc::new(Same), small(1 << 20)).unwrap();
+        toolhost_audit::ChainSink::open(root.path(), std::sync::Arc::new(Same), small(1 << 20))
+            .unwrap();
     sink.record_now(&finished("acme", 1)).unwrap();
     drop(sink);
     let (acme, other) = (tenant("acme"), tenant("other"));
@@ -259,7 +260,13 @@ fn one_tenants_chain_is_not_anothers_even_under_the_same_key() {
             .any(|problem| problem.what == ChainFinding::Changed),
         "{problems:?}"
     );
-    assert!(verify(root.path(), &acme, &Keys, &[]).unwrap().problems.len() > 1);
+    assert!(
+        verify(root.path(), &acme, &Keys, &[])
+            .unwrap()
+            .problems
+            .len()
+            > 1
+    );
 }
 
 #[test]
@@ -273,7 +280,11 @@ fn a_directory_that_was_put_back_is_found_by_an_exported_head() {
     let text = String::from_utf8(text).unwrap();
     let head = KnownHead::parse(text.lines().last().unwrap(), &chain).unwrap();
     assert!(KnownHead::parse(text.lines().last().unwrap(), &Chain::Host).is_none());
-    assert!(verify(root.path(), &chain, &Keys, &[head]).unwrap().is_whole());
+    assert!(
+        verify(root.path(), &chain, &Keys, &[head])
+            .unwrap()
+            .is_whole()
+    );
 
     // What cannot be found without it, as the documents say.
     assert!(check(older.path(), &chain).is_whole());

@@ -134,7 +134,8 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
-    /// The component of an adapter [default: NAME.wasm in the directory adapters beside this program]
+    /// The component of an adapter [default: NAME.wasm in the directory adapters beside this
+    /// program]
     #[arg(long = "adapter", value_name = "NAME=FILE")]
     pub(crate) adapters: Vec<String>,
     /// Where grants are kept, and so what is approved [default: host.lock beside the configuration]

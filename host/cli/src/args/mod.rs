@@ -17,12 +17,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use connection::{
-    ApproveArgs, ConnectionCommand, ConnectionLoginArgs, ConnectionShowArgs, ConnectionTestArgs, ExplainArgs,
-    LiftArgs, LintArgs, QuarantinesArgs,
+    ApproveArgs, ConnectionCommand, ConnectionLoginArgs, ConnectionShowArgs, ConnectionTestArgs,
+    ExplainArgs, LiftArgs, LintArgs, QuarantinesArgs,
 };
 pub(crate) use data::{
-    AuditCommand, CredentialCommand, DataArgs, DataDirArgs, KeyCommand, MigrateArgs, SetArgs, StoreCommand,
-    StoreKind, UserArgs,
+    AuditCommand, CredentialCommand, DataArgs, DataDirArgs, KeyCommand, MigrateArgs, SetArgs,
+    StoreCommand, StoreKind, UserArgs,
 };
 pub(crate) use plugin::{PluginCommand, PluginDataArgs};
 pub(crate) use tenant::TenantCommand;
@@ -35,10 +35,22 @@ use crate::exit::STATUSES;
 #[command(name = "host", version, max_term_width = 100, after_long_help = STATUSES, propagate_version = true)]
 pub(crate) struct Cli {
     /// How results are written to stdout
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(crate) output: OutputFormat,
     /// How logs are written to stderr; RUST_LOG sets the levels
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -112,12 +124,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// What is logged where `RUST_LOG` says nothing: of a verb that stays and serves what it does, of one call what its plugin
-    /// and outside systems say.
+    /// What is logged where `RUST_LOG` says nothing: of a verb that stays and serves what it does,
+    /// of one call what its plugin and outside systems say.
     pub(crate) fn log_filter(&self) -> &'static str {
         match self {
-            // rmcp tells of every stream that begins or ends, and of every error that a request is answered with, with names that
-            // the client made up.
+            // rmcp tells of every stream that begins or ends, and of every error that a request is
+            // answered with, with names that the client made up.
             Self::Run(_) => "info,rmcp=error",
             Self::Call(_) => "warn,guest=debug,upstream=debug",
             _ => "warn",
@@ -133,7 +145,8 @@ pub(crate) struct RunArgs {
     /// Where Prometheus metrics listen [default: nowhere]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
-    /// What scrapers of the metrics must present as a bearer token; needed where others can reach the listener
+    /// What scrapers of the metrics must present as a bearer token; needed where others can reach
+    /// the listener
     #[arg(long, value_name = "@FILE|env:VAR")]
     pub(crate) metrics_token: Option<String>,
     /// Serve MCP over stdin and stdout instead of HTTP; needs --token or --dev-tenant
@@ -156,7 +169,8 @@ pub(crate) struct CallArgs {
     /// The caller's token
     #[arg(long, value_name = "@FILE|env:VAR")]
     pub(crate) token: Option<String>,
-    /// Answers to what the tool asks, where there is no terminal to ask: JSON, an object by the questions' ids
+    /// Answers to what the tool asks, where there is no terminal to ask: JSON, an object by the
+    /// questions' ids
     #[arg(long, value_name = "JSON|@FILE")]
     pub(crate) answers: Option<String>,
     #[command(flatten)]
@@ -170,7 +184,8 @@ pub(crate) struct InspectArgs {
     /// Of a document: the adapter that reads it
     #[arg(long, value_name = "NAME[=FILE]", default_value = "openapi")]
     pub(crate) adapter: String,
-    /// The configuration, which may name the plugin, or of a document the adapter's component [default: host.toml, where there is one]
+    /// The configuration, which may name the plugin, or of a document the adapter's component
+    /// [default: host.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where compiled plugins are kept
@@ -253,7 +268,8 @@ pub(crate) struct TokenInspectArgs {
     /// The configuration whose issuers it is judged by [default: host.toml, where there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The issuer's key set, where the configuration does not name a file: the signature is checked by it
+    /// The issuer's key set, where the configuration does not name a file: the signature is checked
+    /// by it
     #[arg(long, value_name = "FILE")]
     pub(crate) jwks: Option<PathBuf>,
 }

@@ -29,7 +29,8 @@ pub(crate) struct AssignArgs {
     /// This tool alone; may be repeated [default: all, and those that later versions add]
     #[arg(long = "tool", value_name = "NAME")]
     pub(crate) tools: Vec<String>,
-    /// How far its tools may go for this tenant, where that is less than [tools] mode and the tenant's own
+    /// How far its tools may go for this tenant, where that is less than [tools] mode and the
+    /// tenant's own
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<ModeArg>,
     #[command(flatten)]
@@ -57,7 +58,8 @@ pub(crate) struct PluginListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginDataArgs {
-    /// Where no host runs: where grants are kept, and so which plugins there are [default: host.lock beside the configuration]
+    /// Where no host runs: where grants are kept, and so which plugins there are [default:
+    /// host.lock beside the configuration]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
     #[command(flatten)]

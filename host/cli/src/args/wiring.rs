@@ -10,7 +10,8 @@ pub(crate) struct WiringArgs {
     /// A plugin to serve, beside those of the configuration; may be repeated
     #[arg(long = "plugin", value_name = "FILE")]
     pub(crate) plugins: Vec<PathBuf>,
-    /// The component of an adapter [default: NAME.wasm in the directory adapters beside this program]
+    /// The component of an adapter [default: NAME.wasm in the directory adapters beside this
+    /// program]
     #[arg(long = "adapter", value_name = "NAME=FILE")]
     pub(crate) adapters: Vec<String>,
     /// The configuration [default: host.toml, where there is one]

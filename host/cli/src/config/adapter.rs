@@ -11,8 +11,8 @@ use url::Url;
 use super::config_text::ConfigText;
 use super::{ConfigError, file};
 
-/// What a connection's base reads as until its document has proposed one and an operator has said yes to it. Nothing is
-/// there, and never will be (RFC 6761 section 6.4).
+/// What a connection's base reads as until its document has proposed one and an operator has said
+/// yes to it. Nothing is there, and never will be (RFC 6761 section 6.4).
 pub(crate) const UNAPPROVED_BASE: &str = "https://unapproved.invalid/";
 
 /// A connection whose tools come from an adapter.
@@ -28,8 +28,8 @@ pub(crate) struct AdapterSettings {
     pub(crate) choice: ToolFilter,
     /// `strict_output`.
     pub(crate) strict_output: bool,
-    /// `path_parameters`: which values of path parameters may hold a `/`, by operation (`*`: each that has the parameter) and
-    /// parameter.
+    /// `path_parameters`: which values of path parameters may hold a `/`, by operation (`*`: each
+    /// that has the parameter) and parameter.
     pub(crate) path_parameters: BTreeMap<String, BTreeMap<String, Slashes>>,
     /// For errors: `operations` or `tools`, with its place in the file.
     pub(crate) at: String,
@@ -72,14 +72,20 @@ pub(super) fn base(
             format!("says what {at}.base says; keep one"),
         )),
         (None, Some(url)) if raw.adapter.is_none() => {
-            let why = format!("is where an adapter finds its system; write {at}.base, or set {at}.adapter");
+            let why = format!(
+                "is where an adapter finds its system; write {at}.base, or set {at}.adapter"
+            );
             Err(source.at(url, format!("{at}.url"), why))
         }
         (Some(base), None) | (None, Some(base)) => Ok(base.clone()),
         (None, None) if raw.adapter.is_some() && raw.spec.is_some() => {
             Ok(Spanned::new(whole.span(), UNAPPROVED_BASE.to_owned()))
         }
-        (None, None) => Err(source.at(whole, format!("{at}.base"), "is missing: where the system is")),
+        (None, None) => Err(source.at(
+            whole,
+            format!("{at}.base"),
+            "is missing: where the system is",
+        )),
     }
 }
 
@@ -98,12 +104,18 @@ pub(super) fn settings(
         let alone = [("spec", raw.spec.as_ref().map(Spanned::span))];
         let choices = [("operations", &raw.operations), ("tools", &raw.tools)];
         let chosen = choices.map(|(key, choice)| (key, choice.as_ref().map(Spanned::span)));
-        let strict = [("strict_output", raw.strict_output.as_ref().map(Spanned::span))];
+        let strict = [(
+            "strict_output",
+            raw.strict_output.as_ref().map(Spanned::span),
+        )];
         let offered = [(
             "offered_arguments",
             raw.offered_arguments.as_ref().map(Spanned::span),
         )];
-        let paths = [("path_parameters", raw.path_parameters.as_ref().map(Spanned::span))];
+        let paths = [(
+            "path_parameters",
+            raw.path_parameters.as_ref().map(Spanned::span),
+        )];
         for (key, span) in alone
             .into_iter()
             .chain(chosen)
@@ -141,7 +153,10 @@ pub(super) fn settings(
         takes_base: raw.base.is_none() && raw.url.is_none(),
         spec,
         choice,
-        strict_output: raw.strict_output.as_ref().is_some_and(|strict| *strict.get_ref()),
+        strict_output: raw
+            .strict_output
+            .as_ref()
+            .is_some_and(|strict| *strict.get_ref()),
         path_parameters: raw
             .path_parameters
             .as_ref()
@@ -300,12 +315,18 @@ mod tests {
             ),
             ("adapter = 'O'\nspec = 'a'", "connections.a.adapter"),
             ("adapter = 'o'\nspec = 'http://a.example/x'", "allow_http"),
-            ("adapter = 'o'\nspec = 'https://127.0.0.1/x'", "allow_loopback"),
+            (
+                "adapter = 'o'\nspec = 'https://127.0.0.1/x'",
+                "allow_loopback",
+            ),
             (
                 "adapter = 'o'\nspec = 'https://u:p@a.example/x'",
                 "user or password",
             ),
-            ("adapter = 'o'\nspec = 'file:///x'", "neither https nor http"),
+            (
+                "adapter = 'o'\nspec = 'file:///x'",
+                "neither https nor http",
+            ),
             ("adaptor = 'o'\nspec = 'a'", "did you mean adapter"),
         ] {
             let error = with(lines);

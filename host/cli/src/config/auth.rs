@@ -31,7 +31,13 @@ pub(super) fn placement(
             );
             return Err(source.at(&auth.kind, key("type"), why));
         }
-        _ => return Err(source.at(&auth.kind, key("type"), format!("{kind:?} is not one of {KINDS}"))),
+        _ => {
+            return Err(source.at(
+                &auth.kind,
+                key("type"),
+                format!("{kind:?} is not one of {KINDS}"),
+            ));
+        }
     };
     for (member, value) in [
         ("name", &auth.name),
@@ -42,7 +48,11 @@ pub(super) fn placement(
         if let Some(value) = value
             && !needed.contains(&member)
         {
-            return Err(source.at(value, key(member), format!("has no meaning for type = {kind:?}")));
+            return Err(source.at(
+                value,
+                key(member),
+                format!("has no meaning for type = {kind:?}"),
+            ));
         }
     }
     if let Some(parts) = auth.parts.as_ref().filter(|_| kind != "parts") {
@@ -57,8 +67,13 @@ pub(super) fn placement(
         "basic" => Ok(AuthPlacement::Basic),
         "header" => {
             let name = need("name", auth.name)?;
-            let header = http::HeaderName::from_bytes(name.get_ref().as_bytes())
-                .map_err(|_| source.at(&name, key("name"), "is not a header name (RFC 9110 section 5.1)"))?;
+            let header = http::HeaderName::from_bytes(name.get_ref().as_bytes()).map_err(|_| {
+                source.at(
+                    &name,
+                    key("name"),
+                    "is not a header name (RFC 9110 section 5.1)",
+                )
+            })?;
             let prefix = auth.prefix.map_or_else(String::new, Spanned::into_inner);
             if !prefix.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
                 return Err(source.at(
@@ -67,7 +82,10 @@ pub(super) fn placement(
                     "has a character that a header value cannot have",
                 ));
             }
-            Ok(AuthPlacement::Header { name: header, prefix })
+            Ok(AuthPlacement::Header {
+                name: header,
+                prefix,
+            })
         }
         "query" => {
             let name = need("key", auth.key)?;

@@ -52,7 +52,8 @@ pub(super) fn authority(
     }
     if kind == "local" {
         if raw.allow_http || raw.allow_loopback || raw.allow_private {
-            let why = "allow_http, allow_loopback and allow_private have no meaning for kind = \"local\"";
+            let why =
+                "allow_http, allow_loopback and allow_private have no meaning for kind = \"local\"";
             return Err(source.at(&whole, AT, why));
         }
         return Ok(AuthorityKind::Local);
@@ -85,7 +86,13 @@ pub(super) fn authority(
         })));
     }
     let name = "client_secret";
-    let secret = secret(source, AT, name, raw.client_secret_file, raw.client_secret_env)?;
+    let secret = secret(
+        source,
+        AT,
+        name,
+        raw.client_secret_file,
+        raw.client_secret_env,
+    )?;
     let id = raw.client_id.ok_or_else(|| need("client_id"))?;
     Ok(AuthorityKind::Exchange(Box::new(TokenExchangeConfig {
         client: EndpointConfig {

@@ -13,7 +13,10 @@ pub(super) fn rules(
     place: &Spanned<file::ClaimRules>,
 ) -> Result<Vec<ClaimRule>, ConfigError> {
     let written = &place.get_ref().0;
-    written.iter().map(|one| rule(source, key, place, one)).collect()
+    written
+        .iter()
+        .map(|one| rule(source, key, place, one))
+        .collect()
 }
 
 /// Pointers to claims; at least one.
@@ -41,7 +44,10 @@ fn rule(
     };
     let mut tests = Vec::new();
     for (text, test) in [
-        (&written.equals, ClaimTest::Equals as fn(String) -> ClaimTest),
+        (
+            &written.equals,
+            ClaimTest::Equals as fn(String) -> ClaimTest,
+        ),
         (&written.prefix, ClaimTest::Prefix),
         (&written.suffix, ClaimTest::Suffix),
     ] {
@@ -60,15 +66,21 @@ fn rule(
         match wanted {
             None => {}
             Some(true) => tests.push(test),
-            Some(false) => return Err(source.at(place, key, "present and absent are true or left out")),
+            Some(false) => {
+                return Err(source.at(place, key, "present and absent are true or left out"));
+            }
         }
     }
-    let claims = pointers(source, &format!("{key}.claim"), place, written.claim.as_slice())?;
+    let claims = pointers(
+        source,
+        &format!("{key}.claim"),
+        place,
+        written.claim.as_slice(),
+    )?;
     match <[ClaimTest; 1]>::try_from(tests) {
         Ok([test]) => Ok(ClaimRule { claims, test }),
         Err(_) => {
-            let why =
-                "needs exactly one of equals, prefix, suffix, same_as, differs_from, present and absent";
+            let why = "needs exactly one of equals, prefix, suffix, same_as, differs_from, present and absent";
             Err(source.at(place, key, why))
         }
     }

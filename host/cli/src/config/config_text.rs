@@ -56,8 +56,8 @@ impl ConfigText<'_> {
             return self.error(offset, join(key), why);
         }
         if let Some((value, valid)) = split_unknown_field(message, "unknown variant `") {
-            let near =
-                nearest(value, &valid).map_or(String::new(), |near| format!(" (did you mean {near}?)"));
+            let near = nearest(value, &valid)
+                .map_or(String::new(), |near| format!(" (did you mean {near}?)"));
             return self.error(
                 offset,
                 within,
@@ -80,7 +80,8 @@ impl ConfigText<'_> {
     }
 }
 
-/// The table that a place stands in, for an error's text: its header, and the key of an inline table on its own line.
+/// The table that a place stands in, for an error's text: its header, and the key of an inline
+/// table on its own line.
 fn table_at(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();
@@ -119,6 +120,8 @@ fn split_unknown_field<'a>(message: &'a str, prefix: &str) -> Option<(&'a str, V
 
 pub(crate) fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
     let distance = |candidate: &str| strsim::jaro_winkler(name, candidate);
-    let best = valid.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+    let best = valid
+        .iter()
+        .max_by(|a, b| distance(a).total_cmp(&distance(b)))?;
     (distance(best) >= NEAR).then_some(*best)
 }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toolhost_net::{AddressClass, AddressError, AddressPolicy, TlsIdentity, UrlError, check_url, classify};
+use toolhost_net::{
+    AddressClass, AddressError, AddressPolicy, TlsIdentity, UrlError, check_url, classify,
+};
 use toolhost_policy::{
     AuthPlacement, BaseTemplate, CheckedConnection, Connection, ConnectionName, CredentialOwner,
     HeaderTemplate, UrlTemplates,
@@ -39,8 +41,9 @@ pub(super) fn connection(
     let (base, template) =
         base(raw_base.get_ref()).map_err(|why| source.at(&raw_base, format!("{at}.base"), why))?;
     if base.scheme() == "http" && !raw.allow_http {
-        let why =
-            format!("http:// sends the credential in the clear; set {at}.allow_http = true if that is meant");
+        let why = format!(
+            "http:// sends the credential in the clear; set {at}.allow_http = true if that is meant"
+        );
         return Err(source.at(&raw_base, format!("{at}.base"), why));
     }
     if template.is_none() {
@@ -48,7 +51,8 @@ pub(super) fn connection(
             allow_loopback: raw.allow_loopback,
             allow_private: raw.allow_private,
         };
-        reachable(&base, &policy, &at).map_err(|why| source.at(&raw_base, format!("{at}.base"), why))?;
+        reachable(&base, &policy, &at)
+            .map_err(|why| source.at(&raw_base, format!("{at}.base"), why))?;
     }
     let auth = match raw.auth {
         Some(auth) => auth::placement(source, &at, auth)?,
@@ -59,15 +63,15 @@ pub(super) fn connection(
         let key = format!("{at}.headers.{}", header.get_ref());
         let parsed = http::HeaderName::from_bytes(header.get_ref().as_bytes())
             .map_err(|_| source.at(&header, &key, "is not a header name (RFC 9110 section 5.1)"))?;
-        let template =
-            HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
+        let template = HeaderTemplate::parse(template.get_ref())
+            .map_err(|why| source.at(&template, &key, why))?;
         headers.push((parsed, template));
     }
     let mut query = Vec::with_capacity(raw.query.len());
     for (pair, template) in raw.query {
         let key = format!("{at}.query.{}", pair.get_ref().escape_default());
-        let template =
-            HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
+        let template = HeaderTemplate::parse(template.get_ref())
+            .map_err(|why| source.at(&template, &key, why))?;
         query.push((pair.into_inner(), template));
     }
     let mut provide = Vec::with_capacity(raw.provide.len());
@@ -76,8 +80,8 @@ pub(super) fn connection(
         if argument.get_ref().is_empty() {
             return Err(source.at(&argument, key, "is no argument's name"));
         }
-        let parsed =
-            HeaderTemplate::parse(template.get_ref()).map_err(|why| source.at(&template, &key, why))?;
+        let parsed = HeaderTemplate::parse(template.get_ref())
+            .map_err(|why| source.at(&template, &key, why))?;
         if parsed.attributes().next().is_none() {
             let why = "has no {attribute} of the credential, so every tenant would have the same";
             return Err(source.at(&template, key, why));
@@ -86,8 +90,13 @@ pub(super) fn connection(
     }
     let mut response_headers = Vec::with_capacity(raw.response_headers.len());
     for header in raw.response_headers {
-        let parsed = http::HeaderName::from_bytes(header.get_ref().as_bytes())
-            .map_err(|_| source.at(&header, format!("{at}.response_headers"), "is not a header name"))?;
+        let parsed = http::HeaderName::from_bytes(header.get_ref().as_bytes()).map_err(|_| {
+            source.at(
+                &header,
+                format!("{at}.response_headers"),
+                "is not a header name",
+            )
+        })?;
         response_headers.push(parsed);
     }
     let filled = UrlTemplates {
@@ -96,7 +105,15 @@ pub(super) fn connection(
     };
     let credentials = provider(source, &at, raw.credentials, authority, providers)?;
     let credential_of = if credentials == AUTHORITY {
-        of_authority(source, &at, &whole, &auth, &headers, &filled, raw.credential_of)?
+        of_authority(
+            source,
+            &at,
+            &whole,
+            &auth,
+            &headers,
+            &filled,
+            raw.credential_of,
+        )?
     } else {
         owner(
             source,
@@ -115,7 +132,10 @@ pub(super) fn connection(
         auth,
         headers,
         provide,
-        offered_arguments: raw.offered_arguments.map(Spanned::into_inner).unwrap_or_default(),
+        offered_arguments: raw
+            .offered_arguments
+            .map(Spanned::into_inner)
+            .unwrap_or_default(),
         filled,
         credentials,
         allow: raw.allow,
@@ -141,7 +161,8 @@ pub(crate) fn check_base(base: &Url) -> Result<(), String> {
     }
     if !base.username().is_empty() || base.password().is_some() {
         return Err(
-            "has a user or password; a credential is given with [credentials] or --credential".into(),
+            "has a user or password; a credential is given with [credentials] or --credential"
+                .into(),
         );
     }
     if base.query().is_some() || base.fragment().is_some() {
@@ -154,7 +175,8 @@ pub(crate) fn check_base(base: &Url) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a request could ever go to a base, by its text alone. Where a name leads through DNS, egress looks each time.
+/// Whether a request could ever go to a base, by its text alone. Where a name leads through DNS,
+/// egress looks each time.
 ///
 /// # Errors
 /// One sentence, which names the key below `at` where one would allow it.
@@ -206,8 +228,8 @@ fn owner(
     }
 }
 
-/// Whether a URL means this machine by its text alone, in whatever spelling. Where a name leads there through DNS, egress
-/// refuses it later.
+/// Whether a URL means this machine by its text alone, in whatever spelling. Where a name leads
+/// there through DNS, egress refuses it later.
 pub(crate) fn loopback(base: &Url) -> bool {
     let address = match base.host() {
         Some(url::Host::Domain(name)) => {
@@ -237,7 +259,9 @@ fn provider(
             let why = "\"authority\" needs an authority that gives tokens: [tenancy.authority] kind = \"http\" or \"token-exchange\"";
             Err(source.at(&name, key, why))
         }
-        known if PROVIDERS.contains(&known) || providers.contains_key(known) => Ok(name.into_inner()),
+        known if PROVIDERS.contains(&known) || providers.contains_key(known) => {
+            Ok(name.into_inner())
+        }
         other => {
             let all = PROVIDERS
                 .iter()
@@ -283,13 +307,21 @@ fn of_authority(
     }
     if filled.attributes().next().is_some() {
         let why = format!("uses an attribute, and with {kind} there are none");
-        let key = if filled.base.is_some() { "base" } else { "query" };
+        let key = if filled.base.is_some() {
+            "base"
+        } else {
+            "query"
+        };
         return Err(source.at(whole, format!("{at}.{key}"), why));
     }
     Ok(CredentialOwner::User)
 }
 
-fn certificates(source: &ConfigText<'_>, at: &str, file: &Spanned<String>) -> Result<Arc<[u8]>, ConfigError> {
+fn certificates(
+    source: &ConfigText<'_>,
+    at: &str,
+    file: &Spanned<String>,
+) -> Result<Arc<[u8]>, ConfigError> {
     let path = source.resolve_path(file.get_ref());
     let refuse = |why: String| {
         source.at(

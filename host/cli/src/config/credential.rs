@@ -30,7 +30,10 @@ pub(super) fn credentials(
     let at = format!("credentials.{tenant}.{}", connection.name);
     let whole = Spanned::new(spanned.span(), ());
     let raw = spanned.into_inner();
-    let (own, of_users) = (raw.file.is_some() || raw.env.is_some(), !raw.users.is_empty());
+    let (own, of_users) = (
+        raw.file.is_some() || raw.env.is_some(),
+        !raw.users.is_empty(),
+    );
     if connection.credentials == AUTHORITY {
         let why = format!(
             "has no meaning: connections.{}.credentials = \"authority\" sends the tenant authority's token",
@@ -124,7 +127,11 @@ fn read_credential(
     for (name, value) in &attributes {
         let key = format!("{at}.attributes.{name}");
         if !fits(name) {
-            return Err(source.at(whole, key, "is not the name of an attribute (a-z, 0-9 and _)"));
+            return Err(source.at(
+                whole,
+                key,
+                "is not the name of an attribute (a-z, 0-9 and _)",
+            ));
         }
         if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(source.at(whole, key, "is not visible ASCII without spaces"));
@@ -140,7 +147,10 @@ fn read_credential(
         .flat_map(|(_, template)| template.attributes().map(|name| ("provide", name)));
     for (key, name) in headers.chain(provided) {
         if !attributes.contains_key(name) {
-            let why = format!("is needed: connections.{}.{key} uses {{{name}}}", connection.name);
+            let why = format!(
+                "is needed: connections.{}.{key} uses {{{name}}}",
+                connection.name
+            );
             let key = if name == "external_tenant_id" {
                 format!("{at}.{name}")
             } else {

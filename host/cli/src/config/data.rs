@@ -14,7 +14,10 @@ const MIN_SEGMENT: u64 = 1 << 20;
 /// More is nothing that a person can still search and move.
 const MAX_SEGMENT: u64 = 1 << 30;
 
-pub(super) fn data(source: &ConfigText<'_>, raw: file::DataTable) -> Result<DataConfig, ConfigError> {
+pub(super) fn data(
+    source: &ConfigText<'_>,
+    raw: file::DataTable,
+) -> Result<DataConfig, ConfigError> {
     let master_key = match (raw.master_key_file, raw.master_key_env) {
         (None, None) => None,
         (Some(file), None) => Some(SecretSource::File(source.resolve_path(&file))),
@@ -58,5 +61,8 @@ pub(super) fn audit(
         }
         chains.segment_bytes = bytes.into_inner();
     }
-    Ok((raw.file.map(|file| source.resolve_path(file.get_ref())), chains))
+    Ok((
+        raw.file.map(|file| source.resolve_path(file.get_ref())),
+        chains,
+    ))
 }

@@ -61,7 +61,9 @@ pub(super) fn secret(
 ) -> Result<Option<SecretSource>, ConfigError> {
     match (file, variable) {
         (None, None) => Ok(None),
-        (Some(file), None) => Ok(Some(SecretSource::File(source.resolve_path(file.get_ref())))),
+        (Some(file), None) => Ok(Some(SecretSource::File(
+            source.resolve_path(file.get_ref()),
+        ))),
         (None, Some(variable)) => Ok(Some(SecretSource::Env(variable.into_inner()))),
         (Some(_), Some(variable)) => {
             let why = format!("stands beside {name}_file; keep one");
@@ -85,7 +87,13 @@ pub(super) fn client(
         timeout: raw.timeout,
     };
     let name = "client_secret";
-    let secret = secret(source, at, name, raw.client_secret_file, raw.client_secret_env)?;
+    let secret = secret(
+        source,
+        at,
+        name,
+        raw.client_secret_file,
+        raw.client_secret_env,
+    )?;
     Ok(EndpointConfig {
         destination: destination(source, at, "url", &raw.url, allowed)?,
         id: client_id(source, at, raw.client_id)?,

@@ -1,16 +1,18 @@
-//! The shape of `host.toml`, as serde reads it. Nothing here decides; [`super::read`] checks and converts.
+//! The shape of `host.toml`, as serde reads it. Nothing here decides; [`super::read`] checks and
+//! converts.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
 use toolhost_policy::{
-    ConnectionName, CredentialOwner, Endpoint, LimitsPatch, OperationRule, PluginName, PrincipalRule,
-    Slashes, TenantLimitsPatch,
+    ConnectionName, CredentialOwner, Endpoint, LimitsPatch, OperationRule, PluginName,
+    PrincipalRule, Slashes, TenantLimitsPatch,
 };
 
 pub(super) use super::file_issuer::{
-    Audience, ClaimRuleTable, ClaimRules, IntrospectionTable, IssuerTable, NamedTenantsValue, OneOrSeveral,
+    Audience, ClaimRuleTable, ClaimRules, IntrospectionTable, IssuerTable, NamedTenantsValue,
+    OneOrSeveral,
 };
 
 #[derive(Deserialize)]
@@ -40,7 +42,8 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pub(super) tenancy: TenancyTable,
     #[serde(default)]
-    pub(super) credentials: BTreeMap<Spanned<String>, BTreeMap<ConnectionName, Spanned<CredentialTable>>>,
+    pub(super) credentials:
+        BTreeMap<Spanned<String>, BTreeMap<ConnectionName, Spanned<CredentialTable>>>,
     #[serde(default)]
     pub(super) audit: Option<Audit>,
     #[serde(default)]
@@ -200,7 +203,8 @@ pub(super) struct TenancyTable {
     pub(super) machine: Option<MachineHeadersTable>,
 }
 
-/// Who says whether a caller may act for a tenant. Which members fit which kind is checked on conversion.
+/// Who says whether a caller may act for a tenant. Which members fit which kind is checked on
+/// conversion.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuthorityTable {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toolhost_identity::{
-    AcceptedType, Algorithm, ClaimPointer, IssuerName, MissingSubjectRule, NamedTenants, ProviderProfile,
-    Role, Tenant, TenantId, TenantKey,
+    AcceptedType, Algorithm, ClaimPointer, IssuerName, MissingSubjectRule, NamedTenants,
+    ProviderProfile, Role, Tenant, TenantId, TenantKey,
 };
 use toolhost_net::{AddressPolicy, check_url};
 use toolhost_tenancy::{IssuerConfig, KeySource, MAX_ADMITTED_A_MINUTE};
@@ -13,7 +13,8 @@ use url::Url;
 
 use super::config_text::ConfigText;
 use super::{
-    AuthorityKind, ConfigError, EndpointConfig, claim_rules, connection, destination, file, named_tenants,
+    AuthorityKind, ConfigError, EndpointConfig, claim_rules, connection, destination, file,
+    named_tenants,
 };
 
 /// Each costs a key, a database and a commit; more at once is no growth, but a fault.
@@ -75,7 +76,11 @@ pub(super) fn issuer(
             "usual" => Some(AcceptedType::Usual),
             "at+jwt" => Some(AcceptedType::AccessTokenOnly),
             other => {
-                return Err(source.at(text, key("typ"), format!("{other:?} is not one of usual, at+jwt")));
+                return Err(source.at(
+                    text,
+                    key("typ"),
+                    format!("{other:?} is not one of usual, at+jwt"),
+                ));
             }
         },
     };
@@ -90,7 +95,10 @@ pub(super) fn issuer(
         None => Ok(None),
         Some(rules) => claim_rules::rules(source, &key(member), rules).map(Some),
     };
-    let (machine, id_token) = (rules("machine", &raw.machine)?, rules("id_token", &raw.id_token)?);
+    let (machine, id_token) = (
+        rules("machine", &raw.machine)?,
+        rules("id_token", &raw.id_token)?,
+    );
     let audience_claims = match &raw.audience_claim {
         Some(names) => {
             let texts = names.get_ref().as_slice();
@@ -101,7 +109,9 @@ pub(super) fn issuer(
                 texts,
             )?)
         }
-        None => profile.as_ref().map(|profile| profile.audience_claims.clone()),
+        None => profile
+            .as_ref()
+            .map(|profile| profile.audience_claims.clone()),
     };
     let without_subject = match &raw.without_subject {
         None => profile
@@ -120,20 +130,27 @@ pub(super) fn issuer(
     let of_profile = profile.as_ref().and_then(|profile| profile.tenant_claim);
     // Also where one tenant is served: anybody can have a directory of the provider.
     let name = IssuerName::parse(raw.issuer.get_ref()).ok();
-    let of_template = name.as_ref().and_then(|name| Some(format!("/{}", name.claim()?)));
+    let of_template = name
+        .as_ref()
+        .and_then(|name| Some(format!("/{}", name.claim()?)));
     let tenant_claim = match (&raw.tenant_claim, of_profile) {
         (Some(text), _) => Some(claim("tenant_claim", text)?),
         (None, _) if of_template.is_some() => of_template,
         (None, _) if single => None,
         (None, Some(text)) => Some(text.to_owned()),
         (None, None) => {
-            let why = "is needed: where the tenant stands in a token ([tenancy] single does without)";
+            let why =
+                "is needed: where the tenant stands in a token ([tenancy] single does without)";
             return Err(source.at(&raw.issuer, key("tenant_claim"), why));
         }
     };
     let tenants = match &raw.tenants {
         None => None,
-        Some(named) => Some(named_tenants::read_named_tenants(source, &key("tenants"), named)?),
+        Some(named) => Some(named_tenants::read_named_tenants(
+            source,
+            &key("tenants"),
+            named,
+        )?),
     };
     let subject_claim = match &raw.subject_claim {
         None => None,
@@ -186,13 +203,18 @@ fn profile(
         Some(profile) => Ok(Some(profile)),
         None => {
             let valid = ProviderProfile::ALL.map(ProviderProfile::as_str).join(", ");
-            Err(source.at(name, key, format!("{:?} is not one of {valid}", name.get_ref())))
+            Err(source.at(
+                name,
+                key,
+                format!("{:?} is not one of {valid}", name.get_ref()),
+            ))
         }
     }
 }
 
-/// With more than one issuer each says which tenants it may name, and each key of a tenant whose it is: two providers may
-/// give one key to two customers. Where one tenant is served there is nothing to divide.
+/// With more than one issuer each says which tenants it may name, and each key of a tenant whose it
+/// is: two providers may give one key to two customers. Where one tenant is served there is nothing
+/// to divide.
 pub(super) fn divide(
     source: &ConfigText<'_>,
     issuers: &mut [(Spanned<String>, IssuerConfig)],
@@ -238,7 +260,11 @@ pub(super) fn divide(
 }
 
 /// Exactly one of `jwks_url`, `jwks_file` and `discovery = true`.
-fn keys(source: &ConfigText<'_>, at: &str, raw: &file::IssuerTable) -> Result<KeySource, ConfigError> {
+fn keys(
+    source: &ConfigText<'_>,
+    at: &str,
+    raw: &file::IssuerTable,
+) -> Result<KeySource, ConfigError> {
     let key = |member: &str| format!("{at}.{member}");
     let issuer = web_address(
         source,
@@ -249,9 +275,14 @@ fn keys(source: &ConfigText<'_>, at: &str, raw: &file::IssuerTable) -> Result<Ke
     );
     let discovery = raw.discovery.as_ref().filter(|wanted| *wanted.get_ref());
     match (&raw.jwks_url, &raw.jwks_file, discovery) {
-        (Some(url), None, None) => {
-            web_address(source, &key("jwks_url"), url, raw.allow_http, raw.allow_loopback).map(KeySource::Url)
-        }
+        (Some(url), None, None) => web_address(
+            source,
+            &key("jwks_url"),
+            url,
+            raw.allow_http,
+            raw.allow_loopback,
+        )
+        .map(KeySource::Url),
         (None, Some(file), None) => Ok(KeySource::File(source.resolve_path(file.get_ref()))),
         // The document is fetched below the issuer, so that has to be a place.
         (None, None, Some(_)) => issuer.map(|_| KeySource::Discovery),
@@ -296,7 +327,8 @@ pub(super) fn web_address(
         allow_loopback: true,
         allow_private: true,
     };
-    check_url(&url, &policy).map_err(|why| source.at(text, key, format!("could never be reached: {why}")))?;
+    check_url(&url, &policy)
+        .map_err(|why| source.at(text, key, format!("could never be reached: {why}")))?;
     Ok(url)
 }
 
@@ -323,7 +355,10 @@ impl IssuerOptions {
                 let why = "stands at another issuer too; an opaque token does not say whose it is, so one issuer alone can have it";
                 return Err(source.at(&introspection, key, why));
             }
-            self.introspection = Some((name.clone(), destination::client(source, &key, introspection)?));
+            self.introspection = Some((
+                name.clone(),
+                destination::client(source, &key, introspection)?,
+            ));
         }
         if let Some(may) = raw.may_provision.as_ref().filter(|may| *may.get_ref())
             && let Some(single) = single
@@ -332,7 +367,8 @@ impl IssuerOptions {
             return Err(source.at(may, format!("{at}.may_provision"), why));
         }
         if let Some(may) = raw.may_provision.as_ref().filter(|may| *may.get_ref())
-            && let Some(file::NamedTenantsValue::Some(table)) = raw.tenants.as_ref().map(Spanned::get_ref)
+            && let Some(file::NamedTenantsValue::Some(table)) =
+                raw.tenants.as_ref().map(Spanned::get_ref)
             && table.prefix.is_none()
         {
             let why = "has no meaning beside tenants.below and tenants.keys: a new tenant is a root and has its own id";

@@ -1,4 +1,5 @@
-//! A table whose keys depend on its `kind`: what is not asked for is unknown, so nothing is read and ignored.
+//! A table whose keys depend on its `kind`: what is not asked for is unknown, so nothing is read
+//! and ignored.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -121,7 +122,8 @@ impl<'a> TableKeys<'a> {
             return Ok(None);
         };
         let number = value.get_ref().as_integer();
-        let number = number.and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
+        let number =
+            number.and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
         match number.filter(|number| range.contains(number)) {
             Some(number) => Ok(Some(Spanned::new(value.span(), number))),
             None => {

@@ -16,7 +16,9 @@ pub(super) fn membership(
     let raw = raw.into_inner();
     let max_age = match raw.max_age {
         None => MEMBERSHIP_MAX_AGE,
-        Some(seconds) if (1..=MEMBERSHIP_MAX_AGE).contains(seconds.get_ref()) => seconds.into_inner(),
+        Some(seconds) if (1..=MEMBERSHIP_MAX_AGE).contains(seconds.get_ref()) => {
+            seconds.into_inner()
+        }
         Some(seconds) => {
             let why = format!("is not from 1 to {MEMBERSHIP_MAX_AGE} seconds");
             return Err(source.at(&seconds, format!("{AT}.max_age"), why));

@@ -35,7 +35,9 @@ use std::time::Duration;
 use toolhost_audit::ChainSettings;
 use toolhost_gateway::SwitchMode;
 use toolhost_identity::{Tenant, TenantId};
-use toolhost_policy::{CheckedConnection, ConnectionName, Limits, OperationMode, PluginName, TenantLimits};
+use toolhost_policy::{
+    CheckedConnection, ConnectionName, Limits, OperationMode, PluginName, TenantLimits,
+};
 use toolhost_tenancy::{Destination, IssuerConfig, MachineHeaders};
 use toolhost_tools::{AssignmentRules, DefaultAssignment};
 use toolhost_vault::{SecretSource, StaticCredential};
@@ -52,10 +54,12 @@ pub(crate) use read::parse;
 pub(crate) use store::Postgres;
 pub(crate) use tenant_tool_rules::TenantToolRules;
 
-/// How long calls in flight may go on after a signal to stop: as long as one call may take by default.
+/// How long calls in flight may go on after a signal to stop: as long as one call may take by
+/// default.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 
-/// Calls at once. Each may use its whole memory limit: 64 of 64 MiB fit a machine of 8 GiB with room to spare.
+/// Calls at once. Each may use its whole memory limit: 64 of 64 MiB fit a machine of 8 GiB with
+/// room to spare.
 pub(crate) const DEFAULT_SLOTS: u32 = 64;
 
 /// Everything that `host.toml` says.
@@ -180,7 +184,8 @@ pub(crate) struct MembershipConfig {
 #[derive(Debug, Clone)]
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
-    /// The URL that callers use, which is also the resource of RFC 9728. From the listener where it is not set.
+    /// The URL that callers use, which is also the resource of RFC 9728. From the listener where it
+    /// is not set.
     pub(crate) public_url: Option<Url>,
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// What a scraper must present.
@@ -213,8 +218,9 @@ impl Default for ServerConfig {
 }
 
 impl Config {
-    /// What holds for every tenant of which nothing else is said. A host that was told nothing serves one plugin to one
-    /// tenant on one machine, and does; whoever assigns plugins says so once, here or for single plugins.
+    /// What holds for every tenant of which nothing else is said. A host that was told nothing
+    /// serves one plugin to one tenant on one machine, and does; whoever assigns plugins says so
+    /// once, here or for single plugins.
     pub(crate) fn assignment_rules(&self) -> AssignmentRules {
         AssignmentRules {
             plugins: self.who_has.unwrap_or(DefaultAssignment::All),

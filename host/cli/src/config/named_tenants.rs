@@ -18,7 +18,9 @@ pub(super) fn read_named_tenants(
     match written.get_ref() {
         file::NamedTenantsValue::All(text) if text == "all" => Ok(NamedTenants::All),
         file::NamedTenantsValue::All(_) => Err(wrong("is \"all\", a list of tenants, or a table")),
-        file::NamedTenantsValue::Listed(listed) if listed.is_empty() => Err(wrong("names no tenant")),
+        file::NamedTenantsValue::Listed(listed) if listed.is_empty() => {
+            Err(wrong("names no tenant"))
+        }
         file::NamedTenantsValue::Listed(listed) => {
             let listed = listed.iter().map(id).collect::<Result<_, _>>()?;
             Ok(NamedTenants::Listed(listed))
@@ -33,7 +35,9 @@ pub(super) fn read_named_tenants(
                 let pairs = keys
                     .iter()
                     .map(|(value, tenant)| Ok((value.clone(), id(tenant)?)));
-                Ok(NamedTenants::Mapped(pairs.collect::<Result<_, ConfigError>>()?))
+                Ok(NamedTenants::Mapped(
+                    pairs.collect::<Result<_, ConfigError>>()?,
+                ))
             }
             _ => Err(wrong("needs exactly one of prefix, below and keys")),
         },

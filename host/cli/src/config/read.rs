@@ -1,4 +1,5 @@
-//! From the text of `host.toml` to a [`Config`]: everything is checked here, at load, and nothing is read and ignored.
+//! From the text of `host.toml` to a [`Config`]: everything is checked here, at load, and nothing
+//! is read and ignored.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -10,8 +11,8 @@ use toolhost_policy::{Limits, TenantLimits, TenantLimitsPatch};
 
 use super::config_text::ConfigText;
 use super::{
-    Config, ConfigError, ToolSettings, adapter, authority, connection, credential, data, file, issuer,
-    membership, provider, server, store, tenant, tenant_tool_rules,
+    Config, ConfigError, ToolSettings, adapter, authority, connection, credential, data, file,
+    issuer, membership, provider, server, store, tenant, tenant_tool_rules,
 };
 use crate::digest_files::read_at_most;
 use crate::grants::hexadecimal;
@@ -103,9 +104,18 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let at = format!("issuers[{}]", issuers.len());
         extras.take(&source, &at, &mut issuer, single.as_ref())?;
         let name = issuer.issuer.clone();
-        issuers.push((name, issuer::issuer(&source, &at, issuer, single.is_some())?));
+        issuers.push((
+            name,
+            issuer::issuer(&source, &at, issuer, single.is_some())?,
+        ));
     }
-    issuer::divide(&source, &mut issuers, &tenants, &mut authority, single.is_some())?;
+    issuer::divide(
+        &source,
+        &mut issuers,
+        &tenants,
+        &mut authority,
+        single.is_some(),
+    )?;
     let issuers = issuers.into_iter().map(|(_, issuer)| issuer).collect();
     let membership = raw.tenancy.membership;
     if let (Some(raw), Some(single)) = (&membership, &single) {
@@ -166,9 +176,18 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     })
 }
 
-fn tenant_id(source: &ConfigText<'_>, table: &str, name: &Spanned<String>) -> Result<TenantId, ConfigError> {
-    TenantId::parse(name.get_ref())
-        .map_err(|why| source.at(name, format!("{table}.{}", name.get_ref().escape_default()), why))
+fn tenant_id(
+    source: &ConfigText<'_>,
+    table: &str,
+    name: &Spanned<String>,
+) -> Result<TenantId, ConfigError> {
+    TenantId::parse(name.get_ref()).map_err(|why| {
+        source.at(
+            name,
+            format!("{table}.{}", name.get_ref().escape_default()),
+            why,
+        )
+    })
 }
 
 fn tenant_limits(

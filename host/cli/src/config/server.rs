@@ -16,16 +16,26 @@ const MAX_GRACE: u64 = 3_600;
 /// The address space of a process holds about this many slots of the largest memory.
 const MAX_SLOTS: u32 = 4_096;
 
-pub(super) fn server(source: &ConfigText<'_>, raw: file::ServerTable) -> Result<ServerConfig, ConfigError> {
+pub(super) fn server(
+    source: &ConfigText<'_>,
+    raw: file::ServerTable,
+) -> Result<ServerConfig, ConfigError> {
     let defaults = ServerConfig::default();
-    let public_url = raw.public_url.map(|url| self_url(source, &url)).transpose()?;
+    let public_url = raw
+        .public_url
+        .map(|url| self_url(source, &url))
+        .transpose()?;
     let grace = seconds(source, "server.grace", raw.grace)?.unwrap_or(DEFAULT_GRACE);
     let drain = seconds(source, "server.drain", raw.drain)?.unwrap_or(defaults.drain);
     let slots = match raw.slots {
         None => defaults.slots,
         Some(slots) if (1..=MAX_SLOTS).contains(slots.get_ref()) => slots.into_inner(),
         Some(slots) => {
-            return Err(source.at(&slots, "server.slots", format!("is not from 1 to {MAX_SLOTS}")));
+            return Err(source.at(
+                &slots,
+                "server.slots",
+                format!("is not from 1 to {MAX_SLOTS}"),
+            ));
         }
     };
     Ok(ServerConfig {

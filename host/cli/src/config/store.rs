@@ -107,7 +107,9 @@ fn postgres(source: &ConfigText<'_>, raw: file::StoreTable) -> Result<Postgres, 
     };
     let prefix = match &raw.prefix {
         None => Prefix::default(),
-        Some(said) => Prefix::parse(said.get_ref()).map_err(|why| source.at(said, "store.prefix", why))?,
+        Some(said) => {
+            Prefix::parse(said.get_ref()).map_err(|why| source.at(said, "store.prefix", why))?
+        }
     };
     let keys_url = read_secret_source(source, "keys_url", raw.keys_url_file, raw.keys_url_env)?;
     let password = read_secret_source(source, "password", raw.password_file, raw.password_env)?;
@@ -118,12 +120,17 @@ fn postgres(source: &ConfigText<'_>, raw: file::StoreTable) -> Result<Postgres, 
             password,
         },
         (None, Some(_)) if password.is_some() => {
-            let why = "stands beside a whole URL of url_file or url_env, which has the password in it";
+            let why =
+                "stands beside a whole URL of url_file or url_env, which has the password in it";
             return Err(source.at(&raw.kind, "store.password_file", why));
         }
         (None, Some(whole)) => PostgresUrl::Whole(whole),
         (Some(url), Some(_)) => {
-            return Err(source.at(&url, "store.url", "stands beside url_file or url_env; keep one"));
+            return Err(source.at(
+                &url,
+                "store.url",
+                "stands beside url_file or url_env; keep one",
+            ));
         }
         (None, None) => {
             let why = "\"postgres\" needs url, url_file or url_env";
@@ -150,7 +157,9 @@ fn read_secret_source(
 ) -> Result<Option<SecretSource>, ConfigError> {
     match (file, variable) {
         (None, None) => Ok(None),
-        (Some(file), None) => Ok(Some(SecretSource::File(source.resolve_path(file.get_ref())))),
+        (Some(file), None) => Ok(Some(SecretSource::File(
+            source.resolve_path(file.get_ref()),
+        ))),
         (None, Some(variable)) => Ok(Some(SecretSource::Env(variable.into_inner()))),
         (Some(_), Some(variable)) => {
             let why = format!("stands beside {name}_file; keep one");
@@ -159,14 +168,16 @@ fn read_secret_source(
     }
 }
 
-/// A URL that may stand in the file. What is wrong with one is said without it: it may have the password in it.
+/// A URL that may stand in the file. What is wrong with one is said without it: it may have the
+/// password in it.
 fn read_url(
     source: &ConfigText<'_>,
     said: &Spanned<String>,
     takes_password: bool,
 ) -> Result<Url, ConfigError> {
     let refuse = |why: &str| source.at(said, "store.url", why);
-    // In memory the text of the file is what it is; what is refused here is that it stands there at all.
+    // In memory the text of the file is what it is; what is refused here is that it stands there at
+    // all.
     let url = Url::parse(said.get_ref()).map_err(|_| refuse("is no URL"))?;
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         return Err(refuse("does not begin with postgres://"));
@@ -196,7 +207,10 @@ impl PostgresUrl {
     ) -> Result<Secret, E> {
         match self {
             Self::Whole(secret) => read("store.url", secret),
-            Self::Parts { url, password: None } => Ok(Secret::from(url.to_string())),
+            Self::Parts {
+                url,
+                password: None,
+            } => Ok(Secret::from(url.to_string())),
             Self::Parts {
                 url,
                 password: Some(secret),
@@ -226,7 +240,8 @@ mod tests {
 
     fn read(lines: &str) -> Result<Option<Postgres>, String> {
         let text = format!("[store]\n{lines}");
-        let config = parse(Path::new("conf/host.toml"), &text).map_err(|error| error.to_string())?;
+        let config =
+            parse(Path::new("conf/host.toml"), &text).map_err(|error| error.to_string())?;
         Ok(config.postgres)
     }
 
@@ -240,8 +255,7 @@ mod tests {
 
     #[test]
     fn the_password_comes_from_elsewhere_and_is_put_in_whatever_it_holds() {
-        let apart =
-            "kind = 'postgres'\nurl = 'postgres://u@db.example/d?sslmode=verify-full'\npassword_env = 'P'";
+        let apart = "kind = 'postgres'\nurl = 'postgres://u@db.example/d?sslmode=verify-full'\npassword_env = 'P'";
         let url = whole(apart, "a b/@:?#%'");
         let read_back: tokio_like::Parts = tokio_like::parts(&url);
         assert_eq!(read_back.password, "a b/@:?#%'");
@@ -252,7 +266,10 @@ mod tests {
             "postgres://u:p@h/d"
         );
         let socket = "kind = 'postgres'\nurl = 'postgres:///d?host=/run/postgresql&user=u'";
-        assert_eq!(whole(socket, ""), "postgres:///d?host=/run/postgresql&user=u");
+        assert_eq!(
+            whole(socket, ""),
+            "postgres:///d?host=/run/postgresql&user=u"
+        );
     }
 
     /// As the client's parser takes a URL apart.
@@ -279,7 +296,9 @@ mod tests {
             while let Some(byte) = rest.next() {
                 if byte == b'%' {
                     let digits = [rest.next().unwrap(), rest.next().unwrap()];
-                    bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap());
+                    bytes.push(
+                        u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap(),
+                    );
                 } else {
                     bytes.push(byte);
                 }
@@ -316,7 +335,10 @@ mod tests {
             (Some(4), Layout::Database, true)
         );
         assert_eq!(good.ca.as_deref(), Some(Path::new("conf/ca.pem")));
-        assert!(matches!(good.url, PostgresUrl::Parts { password: None, .. }));
+        assert!(matches!(
+            good.url,
+            PostgresUrl::Parts { password: None, .. }
+        ));
         assert_eq!(read("kind = 'embedded'").unwrap(), None);
         for (lines, key) in [
             ("kind = 'sqlite'".to_owned(), "store.kind"),

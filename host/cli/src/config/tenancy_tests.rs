@@ -1,4 +1,5 @@
-//! `[tenancy]` and what issuers may do beside vouching: what is read, and what is refused with its place.
+//! `[tenancy]` and what issuers may do beside vouching: what is read, and what is refused with its
+//! place.
 
 use std::path::Path;
 use std::time::Duration;
@@ -50,7 +51,9 @@ fn an_authority_is_read_with_all_that_it_is_asked_with() {
     assert_eq!(exchange.client.secret, SecretSource::Env("SECRET".into()));
     assert_eq!(exchange.scope_prefix, "tenant:");
     assert!(matches!(
-        read("[tenancy.authority]\nkind = 'local'").unwrap().authority,
+        read("[tenancy.authority]\nkind = 'local'")
+            .unwrap()
+            .authority,
         AuthorityKind::Local
     ));
 }
@@ -60,7 +63,10 @@ fn an_authority_that_is_not_whole_or_not_safe_is_refused_by_line_and_key() {
     let http = |more: &str| format!("{HTTP}{more}\n{RETURNS}");
     let insecure = http("").replace("https://app.example/switch", "http://app.example/switch");
     let loopback = http("").replace("https://app.example/switch", "https://127.0.0.1/switch");
-    let no_claim = format!("{HTTP}{}", RETURNS.replace("tenant_claim = '/tenantId'", ""));
+    let no_claim = format!(
+        "{HTTP}{}",
+        RETURNS.replace("tenant_claim = '/tenantId'", "")
+    );
     let no_id = format!("{EXCHANGE}{RETURNS}").replace("client_id = 'host'\n", "");
     let no_secret = format!("{EXCHANGE}{RETURNS}").replace("client_secret_env = 'SECRET'\n", "");
     let both = format!("{EXCHANGE}client_secret_file = 's'\n{RETURNS}");
@@ -84,17 +90,26 @@ fn an_authority_that_is_not_whole_or_not_safe_is_refused_by_line_and_key() {
             &format!("[tenancy.authority]\nkind = 'http'\n{RETURNS}"),
             "tenancy.authority.url|needs it",
         ),
-        (&http("client_id = 'x'"), "tenancy.authority.client_id|no meaning"),
+        (
+            &http("client_id = 'x'"),
+            "tenancy.authority.client_id|no meaning",
+        ),
         (&http("timeout = 31"), "tenancy.authority.timeout|1 to 30"),
         (&http("timeout = 0"), "tenancy.authority.timeout"),
         (
             &http("token = 'access_token'"),
             "tenancy.authority.token|JSON pointer",
         ),
-        (&http("tokn = '/t'"), "tenancy.authority.tokn|did you mean token?"),
+        (
+            &http("tokn = '/t'"),
+            "tenancy.authority.tokn|did you mean token?",
+        ),
         (&insecure, "tenancy.authority.url|allow_http"),
         (&loopback, "tenancy.authority.url|allow_loopback"),
-        (&returned_http, "tenancy.authority.returns.jwks_url|allow_http"),
+        (
+            &returned_http,
+            "tenancy.authority.returns.jwks_url|allow_http",
+        ),
         (&no_claim, "tenant_claim"),
         (&no_id, "tenancy.authority.client_id|needs it"),
         (
@@ -139,7 +154,10 @@ fn what_an_issuer_may_do_is_read_and_bounded() {
         "{ISSUER}may_provision = true\nprovision_rate = 3\n{asks}"
     ))
     .unwrap();
-    assert_eq!(config.may_provision, [("https://idp.example".to_owned(), 3)]);
+    assert_eq!(
+        config.may_provision,
+        [("https://idp.example".to_owned(), 3)]
+    );
     let (issuer, client) = config.introspection.unwrap();
     assert_eq!(
         (issuer.as_str(), client.id.as_str()),
@@ -241,7 +259,8 @@ fn members_one_tenant_and_headers_are_read_and_bounded() {
 #[test]
 fn a8_with_more_than_one_issuer_each_says_which_tenants_it_may_name() {
     let second = ISSUER.replace("https://idp.example'\naud", "https://two.example'\naud");
-    let both = |first: &str, other: &str| format!("{ISSUER}{first}\n{second}{other}\n[tenants.acme]\n");
+    let both =
+        |first: &str, other: &str| format!("{ISSUER}{first}\n{second}{other}\n[tenants.acme]\n");
     let named = |tenants: &str| {
         let config = read(&both("tenants = 'all'", &format!("tenants = {tenants}"))).unwrap();
         config.issuers[1].tenants.clone().unwrap()
@@ -249,7 +268,10 @@ fn a8_with_more_than_one_issuer_each_says_which_tenants_it_may_name() {
     let id = |text: &str| TenantId::parse(text).unwrap();
     assert_eq!(named("'all'"), NamedTenants::All);
     assert_eq!(named("['acme']"), NamedTenants::Listed([id("acme")].into()));
-    assert_eq!(named("{ prefix = 'ac' }"), NamedTenants::Prefix("ac".into()));
+    assert_eq!(
+        named("{ prefix = 'ac' }"),
+        NamedTenants::Prefix("ac".into())
+    );
     assert_eq!(named("{ below = 'acme' }"), NamedTenants::Below(id("acme")));
     let mapped = NamedTenants::Mapped([("org_1".to_owned(), id("acme"))].into());
     assert_eq!(named("{ keys = { org_1 = 'acme' } }"), mapped);
@@ -264,7 +286,10 @@ fn a8_with_more_than_one_issuer_each_says_which_tenants_it_may_name() {
             &both(all, "tenants = { prefix = '' }"),
             "issuers[1].tenants|prefix",
         ),
-        (&both(all, "tenants = { }"), "issuers[1].tenants|exactly one"),
+        (
+            &both(all, "tenants = { }"),
+            "issuers[1].tenants|exactly one",
+        ),
         (
             &both(all, "tenants = { prefix = 'a', below = 'b' }"),
             "issuers[1].tenants|exactly one",
@@ -296,7 +321,10 @@ fn a8_with_more_than_one_issuer_each_says_which_tenants_it_may_name() {
 fn a_profile_is_a_short_form_and_each_part_is_set_on_its_own() {
     let at = "[[issuers]]\nissuer = 'https://idp.example'\naudience = 'a'\njwks_url = 'https://idp.example/jwks'\n";
     for profile in toolhost_identity::ProviderProfile::ALL {
-        let text = format!("{at}profile = '{}'\ntenant_claim = '/t'\n", profile.as_str());
+        let text = format!(
+            "{at}profile = '{}'\ntenant_claim = '/t'\n",
+            profile.as_str()
+        );
         let issuer = read(&text).unwrap().issuers.remove(0);
         let rules = profile.rules();
         assert_eq!(
@@ -327,8 +355,14 @@ fn a_profile_is_a_short_form_and_each_part_is_set_on_its_own() {
         .unwrap()
         .issuers
         .remove(0);
-    assert_eq!((issuer.machine.len(), issuer.machine[0].claims.len()), (1, 2));
-    assert_eq!(issuer.id_token[0].test, toolhost_identity::ClaimTest::Absent);
+    assert_eq!(
+        (issuer.machine.len(), issuer.machine[0].claims.len()),
+        (1, 2)
+    );
+    assert_eq!(
+        issuer.id_token[0].test,
+        toolhost_identity::ClaimTest::Absent
+    );
     assert_eq!(issuer.tenant_member.as_deref(), Some("id"));
     let with = |more: &str| format!("{at}tenant_claim = '/t'\n{more}\n");
     refused(&[
@@ -362,17 +396,26 @@ fn a_profile_is_a_short_form_and_each_part_is_set_on_its_own() {
             &with("without_subject = 'maybe'"),
             "issuers[0].without_subject|refuse",
         ),
-        (&with("subject_claim = 'oid'"), "issuers[0].subject_claim|pointer"),
+        (
+            &with("subject_claim = 'oid'"),
+            "issuers[0].subject_claim|pointer",
+        ),
         (
             &with("audience_claim = 'aud'"),
             "issuers[0].audience_claim|pointer",
         ),
         (
-            &with("").replace("https://idp.example'\naud", "https://idp.example/{tid}x'\naud"),
+            &with("").replace(
+                "https://idp.example'\naud",
+                "https://idp.example/{tid}x'\naud",
+            ),
             "issuers[0].issuer|placeholder",
         ),
         (
-            &with("").replace("https://idp.example'\naud", "https://idp.example/{tid}'\naud"),
+            &with("").replace(
+                "https://idp.example'\naud",
+                "https://idp.example/{tid}'\naud",
+            ),
             "issuers[0].issuer|/tid",
         ),
     ]);

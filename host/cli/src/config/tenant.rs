@@ -55,9 +55,11 @@ pub(super) fn read_single_tenant(
     tenants: &mut BTreeMap<TenantId, Tenant>,
 ) -> Result<Option<TenantId>, ConfigError> {
     let Some(raw) = raw else { return Ok(None) };
-    let id = TenantId::parse(raw.get_ref()).map_err(|why| source.at(&raw, "tenancy.single", why))?;
+    let id =
+        TenantId::parse(raw.get_ref()).map_err(|why| source.at(&raw, "tenancy.single", why))?;
     if let Some(other) = tenants.keys().find(|other| **other != id) {
-        let why = format!("serves {id} alone, and there is a [tenants.{other}]; take one of the two out");
+        let why =
+            format!("serves {id} alone, and there is a [tenants.{other}]; take one of the two out");
         return Err(source.at(&raw, "tenancy.single", why));
     }
     tenants
@@ -76,7 +78,10 @@ pub(super) fn machine_headers(
         let name = HeaderName::from_bytes(text.get_ref().as_bytes())
             .map_err(|_| source.at(text, key, "is not a header name (RFC 9110 section 5.1)"))?;
         // It would be read as something else by the door.
-        if name == http::header::AUTHORIZATION || name == http::header::COOKIE || name == http::header::HOST {
+        if name == http::header::AUTHORIZATION
+            || name == http::header::COOKIE
+            || name == http::header::HOST
+        {
             return Err(source.at(text, key, format!("{name} has a meaning of its own")));
         }
         Ok(name)
@@ -88,7 +93,11 @@ pub(super) fn machine_headers(
         let key = "tenancy.machine.user_header";
         headers.user = name(key, text)?;
         if headers.user == headers.tenant {
-            return Err(source.at(text, key, "is the tenant header too; two headers are needed"));
+            return Err(source.at(
+                text,
+                key,
+                "is the tenant header too; two headers are needed",
+            ));
         }
     }
     if headers.user == headers.tenant

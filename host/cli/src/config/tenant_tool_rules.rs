@@ -1,4 +1,5 @@
-//! Who may call what: `[tools]`, `tenants` of `[plugins.NAME]`, `plugins` of `[tenancy]`, and what `[tenants.NAME]` says.
+//! Who may call what: `[tools]`, `tenants` of `[plugins.NAME]`, `plugins` of `[tenancy]`, and what
+//! `[tenants.NAME]` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,11 @@ impl TenantToolRules {
     ///
     /// # Errors
     /// It cannot be kept.
-    pub(crate) async fn keep(&self, assignments: &Assignments, by: &Operator) -> anyhow::Result<()> {
+    pub(crate) async fn keep(
+        &self,
+        assignments: &Assignments,
+        by: &Operator,
+    ) -> anyhow::Result<()> {
         let space = TenantSpace::of_operator(self.tenant.clone(), by);
         if let Some(mode) = self.mode {
             assignments.set_mode(&space, mode).await?;
@@ -35,8 +40,8 @@ impl TenantToolRules {
         Ok(())
     }
 
-    /// Whether there is what it names, once it is known what is served. Of plugins that are not served (yet) nobody knows what
-    /// tools they have.
+    /// Whether there is what it names, once it is known what is served. Of plugins that are not
+    /// served (yet) nobody knows what tools they have.
     ///
     /// # Errors
     /// There is no such plugin or tool.
@@ -59,7 +64,8 @@ impl TenantToolRules {
     }
 }
 
-/// What a table of `[tenants]` says of plugins. With a data directory it is kept there, and stands in one place.
+/// What a table of `[tenants]` says of plugins. With a data directory it is kept there, and stands
+/// in one place.
 pub(super) fn read_assignments(
     source: &ConfigText<'_>,
     tenant: &TenantId,
@@ -68,7 +74,8 @@ pub(super) fn read_assignments(
     lasts: bool,
 ) -> Result<Option<TenantToolRules>, ConfigError> {
     if lasts && let Some(mode) = &mode {
-        let why = format!("is kept in the data directory: use host tenant set {tenant} --mode MODE");
+        let why =
+            format!("is kept in the data directory: use host tenant set {tenant} --mode MODE");
         return Err(source.at(mode, format!("tenants.{tenant}.mode"), why));
     }
     let mode = self::mode(source, &format!("tenants.{tenant}.mode"), mode)?;
@@ -76,7 +83,8 @@ pub(super) fn read_assignments(
     for (plugin, said) in raw {
         let at = format!("tenants.{tenant}.plugins.{plugin}");
         if lasts {
-            let why = format!("is kept in the data directory: use host plugin assign {plugin} {tenant}");
+            let why =
+                format!("is kept in the data directory: use host plugin assign {plugin} {tenant}");
             return Err(source.at(&said, at, why));
         }
         let said = said.into_inner();
@@ -103,7 +111,10 @@ pub(super) fn mode(
 ) -> Result<Option<OperationMode>, ConfigError> {
     let parse = |raw: Spanned<String>| {
         OperationMode::parse(raw.get_ref()).ok_or_else(|| {
-            let why = format!("{:?} is not one of read-only, standard, full", raw.get_ref());
+            let why = format!(
+                "{:?} is not one of read-only, standard, full",
+                raw.get_ref()
+            );
             source.at(&raw, key, why)
         })
     };

@@ -57,7 +57,10 @@ fn what_lasts_is_named_once_and_within_bounds() {
             "[data]\ndir = 'a'\nmaster_key_env = 'K'\nmaster_key_file = 'k'",
             "data.master_key_env",
         ),
-        ("[data]\ndir = 'a'\n[audit]\nfile = 'audit.jsonl'", "audit.file"),
+        (
+            "[data]\ndir = 'a'\n[audit]\nfile = 'audit.jsonl'",
+            "audit.file",
+        ),
         ("[audit]\non_failure = 'ignore'", "audit.on_failure"),
         ("[audit]\nsegment_bytes = 1048575", "audit.segment_bytes"),
         ("[audit]\nsegment_bytes = 1073741825", "audit.segment_bytes"),
@@ -93,7 +96,10 @@ fn relative_paths_begin_beside_the_file() {
         Path::new("conf/billing.wasm")
     );
     let credential = config.credentials.first().unwrap();
-    assert_eq!(credential.source, SecretSource::File("conf/secrets/acme".into()));
+    assert_eq!(
+        credential.source,
+        SecretSource::File("conf/secrets/acme".into())
+    );
 }
 
 #[test]
@@ -220,7 +226,10 @@ fn every_member_of_auth_has_its_type() {
 #[test]
 fn none_and_hmac_cannot_be_configured() {
     for algorithm in ["none", "HS256"] {
-        let error = refused("may_grant", &format!("algorithms = [\"{algorithm}\"]\nmay_grant"));
+        let error = refused(
+            "may_grant",
+            &format!("algorithms = [\"{algorithm}\"]\nmay_grant"),
+        );
         assert!(error.contains("issuers[0].algorithms"), "{error}");
     }
 }
@@ -234,13 +243,17 @@ fn an_issuer_has_exactly_one_source_of_keys() {
 #[test]
 fn a_credential_for_an_unknown_tenant_or_connection_is_refused() {
     assert!(
-        refused("[credentials.acme.billing]", "[credentials.globex.billing]").contains("no [tenants.globex]")
+        refused("[credentials.acme.billing]", "[credentials.globex.billing]")
+            .contains("no [tenants.globex]")
     );
     assert!(
         refused("[credentials.acme.billing]", "[credentials.acme.stripe]")
             .contains("no [connections.stripe]")
     );
-    assert!(refused("file = \"secrets/acme\"", "file = \"a\"\nenv = \"B\"").contains("both file and env"));
+    assert!(
+        refused("file = \"secrets/acme\"", "file = \"a\"\nenv = \"B\"")
+            .contains("both file and env")
+    );
     assert!(refused("file = \"secrets/acme\"", "").contains("needs file = or env ="));
     assert!(refused("2030-01-31T00:00:00Z", "2030-01-31T00:00:00").contains("with an offset"));
 }

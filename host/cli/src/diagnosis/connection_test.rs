@@ -24,8 +24,8 @@ impl HostDiagnosis {
         user: Option<&UserName>,
     ) -> Result<ConnectionTestReport, AdminError> {
         let connection = &self.connection(connection)?;
-        let tenant =
-            TenantId::parse(tenant).map_err(|why| error(ErrorCode::InvalidRequest, why.to_string()))?;
+        let tenant = TenantId::parse(tenant)
+            .map_err(|why| error(ErrorCode::InvalidRequest, why.to_string()))?;
         let user = match (connection.credential_of, user) {
             (CredentialOwner::Tenant, None) => None,
             (CredentialOwner::User, Some(user)) => Some(UserId {
@@ -37,8 +37,7 @@ impl HostDiagnosis {
                 return Err(error(ErrorCode::InvalidRequest, why.to_owned()));
             }
             (CredentialOwner::Tenant, Some(_)) => {
-                let why =
-                    "the connection uses the tenant's credential: leave out --user-issuer and --user-subject";
+                let why = "the connection uses the tenant's credential: leave out --user-issuer and --user-subject";
                 return Err(error(ErrorCode::InvalidRequest, why.to_owned()));
             }
         };
@@ -82,12 +81,18 @@ impl HostDiagnosis {
             return None;
         }
         let Some(provider) = self.providers.get(&connection.credentials) else {
-            say(false, format!("there is no provider {}", connection.credentials));
+            say(
+                false,
+                format!("there is no provider {}", connection.credentials),
+            );
             return None;
         };
         let request = CredentialRequest::until(key, UnixTime::now().after(PROVIDER));
         match tokio::time::timeout(PROVIDER, provider.fetch(request)).await {
-            Err(_) => say(false, format!("{} did not answer in time", self.kind(connection))),
+            Err(_) => say(
+                false,
+                format!("{} did not answer in time", self.kind(connection)),
+            ),
             Ok(Err(why)) => say(false, format!("{}: {why}", self.kind(connection))),
             Ok(Ok(credential)) => {
                 let names: Vec<&str> = credential.attributes.keys().map(String::as_str).collect();
@@ -107,10 +112,14 @@ impl HostDiagnosis {
                     ),
                 );
                 let mut needed = connection.attributes();
-                if let Some(lacking) = needed.find(|name| !credential.attributes.contains_key(*name)) {
+                if let Some(lacking) =
+                    needed.find(|name| !credential.attributes.contains_key(*name))
+                {
                     say(
                         false,
-                        format!("it lacks the attribute {lacking}, which the connection is filled from"),
+                        format!(
+                            "it lacks the attribute {lacking}, which the connection is filled from"
+                        ),
                     );
                 }
                 return Some(credential.attributes.clone());

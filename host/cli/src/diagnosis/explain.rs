@@ -32,7 +32,9 @@ impl HostDiagnosis {
         let mut refused: Vec<String> = unstartable
             .map(|why| format!("the host would not start: {why}"))
             .collect();
-        let rules = self.rules(connection, &binding, asked, &mut refused).await?;
+        let rules = self
+            .rules(connection, &binding, asked, &mut refused)
+            .await?;
         let (credential, attributes) = self.credential(connection, &binding).await?;
         if credential.present == Some(false) {
             refused.push("there is no credential that could be used".to_owned());
@@ -119,12 +121,15 @@ impl HostDiagnosis {
         }
         let key = CredentialKey::from_binding(binding, connection);
         let provider = self.configured.get(&connection.credentials);
-        let in_vault = connection.credentials == VAULT || provider.is_some_and(ProviderConfig::needs_vault);
+        let in_vault =
+            connection.credentials == VAULT || provider.is_some_and(ProviderConfig::needs_vault);
         if in_vault {
             let stored = self.stored_credential(&key).await?;
-            let is_over = stored
-                .as_ref()
-                .is_some_and(|stored| stored.expires_at.is_some_and(|end| end <= UnixTime::now().secs()));
+            let is_over = stored.as_ref().is_some_and(|stored| {
+                stored
+                    .expires_at
+                    .is_some_and(|end| end <= UnixTime::now().secs())
+            });
             let note = match provider {
                 _ if is_over => Some("it has expired".to_owned()),
                 Some(provider) => Some(format!(
@@ -147,7 +152,8 @@ impl HostDiagnosis {
         }
         if provider.is_some() || connection.credentials == crate::config::AUTHORITY {
             let note = Some(
-                "it is asked for when a call needs it, and not here; host connection test asks".to_owned(),
+                "it is asked for when a call needs it, and not here; host connection test asks"
+                    .to_owned(),
             );
             return Ok((CredentialUse { note, ..said }, None));
         }
@@ -155,7 +161,9 @@ impl HostDiagnosis {
             Some(provider) => provider.get(&key).await.ok(),
             None => None,
         };
-        let attributes = declared.as_ref().map(|declared| declared.attributes.clone());
+        let attributes = declared
+            .as_ref()
+            .map(|declared| declared.attributes.clone());
         let said = CredentialUse {
             present: Some(declared.is_some()),
             version: declared.as_ref().map(|declared| declared.version),
@@ -166,13 +174,19 @@ impl HostDiagnosis {
     }
 
     /// What the vault's list has under a key.
-    async fn stored_credential(&self, key: &CredentialKey) -> Result<Option<CredentialInfo>, AdminError> {
-        let Some(vault) = &self.vault else { return Ok(None) };
+    async fn stored_credential(
+        &self,
+        key: &CredentialKey,
+    ) -> Result<Option<CredentialInfo>, AdminError> {
+        let Some(vault) = &self.vault else {
+            return Ok(None);
+        };
         let by = Operator::of_this_process();
         let space = TenantSpace::of_operator(key.tenant().clone(), &by);
         let listing = vault.list(&space, &by).await.map_err(AdminError::from)?;
-        let is_it =
-            |info: &CredentialInfo| info.connection == *key.connection() && info.user.as_ref() == key.user();
+        let is_it = |info: &CredentialInfo| {
+            info.connection == *key.connection() && info.user.as_ref() == key.user()
+        };
         Ok(listing.credentials.into_iter().find(is_it))
     }
 

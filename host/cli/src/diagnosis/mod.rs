@@ -1,5 +1,5 @@
-//! What an operator asks of the whole host without making a call: what would become of a request, and whether a connection
-//! could be used.
+//! What an operator asks of the whole host without making a call: what would become of a request,
+//! and whether a connection could be used.
 
 mod connection_test;
 mod explain;
@@ -17,7 +17,9 @@ use toolhost_gateway::Dispatcher;
 use toolhost_gateway::connect::{LoginLink, Logins};
 use toolhost_identity::{Binding, TenantId};
 use toolhost_net::Network;
-use toolhost_policy::{CheckedConnection, Connection, ConnectionName, ErrorCode, PublicError, Secret};
+use toolhost_policy::{
+    CheckedConnection, Connection, ConnectionName, ErrorCode, PublicError, Secret,
+};
 use toolhost_tenancy::{AuthError, Tenancy};
 use toolhost_tools::{CallOptions, ClientCapabilities, PluginStatus, Tools};
 use toolhost_vault::SealedVault;
@@ -84,7 +86,11 @@ impl HostDiagnosis {
 
 #[async_trait]
 impl HostOperations for HostDiagnosis {
-    async fn explain(&self, asked: &ExplainRequest, token: &Secret) -> Result<Explanation, AdminError> {
+    async fn explain(
+        &self,
+        asked: &ExplainRequest,
+        token: &Secret,
+    ) -> Result<Explanation, AdminError> {
         self.explain_request(asked, token).await
     }
 
@@ -134,7 +140,8 @@ impl HostOperations for HostDiagnosis {
         })?;
         let home = admitted.caller.home().map(TenantId::as_str);
         if let Some(meant) = asked.tenant.as_deref().filter(|meant| Some(*meant) != home) {
-            let why = format!("the host that runs here serves another development tenant than {meant}");
+            let why =
+                format!("the host that runs here serves another development tenant than {meant}");
             return Err(error(ErrorCode::TenantUnavailable, why));
         }
         let options = CallOptions {
@@ -159,7 +166,8 @@ impl HostOperations for HostDiagnosis {
     }
 }
 
-/// Whose calls they are is the tenancy's to say, and what is told to an operator is no more than to the caller.
+/// Whose calls they are is the tenancy's to say, and what is told to an operator is no more than to
+/// the caller.
 fn auth_error(why: &AuthError) -> AdminError {
     admin_error(why.public())
 }

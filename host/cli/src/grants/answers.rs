@@ -1,5 +1,6 @@
-//! What tools were found in when they were approved, a document or what a system answered, by the digest that `host.lock` names:
-//! beside the lock, so that a grant counts wherever the two are copied.
+//! What tools were found in when they were approved, a document or what a system answered, by the
+//! digest that `host.lock` names: beside the lock, so that a grant counts wherever the two are
+//! copied.
 
 use std::path::Path;
 

@@ -42,7 +42,9 @@ pub(crate) fn approve(
             .map(|asked| describe(asked, lock.plugin_approval(&asked.name)))
             .collect();
         match answerer {
-            Approver::Yes => tracing::info!(lock = %lock.path().display(), "granted with --yes:\n{text}"),
+            Approver::Yes => {
+                tracing::info!(lock = %lock.path().display(), "granted with --yes:\n{text}")
+            }
             Approver::Person(ask) => {
                 if !ask(&text)? {
                     return Err(CliError::refusal("not granted, and so not served").into());
@@ -77,8 +79,9 @@ pub(crate) fn approve(
     Ok(())
 }
 
-/// Whether what an adapter found is granted, by the lock or by a new yes. Where it is not, and something was before, that is
-/// for the caller to go on with. `said` is the document or the answer that it was found in, which is kept beside the lock.
+/// Whether what an adapter found is granted, by the lock or by a new yes. Where it is not, and
+/// something was before, that is for the caller to go on with. `said` is the document or the answer
+/// that it was found in, which is kept beside the lock.
 ///
 /// # Errors
 /// The yes cannot be recorded, or the lock or what was said not written.
@@ -120,7 +123,10 @@ pub(crate) fn approve_described(
     };
     audit.record_now(&Event::GrantApproved(GrantApproved {
         plugin: asked.name.clone(),
-        digest: asked.document.clone().unwrap_or_else(|| asked.digest.clone()),
+        digest: asked
+            .document
+            .clone()
+            .unwrap_or_else(|| asked.digest.clone()),
         by,
     }))?;
     answers::keep(lock.path(), said)?;
@@ -132,7 +138,8 @@ pub(crate) fn approve_described(
     Ok(Ok(()))
 }
 
-/// What a person reads before saying yes. Everything in it comes from the plugin, so nothing in it can steer a terminal.
+/// What a person reads before saying yes. Everything in it comes from the plugin, so nothing in it
+/// can steer a terminal.
 fn describe(asked: &PluginApproval, before: Option<&PluginApproval>) -> String {
     let mut text = String::new();
     let _ = match before {
@@ -161,8 +168,16 @@ fn describe(asked: &PluginApproval, before: Option<&PluginApproval>) -> String {
 fn full_description(asked: &PluginApproval) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, connection) in &asked.connections {
-        lines.push(format!("connection {name} (callers: {})", connection.principal));
-        lines.extend(connection.allow.iter().map(|endpoint| format!("    {endpoint}")));
+        lines.push(format!(
+            "connection {name} (callers: {})",
+            connection.principal
+        ));
+        lines.extend(
+            connection
+                .allow
+                .iter()
+                .map(|endpoint| format!("    {endpoint}")),
+        );
         lines.extend(
             connection
                 .base
@@ -329,7 +344,10 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             assert!(
-                Lock::read(&path).unwrap_err().to_string().contains("host.lock"),
+                Lock::read(&path)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("host.lock"),
                 "{text}"
             );
         }

@@ -26,7 +26,8 @@ pub(crate) struct ConnectionApproval {
     /// Where the document says that the system is, where the operator does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) base: Option<String>,
-    /// SHA-256 of all that a model sees of each tool, and of what its calls may send, by the tool's own name.
+    /// SHA-256 of all that a model sees of each tool, and of what its calls may send, by the tool's
+    /// own name.
     pub(crate) tools: BTreeMap<String, String>,
     /// What the system itself calls the tools that have other names here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -43,13 +44,21 @@ impl ConnectionApproval {
     pub(super) fn lines(&self, before: Option<&Self>) -> Vec<String> {
         let Some(before) = before else {
             let mut lines = vec![format!("adapter {} {}", self.adapter, self.digest)];
-            lines.extend(self.document.iter().map(|digest| format!("document: {digest}")));
+            lines.extend(
+                self.document
+                    .iter()
+                    .map(|digest| format!("document: {digest}")),
+            );
             lines.extend(
                 self.base
                     .iter()
                     .map(|base| format!("base: {base}, as its document says")),
             );
-            let mut names: Vec<String> = self.tools.keys().map(|name| self.display_name(name)).collect();
+            let mut names: Vec<String> = self
+                .tools
+                .keys()
+                .map(|name| self.display_name(name))
+                .collect();
             let more = names.len().saturating_sub(NAMED);
             names.truncate(NAMED);
             let more = if more > 0 {
@@ -152,7 +161,9 @@ mod tests {
 
     #[test]
     fn a_thousand_tools_are_counted_and_not_all_named() {
-        let many: BTreeMap<_, _> = (0..1_222).map(|n| (format!("t{n:04}"), "1".to_owned())).collect();
+        let many: BTreeMap<_, _> = (0..1_222)
+            .map(|n| (format!("t{n:04}"), "1".to_owned()))
+            .collect();
         let described = ConnectionApproval {
             tools: many,
             ..described(&[])

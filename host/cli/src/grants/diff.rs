@@ -15,13 +15,21 @@ pub(super) fn diff(before: &PluginApproval, now: &PluginApproval) -> Vec<String>
             short(&now.digest)
         ));
     }
-    let names: BTreeSet<_> = before.connections.keys().chain(now.connections.keys()).collect();
+    let names: BTreeSet<_> = before
+        .connections
+        .keys()
+        .chain(now.connections.keys())
+        .collect();
     for name in names {
         match (before.connections.get(name), now.connections.get(name)) {
             (Some(_), None) => lines.push(format!("- connection {name}")),
             (None, Some(new)) => {
                 lines.push(format!("+ connection {name} (callers: {})", new.principal));
-                lines.extend(new.allow.iter().map(|endpoint| format!("+ {name}: {endpoint}")));
+                lines.extend(
+                    new.allow
+                        .iter()
+                        .map(|endpoint| format!("+ {name}: {endpoint}")),
+                );
             }
             (Some(old), Some(new)) => {
                 if old.principal != new.principal {
@@ -33,9 +41,15 @@ pub(super) fn diff(before: &PluginApproval, now: &PluginApproval) -> Vec<String>
                 if old.base != new.base {
                     lines.push(format!("~ {name}: base in the plugin's own URLs"));
                 }
-                let gone = old.allow.iter().filter(|endpoint| !new.allow.contains(endpoint));
+                let gone = old
+                    .allow
+                    .iter()
+                    .filter(|endpoint| !new.allow.contains(endpoint));
                 lines.extend(gone.map(|endpoint| format!("- {name}: {endpoint}")));
-                let added = new.allow.iter().filter(|endpoint| !old.allow.contains(endpoint));
+                let added = new
+                    .allow
+                    .iter()
+                    .filter(|endpoint| !old.allow.contains(endpoint));
                 lines.extend(added.map(|endpoint| format!("+ {name}: {endpoint}")));
             }
             (None, None) => {}
@@ -56,7 +70,9 @@ pub(super) fn diff(before: &PluginApproval, now: &PluginApproval) -> Vec<String>
     for limit in limits {
         let (old, new) = (before.limits.get(limit), now.limits.get(limit));
         if old != new {
-            let show = |value: Option<&u64>| value.map_or("the host's own".to_owned(), ToString::to_string);
+            let show = |value: Option<&u64>| {
+                value.map_or("the host's own".to_owned(), ToString::to_string)
+            };
             lines.push(format!("~ limit {limit} {} -> {}", show(old), show(new)));
         }
     }

@@ -44,7 +44,8 @@ impl Lock {
     /// Reads the file; none is an empty one.
     ///
     /// # Errors
-    /// It is there and cannot be read, or is not what this host writes. Then nothing counts as granted.
+    /// It is there and cannot be read, or is not what this host writes. Then nothing counts as
+    /// granted.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let refuse = |why: String| {
             CliError::usage(format!(
@@ -93,20 +94,32 @@ impl Lock {
     pub(crate) fn plugins(&self) -> BTreeMap<PluginName, BTreeSet<String>> {
         let named = |plugin: &PluginApproval| {
             let tools = plugin.tools.keys().cloned().collect();
-            PluginName::parse(&plugin.name).ok().map(|name| (name, tools))
+            PluginName::parse(&plugin.name)
+                .ok()
+                .map(|name| (name, tools))
         };
         let described = |connection: &ConnectionApproval| {
             let names = connection.tools.keys();
-            let tools = names.map(|tool| tool_name(&connection.name, tool)).collect();
-            PluginName::parse(&connection.name).ok().map(|name| (name, tools))
+            let tools = names
+                .map(|tool| tool_name(&connection.name, tool))
+                .collect();
+            PluginName::parse(&connection.name)
+                .ok()
+                .map(|name| (name, tools))
         };
         let connections = self.connections.iter().filter_map(described);
-        self.plugins.iter().filter_map(named).chain(connections).collect()
+        self.plugins
+            .iter()
+            .filter_map(named)
+            .chain(connections)
+            .collect()
     }
 
     /// What was granted of the connection of this name.
     pub(crate) fn connection_approval(&self, name: &str) -> Option<&ConnectionApproval> {
-        self.connections.iter().find(|connection| connection.name == name)
+        self.connections
+            .iter()
+            .find(|connection| connection.name == name)
     }
 
     /// Whether some connection stands granted with this document or answer of its system.

@@ -1,6 +1,7 @@
 //! The operator's yes: what plugins ask for, what was granted before, and the one question.
 //!
-//! What must never happen here: a plugin that changed, or asks for more, and is served without a new yes (T34).
+//! What must never happen here: a plugin that changed, or asks for more, and is served without a
+//! new yes (T34).
 
 pub(crate) mod answers;
 mod approve;

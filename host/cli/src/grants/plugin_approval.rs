@@ -90,7 +90,10 @@ fn principal(rule: PrincipalRule) -> &'static str {
 /// One endpoint, whole: what is not on this line is not granted.
 fn line(endpoint: &Endpoint) -> String {
     let mut text = endpoint.to_string();
-    for (mark, names) in [(" query:", &endpoint.query), (" headers:", &endpoint.headers)] {
+    for (mark, names) in [
+        (" query:", &endpoint.query),
+        (" headers:", &endpoint.headers),
+    ] {
         if !names.is_empty() {
             let mut names = names.clone();
             names.sort();

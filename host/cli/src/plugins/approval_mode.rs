@@ -49,5 +49,8 @@ pub(crate) fn ask(text: &str) -> std::io::Result<bool> {
     screen::prompt(&format!("{text}Grant this? [y/N] "))?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
 }

@@ -18,14 +18,16 @@ use crate::setup::Setup;
 use crate::wiring::adapters::{ConnectionDiscovery, path_parameters};
 use crate::wiring::approval_json;
 
-/// Every connection of the configuration; with the base that its document proposes once somebody has said yes to it. Until then
-/// such a one is at a place that is none.
+/// Every connection of the configuration; with the base that its document proposes once somebody
+/// has said yes to it. Until then such a one is at a place that is none.
 pub(crate) type ServedConnections = ArcSwap<BTreeMap<ConnectionName, CheckedConnection>>;
 
-/// Something to load, the place that it is for, and what was granted of it where it is a connection.
+/// Something to load, the place that it is for, and what was granted of it where it is a
+/// connection.
 pub(crate) type LoadJob = (usize, CandidateKind, Option<grants::ConnectionApproval>);
 
-/// What becomes of each candidate, and the catalogue of those that are served. It grows while the host serves.
+/// What becomes of each candidate, and the catalogue of those that are served. It grows while the
+/// host serves.
 pub(crate) struct Assembly {
     setup: Arc<Setup>,
     lock: Lock,
@@ -42,7 +44,8 @@ type PreparedConnection = (Arc<PreparedPlugin>, CheckedConnection);
 /// One candidate.
 struct CandidateSlot {
     name: String,
-    /// The tools that were granted to the very file that is there, which no other plugin gets meanwhile.
+    /// The tools that were granted to the very file that is there, which no other plugin gets
+    /// meanwhile.
     reserved: BTreeSet<String>,
     /// Whether the very file that is there was granted.
     is_granted: bool,
@@ -112,7 +115,11 @@ impl Assembly {
     }
 
     /// Takes what was loaded, or why it cannot be. It is served once it is settled.
-    pub(crate) fn accept_loaded(&mut self, index: usize, loaded: Result<LoadedCandidate, Omission>) {
+    pub(crate) fn accept_loaded(
+        &mut self,
+        index: usize,
+        loaded: Result<LoadedCandidate, Omission>,
+    ) {
         if let Some(place) = self.places.get_mut(index) {
             place.state = match loaded {
                 Ok(loaded) => CandidateState::Loaded(loaded),
@@ -167,7 +174,11 @@ impl Assembly {
             let Some(loaded) = self.take_connection(index) else {
                 continue;
             };
-            let LoadedConnection { name, adapter, look } = *loaded;
+            let LoadedConnection {
+                name,
+                adapter,
+                look,
+            } = *loaded;
             let outcome = match look.now {
                 Ok(found) => self.serve_connection(&name, &adapter, found, answerer),
                 Err(left_out) => Ok(Err(left_out)),
@@ -181,7 +192,8 @@ impl Assembly {
                 (Err(left_out), Some(before)) => {
                     let why = &left_out.failure.message;
                     tracing::warn!(connection = %name, "what was approved before is served: {why}");
-                    let served = self.serve_connection(&name, &adapter, before, &mut Approver::Nobody);
+                    let served =
+                        self.serve_connection(&name, &adapter, before, &mut Approver::Nobody);
                     served.unwrap_or_else(|_| Err(left_out))
                 }
                 (outcome, _) => outcome,
@@ -243,7 +255,10 @@ impl Assembly {
         if self.lock.connection_approval(&asked.name) == Some(asked) {
             self.audit.record_now(&Event::GrantApproved(GrantApproved {
                 plugin: asked.name.clone(),
-                digest: asked.document.clone().unwrap_or_else(|| asked.digest.clone()),
+                digest: asked
+                    .document
+                    .clone()
+                    .unwrap_or_else(|| asked.digest.clone()),
                 by: "host.lock",
             }))?;
             return Ok(Ok((prepared, found.connection)));
@@ -274,7 +289,8 @@ impl Assembly {
         let mut recorded = Ok(());
         let connections = self.placed_connections();
         let mut order: Vec<usize> = (0..self.places.len()).collect();
-        // What was granted comes before what is new: a new plugin never takes a tool's name from one that is known.
+        // What was granted comes before what is new: a new plugin never takes a tool's name from
+        // one that is known.
         order.sort_by_key(|&index| self.places.get(index).is_none_or(|place| !place.is_granted));
         let mut new: Vec<(usize, Arc<PreparedPlugin>, PluginApproval)> = Vec::new();
         for index in order {
@@ -291,7 +307,8 @@ impl Assembly {
             if let Err(left_out) = self.conflict(&prepared, &new, index) {
                 self.leave_out(index, left_out);
             } else if self.lock.plugin_approval(&asked.name) == Some(&asked) {
-                recorded = recorded.and(self.ask(vec![(index, prepared, asked)], &mut Approver::Nobody));
+                recorded =
+                    recorded.and(self.ask(vec![(index, prepared, asked)], &mut Approver::Nobody));
             } else {
                 new.push((index, prepared, asked));
             }
@@ -306,7 +323,8 @@ impl Assembly {
         recorded
     }
 
-    /// A plugin that has arrived, unless it needs to know where a connection's system is and the document is still being read.
+    /// A plugin that has arrived, unless it needs to know where a connection's system is and the
+    /// document is still being read.
     fn take_plugin(&mut self, index: usize) -> Option<Box<LoadedPlugin>> {
         let place = self.places.get(index)?;
         let CandidateState::Loaded(LoadedCandidate::Plugin(loaded)) = &place.state else {
@@ -316,7 +334,10 @@ impl Assembly {
             let mut others = self.places.iter();
             others.any(|other| {
                 other.name == name.as_str()
-                    && matches!(other.state, CandidateState::Loading | CandidateState::Loaded(_))
+                    && matches!(
+                        other.state,
+                        CandidateState::Loading | CandidateState::Loaded(_)
+                    )
             })
         };
         if self.placed_by_documents(&loaded.manifest).any(is_loading) {
@@ -330,7 +351,10 @@ impl Assembly {
     }
 
     /// The connections that a plugin asks for whose systems are where their documents say.
-    fn placed_by_documents<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = &'a ConnectionName> {
+    fn placed_by_documents<'a>(
+        &'a self,
+        manifest: &'a Manifest,
+    ) -> impl Iterator<Item = &'a ConnectionName> {
         let names = manifest.connections.iter().map(|request| &request.name);
         names.filter(move |name| {
             let settings = self.setup.config.adapters.get(*name);
@@ -352,36 +376,52 @@ impl Assembly {
             let mut places = self.places.iter();
             places.any(|place| place.name == name.as_str() && place.connection.is_some())
         };
-        if let Some(name) = self.placed_by_documents(&manifest).find(|name| !is_placed(name)) {
+        if let Some(name) = self
+            .placed_by_documents(&manifest)
+            .find(|name| !is_placed(name))
+        {
             let why = format!(
                 "plugin {} asks for connection {name}, which is left out itself, so that nobody knows where its system is",
                 manifest.name
             );
-            return Err(Omission::new(OmissionReason::Refused, CliError::refusal(why)));
+            return Err(Omission::new(
+                OmissionReason::Refused,
+                CliError::refusal(why),
+            ));
         }
-        let grant = Grant::resolve(&manifest, connections, &self.setup.config.limits)
-            .map_err(|error| Omission::new(OmissionReason::Refused, CliError::refusal(error.to_string())))?;
+        let grant =
+            Grant::resolve(&manifest, connections, &self.setup.config.limits).map_err(|error| {
+                Omission::new(
+                    OmissionReason::Refused,
+                    CliError::refusal(error.to_string()),
+                )
+            })?;
         let seen = tools
             .iter()
             .map(|tool| (tool.name.clone(), approval_json(tool)))
             .collect();
         let asked = PluginApproval::new(&manifest, plugin.digest().to_string(), &seen);
-        let prepared = PreparedPlugin::of_plugin(plugin, grant, tools)
-            .map_err(|error| Omission::new(OmissionReason::Tools, CliError::plugin(error.to_string())))?;
+        let prepared = PreparedPlugin::of_plugin(plugin, grant, tools).map_err(|error| {
+            Omission::new(OmissionReason::Tools, CliError::plugin(error.to_string()))
+        })?;
         Ok((Arc::new(prepared), asked))
     }
 
     /// The connections of the configuration, each where its system is.
     fn placed_connections(&self) -> BTreeMap<ConnectionName, CheckedConnection> {
         let mut connections = self.setup.config.connections.clone();
-        for connection in self.places.iter().filter_map(|place| place.connection.as_ref()) {
+        for connection in self
+            .places
+            .iter()
+            .filter_map(|place| place.connection.as_ref())
+        {
             connections.insert(connection.name.clone(), connection.clone());
         }
         connections
     }
 
-    /// Refuses a plugin that has the name of another, or one of whose tools has. `new` are those that will be asked about with
-    /// it; `index` is its own place.
+    /// Refuses a plugin that has the name of another, or one of whose tools has. `new` are those
+    /// that will be asked about with it; `index` is its own place.
     fn conflict(
         &self,
         prepared: &PreparedPlugin,
@@ -399,12 +439,20 @@ impl Assembly {
         let mut owners: HashMap<&str, PluginName> = HashMap::new();
         for (other, place) in self.places.iter().enumerate() {
             let is_first = !is_granted || other < index;
-            let waits = matches!(place.state, CandidateState::Loading | CandidateState::Loaded(_));
+            let waits = matches!(
+                place.state,
+                CandidateState::Loading | CandidateState::Loaded(_)
+            );
             if other == index || !waits || !place.is_granted || !is_first {
                 continue;
             }
             if let Ok(name) = PluginName::parse(&place.name) {
-                owners.extend(place.reserved.iter().map(|tool| (tool.as_str(), name.clone())));
+                owners.extend(
+                    place
+                        .reserved
+                        .iter()
+                        .map(|tool| (tool.as_str(), name.clone())),
+                );
             }
         }
         for other in &others {
@@ -413,7 +461,9 @@ impl Assembly {
         let names = others.iter().map(|other| other.name());
         prepared
             .conflict(names, |tool| owners.get(tool))
-            .map_err(|error| Omission::new(OmissionReason::Tools, CliError::plugin(error.to_string())))
+            .map_err(|error| {
+                Omission::new(OmissionReason::Tools, CliError::plugin(error.to_string()))
+            })
     }
 
     fn ask(
@@ -465,7 +515,8 @@ impl Assembly {
         }
     }
 
-    /// A catalogue of what is served now takes the place of the one before, where it is another one.
+    /// A catalogue of what is served now takes the place of the one before, where it is another
+    /// one.
     fn publish(&mut self) -> anyhow::Result<()> {
         let served = self.places.iter().filter_map(|place| match &place.state {
             CandidateState::Served(served) => Some(Arc::clone(served)),
@@ -478,7 +529,9 @@ impl Assembly {
             // An operator may assign what is left out for now.
             for place in self.places.iter().filter(|place| place.is_granted) {
                 if let Ok(name) = PluginName::parse(&place.name) {
-                    plugins.entry(name).or_insert_with(|| place.reserved.clone());
+                    plugins
+                        .entry(name)
+                        .or_insert_with(|| place.reserved.clone());
                 }
             }
             self.assignments
@@ -506,10 +559,12 @@ impl Assembly {
 }
 
 fn internal(error: anyhow::Error) -> CliError {
-    error.downcast::<CliError>().unwrap_or_else(|error| CliError {
-        exit: Exit::Internal,
-        message: format!("{error:#}"),
-    })
+    error
+        .downcast::<CliError>()
+        .unwrap_or_else(|error| CliError {
+            exit: Exit::Internal,
+            message: format!("{error:#}"),
+        })
 }
 
 fn not_granted_omission(is_known: bool, failure: CliError) -> Omission {

@@ -32,8 +32,8 @@ pub(crate) enum CandidateKind {
     Connection(ConnectionName),
 }
 
-/// Everything that is named, in the order in which it is served: plugins of the configuration, then those of flags, then
-/// connections with adapters. Each plugin's file is read; nothing runs.
+/// Everything that is named, in the order in which it is served: plugins of the configuration, then
+/// those of flags, then connections with adapters. Each plugin's file is read; nothing runs.
 pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
     let config = &setup.config;
     let mut found: Vec<Candidate> = Vec::new();
@@ -61,7 +61,10 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
         if let Some(other) = found.iter().find(|other| other.name == candidate.name) {
             let places = [other.path.as_deref(), Some(path.as_path())];
             let [first, second] = places.map(|path| path.unwrap_or(Path::new("")).display());
-            let why = format!("plugin {} is named twice: {first} and {second}", candidate.name);
+            let why = format!(
+                "plugin {} is named twice: {first} and {second}",
+                candidate.name
+            );
             candidate.what = Err(Omission::new(OmissionReason::Refused, CliError::usage(why)));
         }
         found.push(candidate);
@@ -97,7 +100,10 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
                 let why = format!(
                     "{name} is the name of two: each plugin, and each connection with an adapter, needs one of its own"
                 );
-                Err(Omission::new(OmissionReason::Refused, CliError::plugin(why)))
+                Err(Omission::new(
+                    OmissionReason::Refused,
+                    CliError::plugin(why),
+                ))
             }
             Some(refused) => Err(Omission::new(OmissionReason::Incomplete, refused)),
             None => Ok(CandidateKind::Connection(name.clone())),
@@ -112,7 +118,8 @@ pub(crate) fn candidates(setup: &Setup) -> Vec<Candidate> {
     found
 }
 
-/// What a manifest asks for beyond the configuration. Where a document says where a connection's system is, that is not known yet.
+/// What a manifest asks for beyond the configuration. Where a document says where a connection's
+/// system is, that is not known yet.
 fn disallowed_request(setup: &Setup, manifest: &Manifest) -> Option<CliError> {
     let config = &setup.config;
     let is_placed_later = |name: &ConnectionName| {

@@ -19,7 +19,8 @@ use crate::wiring::adapters::{self, AdapterContext, DiscoveryOutcome};
 /// Components that are compiled at the same time: a compiler may take 1.5 GiB.
 const AT_ONCE: usize = 4;
 
-/// How often a plugin is asked again for its tools where calls take every slot, and after how long each time.
+/// How often a plugin is asked again for its tools where calls take every slot, and after how long
+/// each time.
 const TRIES: u32 = 120;
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
@@ -89,7 +90,9 @@ impl Loader {
     ) -> Result<LoadedCandidate, Omission> {
         let _place = self.compiling.acquire().await;
         match kind {
-            CandidateKind::Plugin(file) => Ok(LoadedCandidate::Plugin(Box::new(self.plugin(file).await?))),
+            CandidateKind::Plugin(file) => {
+                Ok(LoadedCandidate::Plugin(Box::new(self.plugin(file).await?)))
+            }
             CandidateKind::Connection(name) => Ok(LoadedCandidate::Connection(Box::new(
                 self.connection(name, before).await?,
             ))),
@@ -127,10 +130,14 @@ impl Loader {
         before: Option<grants::ConnectionApproval>,
     ) -> Result<LoadedConnection, Omission> {
         let config = &self.setup.config;
-        let (Some(connection), Some(settings)) = (config.connections.get(&name), config.adapters.get(&name))
+        let (Some(connection), Some(settings)) =
+            (config.connections.get(&name), config.adapters.get(&name))
         else {
             let why = format!("there is no [connections.{name}] with an adapter");
-            return Err(Omission::new(OmissionReason::Document, CliError::usage(why)));
+            return Err(Omission::new(
+                OmissionReason::Document,
+                CliError::usage(why),
+            ));
         };
         let cell = Arc::clone(
             self.adapters
@@ -151,6 +158,10 @@ impl Loader {
             audit: self.audit.as_ref(),
         };
         let look = room.examine(connection, settings, &adapter, before).await;
-        Ok(LoadedConnection { name, adapter, look })
+        Ok(LoadedConnection {
+            name,
+            adapter,
+            look,
+        })
     }
 }

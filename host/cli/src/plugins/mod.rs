@@ -1,10 +1,12 @@
-//! Which of the plugins that flags and configuration name can be served, and why not of the others. Every verb that says so asks
-//! here, and so all of them say the same.
+//! Which of the plugins that flags and configuration name can be served, and why not of the others.
+//! Every verb that says so asks here, and so all of them say the same.
 //!
-//! What must never happen here: a plugin that takes the others down with it; a tool that two plugins offer and that another one
-//! answers than the one that was granted; a grant of what is not served.
+//! What must never happen here: a plugin that takes the others down with it; a tool that two
+//! plugins offer and that another one answers than the one that was granted; a grant of what is not
+//! served.
 //!
-//! - [`candidates()`]: what the files themselves say. [`Loader`]: what takes the engine. [`Assembly`]: what is granted and served.
+//! - [`candidates()`]: what the files themselves say. [`Loader`]: what takes the engine.
+//!   [`Assembly`]: what is granted and served.
 //! - [`Verdicts`]: all of it for looking, where nothing is granted and nothing is served.
 
 mod approval_mode;

@@ -73,10 +73,12 @@ impl Omission {
 
     /// Of an error that may be a [`CliError`] already.
     pub(crate) fn from_error(reason: OmissionReason, error: anyhow::Error) -> Self {
-        let failure = error.downcast::<CliError>().unwrap_or_else(|error| CliError {
-            exit: Exit::Internal,
-            message: format!("{error:#}"),
-        });
+        let failure = error
+            .downcast::<CliError>()
+            .unwrap_or_else(|error| CliError {
+                exit: Exit::Internal,
+                message: format!("{error:#}"),
+            });
         Self::new(reason, failure)
     }
 
@@ -84,7 +86,11 @@ impl Omission {
     pub(crate) fn sentence(&self) -> String {
         match self.summary {
             Some(summary) => summary.to_owned(),
-            None => self.failure.message.replace("\n  - ", " ").replace('\n', " "),
+            None => self
+                .failure
+                .message
+                .replace("\n  - ", " ")
+                .replace('\n', " "),
         }
     }
 

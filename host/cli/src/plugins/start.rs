@@ -22,9 +22,10 @@ pub(crate) struct StartupTimeouts {
 }
 
 impl StartupTimeouts {
-    /// A client may connect as soon as there is something to call. A component of an SDK compiles within seconds, so that most
-    /// hosts begin with all of their tools; one that takes minutes keeps nobody waiting. Where nothing can be served yet, a
-    /// probe that waits for the listener is given an answer before it gives up.
+    /// A client may connect as soon as there is something to call. A component of an SDK compiles
+    /// within seconds, so that most hosts begin with all of their tools; one that takes minutes
+    /// keeps nobody waiting. Where nothing can be served yet, a probe that waits for the listener
+    /// is given an answer before it gives up.
     pub(crate) const SERVING: Self = Self {
         first: Duration::from_secs(20),
         others: Duration::from_secs(3),
@@ -44,8 +45,11 @@ pub(crate) struct OmittedPlugin<'a> {
     pub(crate) left_out: &'a Omission,
 }
 
-/// What a start ends with where everything is left out: one failure of all reasons. `None` where nothing was named.
-pub(crate) fn nothing_to_serve<'a>(all: impl Iterator<Item = OmittedPlugin<'a>>) -> Option<CliError> {
+/// What a start ends with where everything is left out: one failure of all reasons. `None` where
+/// nothing was named.
+pub(crate) fn nothing_to_serve<'a>(
+    all: impl Iterator<Item = OmittedPlugin<'a>>,
+) -> Option<CliError> {
     let all: Vec<OmittedPlugin<'_>> = all.collect();
     let first = all.first()?;
     let messages: Vec<&str> = all
@@ -85,7 +89,9 @@ impl Assembly {
             indices.insert(handle.id(), index);
         }
         let mut until = Instant::now() + patience.first;
-        while let Ok(Some(joined)) = tokio::time::timeout_at(until, running.join_next_with_id()).await {
+        while let Ok(Some(joined)) =
+            tokio::time::timeout_at(until, running.join_next_with_id()).await
+        {
             if let Some((index, loaded)) = outcome(joined, &indices) {
                 if loaded.is_ok() {
                     until = until.min(Instant::now() + patience.others);
@@ -111,8 +117,12 @@ fn outcome(
     let (id, loaded) = match joined {
         Ok(joined) => joined,
         Err(error) => {
-            let failure = CliError::plugin("loading it ended without a result; the log has the reason");
-            (error.id(), Err(Omission::new(OmissionReason::Compile, failure)))
+            let failure =
+                CliError::plugin("loading it ended without a result; the log has the reason");
+            (
+                error.id(),
+                Err(Omission::new(OmissionReason::Compile, failure)),
+            )
         }
     };
     indices.get(&id).map(|index| (*index, loaded))
@@ -149,10 +159,15 @@ impl PendingPlugins {
                 continue;
             };
             let before = self.assembly.not_served();
-            let known: Vec<String> = self.assembly.left_out().map(|one| one.name.to_owned()).collect();
+            let known: Vec<String> = self
+                .assembly
+                .left_out()
+                .map(|one| one.name.to_owned())
+                .collect();
             self.assembly.accept_loaded(index, loaded);
-            let settled =
-                tokio::task::block_in_place(|| answers.with(|answerer| self.assembly.settle(answerer)));
+            let settled = tokio::task::block_in_place(|| {
+                answers.with(|answerer| self.assembly.settle(answerer))
+            });
             if let Err(error) = settled {
                 tracing::error!("a plugin that was loaded cannot be served: {error:#}");
             }

@@ -59,12 +59,16 @@ pub(crate) struct Verdicts {
 }
 
 impl Verdicts {
-    /// Does what a start does with plugins, and neither grants nor serves anything. Documents are fetched as at a start. With
-    /// `serving` the tools are those of the tenants of the store; without it no tenant has any.
+    /// Does what a start does with plugins, and neither grants nor serves anything. Documents are
+    /// fetched as at a start. With `serving` the tools are those of the tenants of the store;
+    /// without it no tenant has any.
     ///
     /// # Errors
     /// `host.lock` cannot be read, or there is nothing to load with.
-    pub(crate) async fn evaluate(setup: Arc<Setup>, serving: Option<ServingParts>) -> anyhow::Result<Self> {
+    pub(crate) async fn evaluate(
+        setup: Arc<Setup>,
+        serving: Option<ServingParts>,
+    ) -> anyhow::Result<Self> {
         let candidates = candidates(&setup);
         let paths: Vec<_> = candidates
             .iter()
@@ -79,9 +83,18 @@ impl Verdicts {
         )?;
         let limits = setup.config.limits.clone();
         let cache = Some(setup.cache_dir.clone());
-        let sandbox = wiring::sandbox(limits, SLOTS, cache, Arc::clone(&egress), wiring::no_values())?;
+        let sandbox = wiring::sandbox(
+            limits,
+            SLOTS,
+            cache,
+            Arc::clone(&egress),
+            wiring::no_values(),
+        )?;
         let lock = Lock::read(&setup.lock)?;
-        let ServingParts { assignments, egress } = serving.unwrap_or_else(|| ServingParts {
+        let ServingParts {
+            assignments,
+            egress,
+        } = serving.unwrap_or_else(|| ServingParts {
             assignments: Arc::new(Assignments::new(Arc::new(MemoryStore::default()), None)),
             egress,
         });
@@ -102,13 +115,18 @@ impl Verdicts {
             .start(loader, jobs, StartupTimeouts::WHOLE, &ApprovalMode::Nobody)
             .await?;
         let not_served = pending.assembly().not_served();
-        let mut checked = said.iter().map(|said| said.check(&assignments, &not_served));
+        let mut checked = said
+            .iter()
+            .map(|said| said.check(&assignments, &not_served));
         let statuses = tools.statuses().get();
-        let all = statuses.iter().zip(paths).map(|(status, path)| StartVerdict {
-            name: status.plugin.clone(),
-            path,
-            state: status.state.clone(),
-        });
+        let all = statuses
+            .iter()
+            .zip(paths)
+            .map(|(status, path)| StartVerdict {
+                name: status.plugin.clone(),
+                path,
+                state: status.state.clone(),
+            });
         Ok(Self {
             refused: checked.find_map(Result::err),
             all: all.collect(),

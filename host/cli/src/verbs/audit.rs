@@ -61,7 +61,12 @@ pub(super) fn run(command: &AuditCommand, format: OutputFormat) -> anyhow::Resul
 }
 
 /// The records are JSON lines, whatever format is asked for.
-async fn tail(reach: &AdminAccess, chain: &Chain, lines: usize, follow: bool) -> anyhow::Result<()> {
+async fn tail(
+    reach: &AdminAccess,
+    chain: &Chain,
+    lines: usize,
+    follow: bool,
+) -> anyhow::Result<()> {
     let mut tail = Tail::open(&reach.audit_root(), chain, lines)?;
     let stop = stop_signal();
     tokio::pin!(stop);
@@ -83,7 +88,8 @@ fn last_line(path: &Path) -> anyhow::Result<String> {
     let text = read_capped(path, MAX_EXPORT)?;
     let text = String::from_utf8_lossy(&text);
     let last = text.trim_end().lines().next_back();
-    let last = last.ok_or_else(|| CliError::usage(format!("--head {}: it is empty", path.display())))?;
+    let last =
+        last.ok_or_else(|| CliError::usage(format!("--head {}: it is empty", path.display())))?;
     Ok(last.to_owned())
 }
 

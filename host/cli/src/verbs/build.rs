@@ -36,11 +36,15 @@ impl Show for BuildOutput {
             self.version.clone(),
             self.digest.clone(),
         ];
-        (output::head(&["file", "plugin", "version", "sha256"]), vec![row])
+        (
+            output::head(&["file", "plugin", "version", "sha256"]),
+            vec![row],
+        )
     }
 }
 
-/// Puts a manifest into a component. The output is written in one step, so that a failure leaves no half of a plugin.
+/// Puts a manifest into a component. The output is written in one step, so that a failure leaves no
+/// half of a plugin.
 pub(super) fn run(args: &BuildArgs, format: OutputFormat) -> anyhow::Result<()> {
     let component = read_capped(&args.file, Limits::default().component_bytes)?;
     let text = read_capped(&args.manifest, MAX_MANIFEST)?;

@@ -4,8 +4,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use toolhost_admin::{
-    AcceptCredentials, CredentialAnswer, CredentialRow, ListCredentials, RemoveCredential, RotateCredential,
-    SetCredential, UserName,
+    AcceptCredentials, CredentialAnswer, CredentialRow, ListCredentials, RemoveCredential,
+    RotateCredential, SetCredential, UserName,
 };
 
 use crate::admin_access::{self, AdminAccess};
@@ -36,8 +36,15 @@ pub(super) fn run(command: &CredentialCommand, format: OutputFormat) -> anyhow::
                     user: user(&args.user),
                 };
                 match AdminAccess::find(&args.kept)?.ask(operation, None).await? {
-                    true => output::show(format, &CredentialRemoveOutput { removed: &args.name }),
-                    false => Err(CliError::usage(format!("there is no credential {}", args.name)).into()),
+                    true => output::show(
+                        format,
+                        &CredentialRemoveOutput {
+                            removed: &args.name,
+                        },
+                    ),
+                    false => {
+                        Err(CliError::usage(format!("there is no credential {}", args.name)).into())
+                    }
                 }
             }
             CredentialCommand::Accept(args) => {
@@ -93,12 +100,19 @@ async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Resu
 fn name(text: &str) -> Result<(String, String), CliError> {
     text.split_once('/')
         .map(|(tenant, connection)| (tenant.to_owned(), connection.to_owned()))
-        .ok_or_else(|| CliError::usage("a credential's name is TENANT/CONNECTION, such as acme/billing"))
+        .ok_or_else(|| {
+            CliError::usage("a credential's name is TENANT/CONNECTION, such as acme/billing")
+        })
 }
 
-/// Before a secret is asked for: one that is kept for a connection that is not there is never used, and nobody is told.
+/// Before a secret is asked for: one that is kept for a connection that is not there is never used,
+/// and nobody is told.
 fn known_connection(config: &Config, name: &str) -> Result<(), CliError> {
-    if config.connections.keys().any(|known| known.as_str() == name) {
+    if config
+        .connections
+        .keys()
+        .any(|known| known.as_str() == name)
+    {
         return Ok(());
     }
     let from = config.path.as_ref().map(|path| path.display());
@@ -113,7 +127,11 @@ fn known_connection(config: &Config, name: &str) -> Result<(), CliError> {
         );
         return Ok(());
     }
-    let known: Vec<&str> = config.connections.keys().map(|known| known.as_str()).collect();
+    let known: Vec<&str> = config
+        .connections
+        .keys()
+        .map(|known| known.as_str())
+        .collect();
     let near = nearest(name, &known);
     let hint = near.map_or_else(
         || format!("; there are: {}", known.join(", ")),
@@ -138,7 +156,10 @@ fn attributes(given: &[String]) -> Result<Option<BTreeMap<String, String>>, CliE
         let (name, value) = text
             .split_once('=')
             .ok_or_else(|| CliError::usage("--attribute takes NAME=VALUE"))?;
-        if attributes.insert(name.to_owned(), value.to_owned()).is_some() {
+        if attributes
+            .insert(name.to_owned(), value.to_owned())
+            .is_some()
+        {
             return Err(CliError::usage(format!(
                 "--attribute {name}=…: it is given twice"
             )));
@@ -171,7 +192,12 @@ fn whole_name(row: &CredentialRow) -> String {
         .user
         .as_ref()
         .map(|user| format!(" of {} at {}", user.subject, user.issuer));
-    format!("{}/{}{}", row.tenant, row.connection, user.unwrap_or_default())
+    format!(
+        "{}/{}{}",
+        row.tenant,
+        row.connection,
+        user.unwrap_or_default()
+    )
 }
 
 #[derive(Serialize)]
@@ -258,7 +284,12 @@ impl Show for CredentialListOutput {
         });
         (
             columns(),
-            self.0.credentials.iter().map(cells).chain(unusable).collect(),
+            self.0
+                .credentials
+                .iter()
+                .map(cells)
+                .chain(unusable)
+                .collect(),
         )
     }
 }
@@ -304,7 +335,10 @@ mod tests {
     fn what_is_given_is_read_strictly() {
         assert!(name("acme").is_err() && name("acme/billing").is_ok());
         assert!(attributes(&["a=1".into(), "a=2".into()]).is_err());
-        assert!(attributes(&["tok_live_1".into()]).is_err_and(|error| !error.message.contains("tok_live")));
+        assert!(
+            attributes(&["tok_live_1".into()])
+                .is_err_and(|error| !error.message.contains("tok_live"))
+        );
         assert_eq!(attributes(&[]).unwrap(), None);
         assert!(expiry("tomorrow").is_err());
         assert_eq!(

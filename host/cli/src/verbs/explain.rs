@@ -58,7 +58,10 @@ impl ExplainOutput {
             let verdict = match (&rule.matches, &rule.nearest, &rule.why) {
                 (Some(rule), ..) => format!("matches {rule}"),
                 (None, Some(rule), why) => {
-                    format!("nearest is {rule}: {}", why.as_deref().unwrap_or("it is another"))
+                    format!(
+                        "nearest is {rule}: {}",
+                        why.as_deref().unwrap_or("it is another")
+                    )
                 }
                 (None, None, why) => why.clone().unwrap_or_default(),
             };
@@ -77,14 +80,24 @@ impl ExplainOutput {
         let mut text = format!("the {}'s, {}: {there}", credential.owner, credential.kind);
         for (name, value) in [
             ("fingerprint", credential.fingerprint.clone()),
-            ("version", credential.version.map(|version| version.to_string())),
-            ("expires at", credential.expires_at.map(|end| end.to_string())),
+            (
+                "version",
+                credential.version.map(|version| version.to_string()),
+            ),
+            (
+                "expires at",
+                credential.expires_at.map(|end| end.to_string()),
+            ),
         ] {
             text.extend(value.map(|value| format!(", {name} {value}")));
         }
         text.extend(credential.note.as_ref().map(|note| format!(" ({note})")));
         rows.push(("credential".to_owned(), text));
-        rows.extend(said.origin.clone().map(|origin| ("goes to".to_owned(), origin)));
+        rows.extend(
+            said.origin
+                .clone()
+                .map(|origin| ("goes to".to_owned(), origin)),
+        );
         for row in &said.addresses {
             let verdict = if row.allowed { "allowed" } else { "refused" };
             rows.push((
@@ -105,7 +118,11 @@ impl ExplainOutput {
 impl Show for ExplainOutput {
     fn text(&self) -> String {
         let line = |(name, value): (String, String)| format!("{name:<16} {}", printable(&value));
-        self.rows().into_iter().map(line).collect::<Vec<_>>().join("\n")
+        self.rows()
+            .into_iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {

@@ -21,7 +21,8 @@ use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
 
-/// The hidden verb that the host starts itself with, to compile a component in a process of its own.
+/// The hidden verb that the host starts itself with, to compile a component in a process of its
+/// own.
 pub(crate) const COMPILE_WORKER: &str = "compile-worker";
 
 /// Carries out a verb.

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
-use toolhost_gateway::{Gateway, GatewayConfig, StdioCaller, record_metrics, serve_metrics, serve_stdio};
+use toolhost_gateway::{
+    Gateway, GatewayConfig, StdioCaller, record_metrics, serve_metrics, serve_stdio,
+};
 
 use crate::args::{OutputFormat, RunArgs};
 use crate::exit::CliError;
@@ -15,8 +17,8 @@ use crate::setup::Setup;
 use crate::wiring::{self, HostBuilder, HostStorage, ListenAddresses, LoadPurpose};
 use crate::{open_files, output, screen, secret_ref};
 
-/// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed state; and JSON may
-/// escape every byte of a string.
+/// Beside the arguments of a call a request has a frame, answers to what a tool asked, and a sealed
+/// state; and JSON may escape every byte of a string.
 const BODY_FRAME: u64 = 256 << 10;
 
 /// Serves until a signal.
@@ -91,7 +93,10 @@ async fn over_http(
     let asking = Arc::new(AtomicBool::new(false));
     let shutdown = {
         let server = &setup.config.server;
-        wiring::shutdown_signal(Arc::clone(&asking), server.drain.saturating_add(server.grace))?
+        wiring::shutdown_signal(
+            Arc::clone(&asking),
+            server.drain.saturating_add(server.grace),
+        )?
     };
     if let Some(listener) = metrics {
         let handle = record_metrics().context("metrics cannot be recorded")?;
@@ -106,10 +111,12 @@ async fn over_http(
     banner(setup, Some(local));
     let public_url = wiring::public_url(setup, local)?;
     let approval = ApprovalMode::from_flags(setup.yes, Some(&asking));
-    let loading =
-        builder
-            .with_public_url(public_url.clone())
-            .load(setup, candidates, LoadPurpose::Serving, &approval);
+    let loading = builder.with_public_url(public_url.clone()).load(
+        setup,
+        candidates,
+        LoadPurpose::Serving,
+        &approval,
+    );
     // Nothing of it is left to do when a signal comes during a long compilation.
     let host = tokio::select! {
         host = loading => host?,
@@ -166,8 +173,13 @@ async fn over_http(
     Ok(())
 }
 
-async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidate>) -> anyhow::Result<()> {
-    let shutdown = wiring::shutdown_signal(Arc::new(AtomicBool::new(false)), setup.config.server.grace)?;
+async fn over_stdio(
+    args: &RunArgs,
+    setup: &Arc<Setup>,
+    candidates: Vec<Candidate>,
+) -> anyhow::Result<()> {
+    let shutdown =
+        wiring::shutdown_signal(Arc::new(AtomicBool::new(false)), setup.config.server.grace)?;
     let builder = HostBuilder::open(setup, &[]).await?;
     banner(setup, None);
     let token = args.token.as_ref();
@@ -192,11 +204,18 @@ async fn over_stdio(args: &RunArgs, setup: &Arc<Setup>, candidates: Vec<Candidat
     let storage = &host.base.storage;
     storage.record_start(setup).await?;
     if let Some(kept) = &storage.kept {
-        kept.admin.set_operations(Arc::new(host.diagnosis(setup, None)));
+        kept.admin
+            .set_operations(Arc::new(host.diagnosis(setup, None)));
     }
     let loading = tokio::spawn(host.pending.finish(approval, shutdown.clone()));
     let admin = admin_socket(storage, &shutdown)?;
-    let served = serve_stdio(host.tools, caller, env!("CARGO_PKG_VERSION"), shutdown.clone()).await;
+    let served = serve_stdio(
+        host.tools,
+        caller,
+        env!("CARGO_PKG_VERSION"),
+        shutdown.clone(),
+    )
+    .await;
     shutdown.cancel();
     host.sandbox.wait_until_drained().await;
     if let Some(admin) = admin {
@@ -216,13 +235,18 @@ fn admin_socket(
     let Some(kept) = &ground.kept else {
         return Ok(None);
     };
-    let listening = toolhost_admin::listen(&kept.data_dir, Arc::clone(&kept.admin), shutdown.clone());
+    let listening =
+        toolhost_admin::listen(&kept.data_dir, Arc::clone(&kept.admin), shutdown.clone());
     kept.admin.watch_quarantines(shutdown.clone());
-    Ok(Some(listening.context("the admin socket cannot be opened")?))
+    Ok(Some(
+        listening.context("the admin socket cannot be opened")?,
+    ))
 }
 
 fn banner(setup: &Setup, local: Option<SocketAddr>) {
-    let Some(tenant) = &setup.dev_tenant else { return };
+    let Some(tenant) = &setup.dev_tenant else {
+        return;
+    };
     let who = match local {
         Some(address) => format!("everybody who reaches {address} without a token"),
         None => "whoever writes to standard input".to_owned(),

@@ -30,7 +30,8 @@ pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Resul
                 spaces(&rows, "sound", format)
             }
             StoreCommand::Restore(args) => {
-                let (reach, directory) = (AdminAccess::find(&args.kept)?, absolute(&args.directory)?);
+                let (reach, directory) =
+                    (AdminAccess::find(&args.kept)?, absolute(&args.directory)?);
                 match &args.tenant {
                     Some(tenant) => {
                         let tenant = tenant.clone();
@@ -46,7 +47,11 @@ pub(super) fn run(command: &StoreCommand, format: OutputFormat) -> anyhow::Resul
 }
 
 /// The host's own space may be among what is brought back, so no host can run meanwhile.
-async fn restore_all(reach: &AdminAccess, directory: &Path, format: OutputFormat) -> anyhow::Result<()> {
+async fn restore_all(
+    reach: &AdminAccess,
+    directory: &Path,
+    format: OutputFormat,
+) -> anyhow::Result<()> {
     if AdminClient::connect(&reach.data.dir).await.is_ok() {
         return Err(CliError::usage(
             "a host runs on this data directory: stop it first, or restore one tenant with --tenant NAME",
@@ -83,7 +88,8 @@ async fn restore_all(reach: &AdminAccess, directory: &Path, format: OutputFormat
     output::show(format, &RestoreOutput(rows))
 }
 
-/// A host would go on with what is left behind, so none can run meanwhile. Of hosts elsewhere only their changes are seen.
+/// A host would go on with what is left behind, so none can run meanwhile. Of hosts elsewhere only
+/// their changes are seen.
 async fn migrate(args: &MigrateArgs, format: OutputFormat) -> anyhow::Result<()> {
     if args.from == args.to {
         return Err(CliError::usage(
@@ -190,14 +196,22 @@ impl Show for RestoreOutput {
                 .quarantined
                 .as_ref()
                 .map(|path| format!("; what was there is in {}", path.display()));
-            format!("{}: {}{}", one.space, one.outcome, before.unwrap_or_default())
+            format!(
+                "{}: {}{}",
+                one.space,
+                one.outcome,
+                before.unwrap_or_default()
+            )
         };
         self.0.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let cells = |one: &RestoreRow| {
-            let before = one.quarantined.as_ref().map(|path| path.display().to_string());
+            let before = one
+                .quarantined
+                .as_ref()
+                .map(|path| path.display().to_string());
             vec![
                 one.space.clone(),
                 one.outcome.to_owned(),

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use toolhost_admin::{
-    AddTenant, ListTenants, MoveTenant, RemoveTenant, ResumeTenant, SetTenant, ShowTenant, SuspendTenant,
-    TenantAnswer, TenantRemovalReport, TenantRow,
+    AddTenant, ListTenants, MoveTenant, RemoveTenant, ResumeTenant, SetTenant, ShowTenant,
+    SuspendTenant, TenantAnswer, TenantRemovalReport, TenantRow,
 };
 
 use crate::admin_access::AdminAccess;

@@ -55,7 +55,8 @@ fn mint(args: &MintArgs, format: OutputFormat) -> anyhow::Result<()> {
     let key = if private.exists() {
         DevKey::load(&private).map_err(fail)?
     } else {
-        std::fs::create_dir_all(&args.keys).with_context(|| format!("--keys {}", args.keys.display()))?;
+        std::fs::create_dir_all(&args.keys)
+            .with_context(|| format!("--keys {}", args.keys.display()))?;
         let key = DevKey::generate(&private, &public).map_err(fail)?;
         tracing::info!(key = %private.display(), key_set = %public.display(), "a development key was made");
         key
@@ -149,7 +150,10 @@ fn inspect_token(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Resul
     let now = now()?;
     let inspection = inspect(text, &issuers, now)
         .map_err(|error| CliError::auth(format!("it is not a token: {error}")))?;
-    let is_refused = inspection.checks.iter().any(|check| check.failure.is_some());
+    let is_refused = inspection
+        .checks
+        .iter()
+        .any(|check| check.failure.is_some());
     let has_passed = inspection.would_pass();
     output::show(format, &TokenInspectOutput(inspection))?;
     match (issuers.is_empty(), is_refused, has_passed) {
@@ -162,7 +166,8 @@ fn inspect_token(args: &TokenInspectArgs, format: OutputFormat) -> anyhow::Resul
     }
 }
 
-/// Keys that are in a file are at hand; others would have to be fetched, and looking at a token sends nothing.
+/// Keys that are in a file are at hand; others would have to be fetched, and looking at a token
+/// sends nothing.
 fn rules(issuer: &IssuerConfig) -> anyhow::Result<(IssuerRules, Option<KeySet>)> {
     let rules = issuer
         .rules()
@@ -182,7 +187,10 @@ fn key_set(path: &Path) -> anyhow::Result<KeySet> {
 
 /// In Unix seconds.
 fn now() -> anyhow::Result<u64> {
-    let broken =
-        || CliError::usage("the clock of this machine is before 2026, so no expiry can be judged; set it");
+    let broken = || {
+        CliError::usage(
+            "the clock of this machine is before 2026, so no expiry can be judged; set it",
+        )
+    };
     Ok(UnixTime::now().if_valid().ok_or_else(broken)?)
 }

@@ -14,11 +14,13 @@ use crate::exit::CliError;
 use crate::secret_ref;
 use crate::setup::Setup;
 
-/// Whose calls are served: the tenants of the data directory, or where there is none those that the configuration lists and
-/// the development one. Of these the one that the host serves alone, or those that an application's endpoint names.
+/// Whose calls are served: the tenants of the data directory, or where there is none those that the
+/// configuration lists and the development one. Of these the one that the host serves alone, or
+/// those that an application's endpoint names.
 ///
 /// # Errors
-/// They are no tree, or a key of an identity provider means two of them; the endpoint's secret cannot be read.
+/// They are no tree, or a key of an identity provider means two of them; the endpoint's secret
+/// cannot be read.
 pub(crate) fn directory(
     setup: &Setup,
     kept: Option<&DataDirectory>,
@@ -41,12 +43,15 @@ pub(crate) fn directory(
         max_age: membership.max_age,
     };
     let post = Arc::new(NetworkFetch::new(Arc::clone(network)));
-    let members =
-        MembershipDirectory::new(&endpoint, post).map_err(|why| CliError::usage(why.to_string()))?;
+    let members = MembershipDirectory::new(&endpoint, post)
+        .map_err(|why| CliError::usage(why.to_string()))?;
     Ok(Arc::new(members.with_tenants(own)))
 }
 
-fn own_tenants(setup: &Setup, kept: Option<&DataDirectory>) -> anyhow::Result<Arc<dyn TenantDirectory>> {
+fn own_tenants(
+    setup: &Setup,
+    kept: Option<&DataDirectory>,
+) -> anyhow::Result<Arc<dyn TenantDirectory>> {
     if let Some(kept) = kept {
         return Ok(Arc::clone(&kept.directory) as _);
     }
@@ -60,12 +65,12 @@ fn own_tenants(setup: &Setup, kept: Option<&DataDirectory>) -> anyhow::Result<Ar
     Ok(Arc::new(StaticDirectory::from_tree(tree)))
 }
 
-/// Who calls. The keys of issuers are fetched beside what else the host does at start: one that is down
-/// does not keep the others' callers waiting.
+/// Who calls. The keys of issuers are fetched beside what else the host does at start: one that is
+/// down does not keep the others' callers waiting.
 ///
 /// # Errors
-/// An issuer stands twice; a secret of the host's own cannot be read; a development tenant was asked for where others can
-/// reach a listener (A6).
+/// An issuer stands twice; a secret of the host's own cannot be read; a development tenant was
+/// asked for where others can reach a listener (A6).
 pub(crate) fn tenancy(
     setup: &Setup,
     listeners: &[SocketAddr],

@@ -19,9 +19,14 @@ struct HostCaches {
     switching: Arc<TenantSwitcher>,
 }
 
-/// Forgets what other hosts on the store change, until `shutdown`. Nothing where there can be no other host. What is
-/// remembered is short-lived besides, so that nothing is believed for long where a change is not heard of.
-pub(crate) fn follow(ground: &HostStorage, switching: &Arc<TenantSwitcher>, shutdown: &CancellationToken) {
+/// Forgets what other hosts on the store change, until `shutdown`. Nothing where there can be no
+/// other host. What is remembered is short-lived besides, so that nothing is believed for long
+/// where a change is not heard of.
+pub(crate) fn follow(
+    ground: &HostStorage,
+    switching: &Arc<TenantSwitcher>,
+    shutdown: &CancellationToken,
+) {
     let Some(kept) = &ground.kept else {
         return;
     };

@@ -5,8 +5,8 @@ use toolhost_net::Network;
 use toolhost_tenancy::AuthorityCredentials;
 use toolhost_vault::{
     AwsSecretsManager, Broker, ClientCredentials, CredentialProblem, CredentialProvider, KvStore,
-    ProviderSettingsError, RefreshToken, RefreshTokenSettings, SealedVault, StaticProvider, TokenExchange,
-    UserAccounts,
+    ProviderSettingsError, RefreshToken, RefreshTokenSettings, SealedVault, StaticProvider,
+    TokenExchange, UserAccounts,
 };
 use url::Url;
 
@@ -17,7 +17,8 @@ use crate::setup::{Setup, VAULT};
 /// Providers by the name that a connection's `credentials` gives.
 pub(crate) type Providers = BTreeMap<String, Arc<dyn CredentialProvider>>;
 
-/// The names under which the declared credentials are found: what kind each source is was checked when it was read.
+/// The names under which the declared credentials are found: what kind each source is was checked
+/// when it was read.
 const NAMES: [&str; 3] = ["static", "file", "env"];
 
 /// What the providers stand on.
@@ -39,8 +40,9 @@ pub(crate) fn no_credentials() -> Providers {
 /// Every provider, and a sentence for each declared credential that gives nothing now.
 ///
 /// # Errors
-/// Two credentials for one key; a provider that cannot be made as it is configured. With a development tenant and no issuers,
-/// a credential that cannot be read: there is no other caller that the host could serve.
+/// Two credentials for one key; a provider that cannot be made as it is configured. With a
+/// development tenant and no issuers, a credential that cannot be read: there is no other caller
+/// that the host could serve.
 pub(crate) fn provider(
     setup: &Setup,
     sources: ProviderParts<'_>,
@@ -80,11 +82,15 @@ fn build_provider(
     };
     let refuse = |why: ProviderSettingsError| CliError::usage(format!("providers.{name}.{why}"));
     let provider: Arc<dyn CredentialProvider> = match settings.clone() {
-        ProviderConfig::Broker(settings) => Arc::new(Broker::new(settings, network()).map_err(refuse)?),
+        ProviderConfig::Broker(settings) => {
+            Arc::new(Broker::new(settings, network()).map_err(refuse)?)
+        }
         ProviderConfig::Aws(settings) => {
             Arc::new(AwsSecretsManager::new(*settings, network()).map_err(refuse)?)
         }
-        ProviderConfig::Kv(settings) => Arc::new(KvStore::new(settings, network()).map_err(refuse)?),
+        ProviderConfig::Kv(settings) => {
+            Arc::new(KvStore::new(settings, network()).map_err(refuse)?)
+        }
         ProviderConfig::ClientCredentials(settings) => {
             let made = ClientCredentials::new(settings, network(), Arc::new(vault()?));
             Arc::new(made.map_err(refuse)?)

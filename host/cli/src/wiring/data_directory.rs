@@ -10,8 +10,8 @@ use toolhost_store::keys::{KeyFileError, Keyring, MasterKey};
 use toolhost_store::migrate::{MigratedSpace, migrate};
 use toolhost_store::postgres::PostgresSettings;
 use toolhost_store::{
-    DataDir, DurableStore as StoreKept, EmbeddedSettings, PostgresStore, RestoreOutcome, RestoreScope,
-    RestoredSpace, SledStore, StateSealer, Store, StoreError,
+    DataDir, DurableStore as StoreKept, EmbeddedSettings, PostgresStore, RestoreOutcome,
+    RestoreScope, RestoredSpace, SledStore, StateSealer, Store, StoreError,
 };
 use toolhost_tenancy::{Freshness, NoSetUp, Provisioner, StoredDirectory};
 use toolhost_tools::Assignments;
@@ -26,8 +26,8 @@ use crate::{open_files, secret_ref};
 /// The master key's file, where nothing names another.
 const MASTER_KEY: &str = "master.key";
 
-/// How old what is remembered of assignments may be where other hosts change them. They also tell each other at once; this
-/// holds where that is not heard.
+/// How old what is remembered of assignments may be where other hosts change them. They also tell
+/// each other at once; this holds where that is not heard.
 const ASSIGNMENTS_MAX_AGE: Duration = Duration::from_secs(1);
 
 /// The data directory, open: what lasts.
@@ -47,7 +47,8 @@ pub(crate) struct DataDirectory {
     _dir: Option<DataDir>,
 }
 
-/// A data directory that this process has, and the master key: what is needed before the store is opened, or restored.
+/// A data directory that this process has, and the master key: what is needed before the store is
+/// opened, or restored.
 pub(crate) struct DataDirClaim {
     dir: DataDir,
     master: MasterKey,
@@ -65,10 +66,12 @@ struct OpenedStore {
 }
 
 impl DataDirClaim {
-    /// As [`DataDirClaim::take`], to bring a backup back: the master key is there and opens it, or nothing is made.
+    /// As [`DataDirClaim::take`], to bring a backup back: the master key is there and opens it, or
+    /// nothing is made.
     ///
     /// # Errors
-    /// As [`DataDirClaim::take`]; there is no master key, or another one; the store is in a server, which has backups of its own.
+    /// As [`DataDirClaim::take`]; there is no master key, or another one; the store is in a server,
+    /// which has backups of its own.
     pub(crate) fn take_for_backup(data: &DataConfig, from: &Path) -> anyhow::Result<Self> {
         if data.postgres.is_some() {
             return Err(CliError::usage(StoreError::Servers.to_string()).into());
@@ -92,11 +95,16 @@ impl DataDirClaim {
     /// Takes the directory's lock and reads the master key, which is made at the first use.
     ///
     /// # Errors
-    /// Another process has the directory, others can read it or the key, or the key or a server's password is missing.
+    /// Another process has the directory, others can read it or the key, or the key or a server's
+    /// password is missing.
     pub(crate) fn take(data: &DataConfig) -> anyhow::Result<Self> {
         // What is missing is said before a directory is made.
         let postgres = data.postgres.as_ref().map(postgres::settings).transpose()?;
-        let named = data.master_key.as_ref().map(|_| master_key(data)).transpose()?;
+        let named = data
+            .master_key
+            .as_ref()
+            .map(|_| master_key(data))
+            .transpose()?;
         let dir = DataDir::open(&data.dir).map_err(|error| CliError::usage(error.to_string()))?;
         let (master, master_key) = named.map_or_else(|| master_key(data), Ok)?;
         Ok(Self {
@@ -147,8 +155,12 @@ impl DataDirClaim {
     /// Moves everything from one of the two stores into the other, which is empty.
     ///
     /// # Errors
-    /// No server is named; there is nothing to move; as [`migrate()`](toolhost_store::migrate::migrate()).
-    pub(crate) async fn migrate(data: &DataConfig, to_server: bool) -> anyhow::Result<Vec<MigratedSpace>> {
+    /// No server is named; there is nothing to move; as
+    /// [`migrate()`](toolhost_store::migrate::migrate()).
+    pub(crate) async fn migrate(
+        data: &DataConfig,
+        to_server: bool,
+    ) -> anyhow::Result<Vec<MigratedSpace>> {
         // What is missing is said before a directory or a key is made.
         let Some(settings) = data.postgres.as_ref().map(postgres::settings).transpose()? else {
             return Err(CliError::usage(
@@ -192,7 +204,8 @@ impl DataDirClaim {
         Ok(migrate(&from, &to).await?)
     }
 
-    /// Brings back what is absent or damaged, opens the store over it, and records what was brought back.
+    /// Brings back what is absent or damaged, opens the store over it, and records what was brought
+    /// back.
     ///
     /// # Errors
     /// The backup is damaged, or a tenant's was sealed with another master key.
@@ -226,7 +239,8 @@ impl DataDirClaim {
                 by: operator(),
             };
             if let Some(tenant) = one.space.tenant() {
-                // One that was removed does not come back by it, and is not destroyed by whoever adds it anew.
+                // One that was removed does not come back by it, and is not destroyed by whoever
+                // adds it anew.
                 kept.directory
                     .mark_restoring(tenant, &Operator::of_this_process())
                     .await?;
@@ -237,13 +251,17 @@ impl DataDirClaim {
     }
 }
 
-/// Checks what a start reads before it makes anything: the server's URL, its password, and the master key where one is named.
+/// Checks what a start reads before it makes anything: the server's URL, its password, and the
+/// master key where one is named.
 ///
 /// # Errors
 /// A start of the host would be refused with this.
 pub(super) fn check_data(data: &DataConfig) -> Result<(), CliError> {
     data.postgres.as_ref().map(postgres::settings).transpose()?;
-    data.master_key.as_ref().map(|_| master_key(data)).transpose()?;
+    data.master_key
+        .as_ref()
+        .map(|_| master_key(data))
+        .transpose()?;
     Ok(())
 }
 
@@ -264,7 +282,10 @@ fn master_key(data: &DataConfig) -> Result<(MasterKey, Option<PathBuf>), CliErro
                 None,
             )
         }
-        Some(SecretSource::File(path)) => (MasterKey::open(path).map_err(file(path))?, Some(path.clone())),
+        Some(SecretSource::File(path)) => (
+            MasterKey::open(path).map_err(file(path))?,
+            Some(path.clone()),
+        ),
         None => {
             let path = data.dir.join(MASTER_KEY);
             let (master, made) = MasterKey::open_or_create(&path).map_err(file(&path))?;
@@ -283,7 +304,10 @@ fn open_keyring(dir: &Path, master: MasterKey) -> Result<Keyring, CliError> {
     Keyring::open(dir, master).map_err(|error| CliError::usage(error.to_string()))
 }
 
-async fn open_embedded(dir: DataDir, master: MasterKey) -> anyhow::Result<(SledStore, Arc<Keyring>)> {
+async fn open_embedded(
+    dir: DataDir,
+    master: MasterKey,
+) -> anyhow::Result<(SledStore, Arc<Keyring>)> {
     let keyring = Arc::new(open_keyring(dir.path(), master)?);
     let keys = Arc::clone(&keyring);
     let opened = tokio::task::spawn_blocking(move || {

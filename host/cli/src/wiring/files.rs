@@ -22,7 +22,11 @@ pub(crate) struct PluginFile {
 ///
 /// # Errors
 /// It cannot be read, or is not what it is to be.
-pub(crate) fn plugin_file(path: &Path, limits: &Limits, is_adapter: bool) -> Result<PluginFile, CliError> {
+pub(crate) fn plugin_file(
+    path: &Path,
+    limits: &Limits,
+    is_adapter: bool,
+) -> Result<PluginFile, CliError> {
     if is_pipe(path) {
         return Err(CliError::usage(format!("{}: it is a pipe", path.display())));
     }
@@ -64,7 +68,10 @@ pub(crate) fn is_pipe(path: &Path) -> bool {
 /// It cannot be read, is no file, or is larger.
 pub(crate) fn read_capped(path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
     if path.is_dir() {
-        return Err(CliError::usage(format!("{}: it is a directory", path.display())));
+        return Err(CliError::usage(format!(
+            "{}: it is a directory",
+            path.display()
+        )));
     }
     read_at_most(path, most).map_err(|error| match error.kind() {
         std::io::ErrorKind::FileTooLarge => CliError::plugin(format!(

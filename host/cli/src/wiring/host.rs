@@ -1,6 +1,7 @@
-//! The one assembly of a host, in two stages: [`HostBuilder`] opens what does not depend on plugins, and [`Host`] is that
-//! with the plugins loaded. `run`, `run --stdio`, `call`, `explain`, `connection test` and `connection approve` take what they
-//! need from these, so that a diagnosis looks at what a call goes through.
+//! The one assembly of a host, in two stages: [`HostBuilder`] opens what does not depend on
+//! plugins, and [`Host`] is that with the plugins loaded. `run`, `run --stdio`, `call`, `explain`,
+//! `connection test` and `connection approve` take what they need from these, so that a diagnosis
+//! looks at what a call goes through.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub(crate) struct HostBuilder {
 /// What plugins are loaded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoadPurpose {
-    /// A host that goes on serving: plugins that take long are served later, and what is wrong is logged.
+    /// A host that goes on serving: plugins that take long are served later, and what is wrong is
+    /// logged.
     Serving,
     /// One call, which waits for its plugin.
     OneCall,
@@ -59,8 +61,8 @@ impl HostBuilder {
     /// Opens the store and what stands on it. `listeners` are the addresses where callers come in.
     ///
     /// # Errors
-    /// The data directory or the server of the store cannot be used; the configuration of callers, tenants or the authority
-    /// is wrong; a development tenant where others can reach a listener.
+    /// The data directory or the server of the store cannot be used; the configuration of callers,
+    /// tenants or the authority is wrong; a development tenant where others can reach a listener.
     pub(crate) async fn open(setup: &Setup, listeners: &[SocketAddr]) -> anyhow::Result<Self> {
         let network = network()?;
         let storage = HostStorage::open(setup).await?;
@@ -68,8 +70,11 @@ impl HostBuilder {
         let kept = storage.kept.as_ref();
         let tenancy = tenancy(setup, listeners, &network, Arc::clone(&directory), kept)?;
         let sessions = SessionSetup::new(setup, Arc::clone(&storage.store), directory, &network)?;
-        let switching =
-            sessions.tenant_switcher(setup, Arc::clone(&storage.audit), Arc::clone(&storage.states));
+        let switching = sessions.tenant_switcher(
+            setup,
+            Arc::clone(&storage.audit),
+            Arc::clone(&storage.states),
+        );
         Ok(Self {
             switching,
             authority: sessions.credentials,
@@ -88,7 +93,8 @@ impl HostBuilder {
         }
     }
 
-    /// Every credential provider, and a sentence for each declared credential that gives nothing now.
+    /// Every credential provider, and a sentence for each declared credential that gives nothing
+    /// now.
     ///
     /// # Errors
     /// A provider cannot be made as it is configured.
@@ -114,8 +120,8 @@ impl HostBuilder {
     /// Loads the plugins.
     ///
     /// # Errors
-    /// A provider cannot be made; nothing can be served, and nothing is to be expected; a grant cannot be recorded; a tenant
-    /// is assigned what is not there.
+    /// A provider cannot be made; nothing can be served, and nothing is to be expected; a grant
+    /// cannot be recorded; a tenant is assigned what is not there.
     pub(crate) async fn load(
         self,
         setup: &Arc<Setup>,
@@ -195,7 +201,8 @@ impl Host {
         Dispatcher::new(calls, Arc::clone(&self.base.switching))
     }
 
-    /// What an operator's questions go through: connections and grants as they are served, and calls.
+    /// What an operator's questions go through: connections and grants as they are served, and
+    /// calls.
     pub(crate) fn diagnosis(&self, setup: &Setup, logins: Option<Arc<Logins>>) -> HostDiagnosis {
         let base = self.base.diagnosis(
             setup,

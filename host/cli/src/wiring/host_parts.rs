@@ -40,7 +40,9 @@ pub(super) fn audit(file: Option<&Path>) -> Result<Arc<dyn Sink>, CliError> {
 /// # Errors
 /// TLS cannot be set up.
 pub(crate) fn network() -> anyhow::Result<Arc<Network>> {
-    Ok(Arc::new(Network::system()?.with_sockets(open_files::sockets())))
+    Ok(Arc::new(
+        Network::system()?.with_sockets(open_files::sockets()),
+    ))
 }
 
 /// The way out of a guest.
@@ -65,7 +67,9 @@ pub(crate) fn serving_egress(
     ground: &HostStorage,
 ) -> anyhow::Result<Arc<Egress>> {
     let egress = Egress::new(network, credentials, Arc::clone(&ground.audit))?;
-    Ok(Arc::new(egress.with_quarantine(Arc::clone(&ground.quarantine))))
+    Ok(Arc::new(
+        egress.with_quarantine(Arc::clone(&ground.quarantine)),
+    ))
 }
 
 /// The sandbox, which compiles in a child process of this very program.
@@ -80,7 +84,8 @@ pub(crate) fn sandbox(
     kv: Arc<PluginKv>,
 ) -> anyhow::Result<Sandbox> {
     let compiler = Compiler::Worker {
-        // The file that runs, also where an upgrade has put another in its place: that one compiles for another engine.
+        // The file that runs, also where an upgrade has put another in its place: that one compiles
+        // for another engine.
         program: "/proc/self/exe".into(),
         arguments: vec![COMPILE_WORKER.into()],
     };
@@ -115,11 +120,12 @@ pub(crate) struct Plugins {
     pub(crate) pending: PendingPlugins,
 }
 
-/// Loads the plugins, gets the yes for what they ask for, and serves those that can be served. The others are left out, each with
-/// its reason.
+/// Loads the plugins, gets the yes for what they ask for, and serves those that can be served. The
+/// others are left out, each with its reason.
 ///
 /// # Errors
-/// Nothing can be served, and nothing is to be expected; a grant cannot be recorded; a tenant is assigned what is not there.
+/// Nothing can be served, and nothing is to be expected; a grant cannot be recorded; a tenant is
+/// assigned what is not there.
 pub(crate) async fn serve_plugins(
     setup: &Arc<Setup>,
     candidates: Vec<Candidate>,
@@ -146,7 +152,8 @@ pub(crate) async fn serve_plugins(
         Arc::clone(&audit),
     );
     let parts = (Arc::clone(&assignments), Arc::clone(&tools));
-    let (assembly, jobs) = Assembly::new(Arc::clone(setup), lock, audit, parts.0, parts.1, candidates);
+    let (assembly, jobs) =
+        Assembly::new(Arc::clone(setup), lock, audit, parts.0, parts.1, candidates);
     let connections = assembly.connections();
     let pending = assembly.start(loader, jobs, patience, answers).await?;
     let assembly = pending.assembly();

@@ -26,7 +26,8 @@ pub(crate) struct HostStorage {
 }
 
 impl HostStorage {
-    /// Opens the data directory. Without one, values are in memory and events go to a file or the log.
+    /// Opens the data directory. Without one, values are in memory and events go to a file or the
+    /// log.
     ///
     /// # Errors
     /// The directory, or a space of a configured tenant, cannot be used.
@@ -54,7 +55,8 @@ impl HostStorage {
                 kept: None,
             });
         };
-        let kept = DataDirectory::open(data, setup.config.chains, &setup.config.may_provision).await?;
+        let kept =
+            DataDirectory::open(data, setup.config.chains, &setup.config.may_provision).await?;
         kept.list_tenants(&setup.config.tenants, setup.dev_tenant.as_ref())
             .await?;
         let store = Arc::clone(&kept.store) as Arc<dyn Store>;
@@ -90,7 +92,9 @@ impl HostStorage {
         self.audit.record(&Event::HostStarted(started)).await?;
         if let Some(digest) = setup.config.digest.clone() {
             let loaded = ConfigurationLoaded { digest };
-            self.audit.record(&Event::ConfigurationLoaded(loaded)).await?;
+            self.audit
+                .record(&Event::ConfigurationLoaded(loaded))
+                .await?;
         }
         Ok(())
     }

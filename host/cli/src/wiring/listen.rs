@@ -23,8 +23,8 @@ pub(crate) struct ListenAddresses {
 /// Refuses addresses before any of them is opened, so that nobody is let in for a moment.
 ///
 /// # Errors
-/// A development tenant with a listener that others can reach (A6), metrics that others can reach without a token, or a public
-/// listener without a public URL.
+/// A development tenant with a listener that others can reach (A6), metrics that others can reach
+/// without a token, or a public listener without a public URL.
 pub(crate) fn check_addresses(setup: &Setup, doors: ListenAddresses) -> Result<(), CliError> {
     let all: Vec<SocketAddr> = doors.metrics.into_iter().chain([doors.listen]).collect();
     if setup.dev_tenant.is_some() && LoopbackOnly::from_listeners(&all).is_none() {
@@ -108,7 +108,9 @@ mod tests {
         assert!(check(true, "127.0.0.1:0", Some("[::1]:0")).is_ok());
         for listen in ["0.0.0.0:0", "[::]:0", "192.168.1.1:1"] {
             assert!(
-                check(true, listen, None).unwrap_err().contains("--dev-tenant"),
+                check(true, listen, None)
+                    .unwrap_err()
+                    .contains("--dev-tenant"),
                 "{listen}"
             );
         }
@@ -139,11 +141,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_busy_port_names_the_flag() {
-        let taken = bind("--listen", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let taken = bind("--listen", "127.0.0.1:0".parse().unwrap())
+            .await
+            .unwrap();
         let error = bind("--listen", taken.local_addr().unwrap())
             .await
             .unwrap_err()
             .message;
-        assert!(error.contains("in use") && error.contains("--listen"), "{error}");
+        assert!(
+            error.contains("in use") && error.contains("--listen"),
+            "{error}"
+        );
     }
 }

@@ -27,7 +27,8 @@ pub(crate) fn logins(
     let mut all = Vec::new();
     for connection in setup.config.connections.values() {
         let name = &connection.credentials;
-        let Some(provider @ ProviderConfig::Login(server)) = setup.config.providers.get(name) else {
+        let Some(provider @ ProviderConfig::Login(server)) = setup.config.providers.get(name)
+        else {
             continue;
         };
         let vault = kept.map(|kept| kept.vault.clone());
@@ -37,7 +38,11 @@ pub(crate) fn logins(
         match login {
             Some(Ok(login)) => all.push((connection.clone(), login)),
             Some(Err(why)) => return Err(CliError::usage(format!("providers.{name}.{why}"))),
-            None => return Err(CliError::usage("server.public_url: no page can stand beside it")),
+            None => {
+                return Err(CliError::usage(
+                    "server.public_url: no page can stand beside it",
+                ));
+            }
         }
     }
     let Some(kept) = kept.filter(|_| !all.is_empty()) else {
@@ -48,7 +53,11 @@ pub(crate) fn logins(
     Ok(Some(Arc::new(logins)))
 }
 
-fn settings(server: &LoginServer, connection: &Connection, public_url: &Url) -> Option<LoginSettings> {
+fn settings(
+    server: &LoginServer,
+    connection: &Connection,
+    public_url: &Url,
+) -> Option<LoginSettings> {
     Some(LoginSettings {
         issuer: server.issuer.clone(),
         authorization_url: server.authorization_url.clone(),

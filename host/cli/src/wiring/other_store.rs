@@ -13,9 +13,12 @@ use crate::exit::CliError;
 /// The database of the host's own space, which the embedded store makes first.
 const EMBEDDED: &str = "host";
 
-/// Refuses a data directory whose store is elsewhere, before anything is made: in the other kind of store, which has not been
-/// moved yet, or gone.
-pub(super) async fn refuse_other_store(dir: &Path, server: Option<&PostgresSettings>) -> anyhow::Result<()> {
+/// Refuses a data directory whose store is elsewhere, before anything is made: in the other kind of
+/// store, which has not been moved yet, or gone.
+pub(super) async fn refuse_other_store(
+    dir: &Path,
+    server: Option<&PostgresSettings>,
+) -> anyhow::Result<()> {
     let Some(settings) = server else {
         return Ok(refuse_orphans(dir)?);
     };

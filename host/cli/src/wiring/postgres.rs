@@ -10,7 +10,8 @@ use crate::secret_ref;
 /// The server that the configuration names, with the password from where it is kept.
 ///
 /// # Errors
-/// The password, or the whole URL, cannot be read, or they are of no server that the host would use.
+/// The password, or the whole URL, cannot be read, or they are of no server that the host would
+/// use.
 pub(super) fn settings(said: &Postgres) -> Result<PostgresSettings, CliError> {
     let read = |key: &str, source: &SecretSource| secret_ref::text(key, source);
     let mut settings = PostgresSettings::new(said.url.resolve(read)?);

@@ -7,11 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
 
-/// The signals that end a process unless it handles them, and that people, terminals and supervisors send.
+/// The signals that end a process unless it handles them, and that people, terminals and
+/// supervisors send.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// A terminal is closed; from a supervisor: read the configuration again, which is a restart here.
+    /// A terminal is closed; from a supervisor: read the configuration again, which is a restart
+    /// here.
     hang_up: Signal,
     quit: Signal,
     /// Sent to programs that open their logs anew. This one has none to open.
@@ -38,7 +40,8 @@ impl Signals {
             let ignored = tokio::select! {
                 _ = self.terminate.recv() => return ("SIGTERM", true),
                 _ = self.interrupt.recv() => return ("SIGINT", true),
-                // A supervisor may send this one with another, and a terminal sends it to whatever runs in it.
+                // A supervisor may send this one with another, and a terminal sends it to whatever
+                // runs in it.
                 _ = self.hang_up.recv() => return ("SIGHUP", false),
                 _ = self.quit.recv() => return ("SIGQUIT", false),
                 _ = self.user.0.recv() => "SIGUSR1",
@@ -49,15 +52,17 @@ impl Signals {
     }
 }
 
-/// After the grace period: what ends by itself then, records of calls that were cut and the store's last writes, has so long.
+/// After the grace period: what ends by itself then, records of calls that were cut and the store's
+/// last writes, has so long.
 const AFTER_GRACE: Duration = Duration::from_secs(2);
 
-/// A token that SIGTERM, SIGINT, SIGHUP or SIGQUIT cancels. A second SIGTERM or SIGINT ends the process at once: whoever
-/// sends it does not want to wait for calls in flight. No other signal cuts a call. While `asking` is set, a person is at
-/// the question what to grant, and a signal is a no.
+/// A token that SIGTERM, SIGINT, SIGHUP or SIGQUIT cancels. A second SIGTERM or SIGINT ends the
+/// process at once: whoever sends it does not want to wait for calls in flight. No other signal
+/// cuts a call. While `asking` is set, a person is at the question what to grant, and a signal is a
+/// no.
 ///
-/// The process ends `grace` and [`AFTER_GRACE`] after the first signal, whatever runs in it. A thread of its own waits for
-/// signals: one of the doors could be held up by what it serves.
+/// The process ends `grace` and [`AFTER_GRACE`] after the first signal, whatever runs in it. A
+/// thread of its own waits for signals: one of the doors could be held up by what it serves.
 ///
 /// # Errors
 /// The handlers cannot be installed, or there is no thread for them.
@@ -113,7 +118,9 @@ fn watch_signals(
         };
         match tokio::time::timeout(within, second).await {
             Ok(name) => tracing::warn!(signal = name, "stopping at once"),
-            Err(_) => tracing::error!("something still runs after the grace period; stopping at once"),
+            Err(_) => {
+                tracing::error!("something still runs after the grace period; stopping at once")
+            }
         }
         exit(Exit::Internal);
     };
@@ -171,7 +178,8 @@ mod tests {
                 std::hint::spin_loop();
             }
         });
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
+            .unwrap();
         let exit = exits.recv_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(exit, Exit::Internal as u8);
         assert!(token.is_cancelled());

@@ -1,5 +1,5 @@
-//! What a start of the host refuses, whatever becomes of its plugins: for verbs that look at a set-up, so that they and a start
-//! say the same. Nothing is made, bound or asked here.
+//! What a start of the host refuses, whatever becomes of its plugins: for verbs that look at a
+//! set-up, so that they and a start say the same. Nothing is made, bound or asked here.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use crate::exit::CliError;
 use crate::secret_ref;
 use crate::setup::Setup;
 
-/// Checks the listeners, the token of the metrics, the file of events and how what lasts is reached.
+/// Checks the listeners, the token of the metrics, the file of events and how what lasts is
+/// reached.
 ///
 /// # Errors
 /// A start of the host would be refused with this.
@@ -20,7 +21,11 @@ pub(crate) fn check_server(setup: &Setup) -> Result<(), CliError> {
         metrics: server.metrics_listen,
     };
     check_addresses(setup, doors)?;
-    if let Some(source) = server.metrics_token.as_ref().filter(|_| doors.metrics.is_some()) {
+    if let Some(source) = server
+        .metrics_token
+        .as_ref()
+        .filter(|_| doors.metrics.is_some())
+    {
         secret_ref::text("metrics_token", source)?;
     }
     if let Some(path) = &setup.config.audit {
@@ -42,7 +47,9 @@ pub(crate) fn check_start(setup: &Setup) -> anyhow::Result<()> {
 
 fn check_events(path: &Path) -> Result<(), CliError> {
     let opened = std::fs::OpenOptions::new().append(true).open(path);
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let looked = match opened {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             std::fs::read_dir(directory.unwrap_or(Path::new("."))).map(drop)

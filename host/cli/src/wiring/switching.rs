@@ -5,8 +5,9 @@ use toolhost_gateway::TenantSwitcher;
 use toolhost_net::Network;
 use toolhost_store::{StateSealer, Store};
 use toolhost_tenancy::{
-    Authority, AuthorityCredentials, AuthorityTokens, ExchangeAuthority, ExchangeSettings, HttpAuthority,
-    HttpAuthoritySettings, LocalAuthority, NetworkFetch, Reach, SessionDeps, StoreClock, TenantDirectory,
+    Authority, AuthorityCredentials, AuthorityTokens, ExchangeAuthority, ExchangeSettings,
+    HttpAuthority, HttpAuthoritySettings, LocalAuthority, NetworkFetch, Reach, SessionDeps,
+    StoreClock, TenantDirectory,
 };
 
 use crate::config::AuthorityKind;
@@ -14,8 +15,8 @@ use crate::exit::CliError;
 use crate::secret_ref;
 use crate::setup::Setup;
 
-/// How old a session's choice may be where other hosts change it, in milliseconds: a switch on one of them counts on the
-/// others within this time, also where they do not hear of it.
+/// How old a session's choice may be where other hosts change it, in milliseconds: a switch on one
+/// of them counts on the others within this time, also where they do not hear of it.
 const CHOICE_MAX_AGE: u64 = 100;
 
 /// What sessions stand on, and what the tenant authority gave.
@@ -78,7 +79,8 @@ fn authority(kind: &AuthorityKind, network: &Arc<Network>) -> anyhow::Result<Arc
     Ok(match kind {
         AuthorityKind::Local => Arc::new(LocalAuthority),
         AuthorityKind::Http(settings) => Arc::new(
-            HttpAuthority::new(HttpAuthoritySettings::clone(settings), post, fetch).map_err(refused)?,
+            HttpAuthority::new(HttpAuthoritySettings::clone(settings), post, fetch)
+                .map_err(refused)?,
         ),
         AuthorityKind::Exchange(exchange) => {
             let client = &exchange.client;

@@ -10,16 +10,18 @@ use crate::exit::CliError;
 /// Tenants that a warning names.
 const MAX_NAMED: usize = 20;
 
-/// How often tenants are listed anew because another host on the same store has added some: more hosts hardly start at once.
+/// How often tenants are listed anew because another host on the same store has added some: more
+/// hosts hardly start at once.
 const MAX_TRIES: usize = 8;
 
 impl DataDirectory {
-    /// Adds the tenants of the configuration, and the development one, to the directory where they are missing, and makes
-    /// spaces that are missing. What the directory says of a tenant is not changed.
+    /// Adds the tenants of the configuration, and the development one, to the directory where they
+    /// are missing, and makes spaces that are missing. What the directory says of a tenant is not
+    /// changed.
     ///
     /// # Errors
-    /// The configuration and the directory have other keys for a tenant; the configuration has one that was removed; a
-    /// space cannot be made, or one that was made before is damaged or locked.
+    /// The configuration and the directory have other keys for a tenant; the configuration has one
+    /// that was removed; a space cannot be made, or one that was made before is damaged or locked.
     pub(crate) async fn list_tenants(
         &self,
         listed: &BTreeMap<TenantId, Tenant>,
@@ -74,8 +76,8 @@ impl DataDirectory {
         Ok(missing)
     }
 
-    /// Taking a tenant out of the file removes nobody, and whoever thought so is told. A file that lists nobody leaves them
-    /// all to the directory.
+    /// Taking a tenant out of the file removes nobody, and whoever thought so is told. A file that
+    /// lists nobody leaves them all to the directory.
     pub(crate) fn warn_of_unlisted(
         &self,
         listed: &BTreeMap<TenantId, Tenant>,
@@ -103,7 +105,8 @@ impl DataDirectory {
         );
     }
 
-    /// Keys from a time with one issuer mean nothing to several: whose they are is for the operator to say.
+    /// Keys from a time with one issuer mean nothing to several: whose they are is for the operator
+    /// to say.
     pub(crate) fn warn_of_plain_keys(&self, issuers: usize) {
         if issuers < 2 {
             return;
@@ -135,11 +138,13 @@ impl DataDirectory {
     }
 }
 
-/// A key that stands in one place and not in the other could be another tenant's by now, so neither is taken.
+/// A key that stands in one place and not in the other could be another tenant's by now, so neither
+/// is taken.
 fn check_keys_match(tenant: &Tenant, listed: &Tenant) -> Result<(), CliError> {
     let set = |keys: &[String]| keys.iter().cloned().collect::<BTreeSet<_>>();
     let (file, directory) = (set(&listed.keys), set(&tenant.keys));
-    // Where a tenant stands says who may act for it. A file that says nothing of it leaves that to the directory.
+    // Where a tenant stands says who may act for it. A file that says nothing of it leaves that to
+    // the directory.
     if let Some(parent) = &listed.parent
         && tenant.parent.as_ref() != Some(parent)
     {

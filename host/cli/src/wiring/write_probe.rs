@@ -16,7 +16,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How long the disk and the store may take together.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The file that is written, in the data directory: the audit chains are there, and the embedded store.
+/// The file that is written, in the data directory: the audit chains are there, and the embedded
+/// store.
 const PROBE: &str = "writable.probe";
 
 /// As much as a few records take. A smaller file may fit into the last block of a full disk.
@@ -33,7 +34,8 @@ pub(crate) fn watch_writable(
         let rounds = async {
             let (mut before, mut probe) = (true, WriteProbe::default());
             loop {
-                let tried = tokio::time::timeout(PATIENCE, probe.try_out(&data_dir, store.as_ref()));
+                let tried =
+                    tokio::time::timeout(PATIENCE, probe.try_out(&data_dir, store.as_ref()));
                 let tried = tried
                     .await
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
@@ -63,8 +65,8 @@ pub(crate) fn watch_writable(
 struct WriteProbe(Option<JoinHandle<io::Result<()>>>);
 
 impl WriteProbe {
-    /// Writes to the data directory, where the audit chains and an embedded store are, and reads from the store. A server that
-    /// can be read and not written is not noticed.
+    /// Writes to the data directory, where the audit chains and an embedded store are, and reads
+    /// from the store. A server that can be read and not written is not noticed.
     async fn try_out(&mut self, data_dir: &Path, store: &dyn Store) -> io::Result<()> {
         let path = data_dir.join(PROBE);
         let write = self
@@ -73,7 +75,8 @@ impl WriteProbe {
         let written = write.await;
         self.0 = None;
         written.map_err(io::Error::other)??;
-        let key = Key::new(Table::Session, &[b"session"], PROBE.as_bytes()).map_err(io::Error::other)?;
+        let key =
+            Key::new(Table::Session, &[b"session"], PROBE.as_bytes()).map_err(io::Error::other)?;
         store
             .get(&Space::Host, &key)
             .await
@@ -128,7 +131,10 @@ mod tests {
         let (mut probe, store) = (WriteProbe::default(), Arc::new(MemoryStore::default()));
         // Whoever writes to a pipe waits for a reader.
         let pipe = dir.path().join(PROBE);
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap();
         assert!(made.success());
         for _ in 0..3 {
             let tried = timeout(

@@ -1,19 +1,23 @@
-//! Host work of a call: everything that the host itself does with bytes that a model, a guest, a document or an outside
-//! system chose. Checking arguments and results, matching, decoding, scrubbing, searching.
+//! Host work of a call: everything that the host itself does with bytes that a model, a guest, a
+//! document or an outside system chose. Checking arguments and results, matching, decoding,
+//! scrubbing, searching.
 //!
-//! A guest has an epoch and a memory limit of its own; the host's code has neither. So each piece of host work takes a
-//! [`WorkBudget`], charges each thing before it does it, and ends when the budget is spent. [`HostWork`] says where it runs and
-//! who pays for it:
+//! A guest has an epoch and a memory limit of its own; the host's code has neither. So each piece
+//! of host work takes a [`WorkBudget`], charges each thing before it does it, and ends when the
+//! budget is spent. [`HostWork`] says where it runs and who pays for it:
 //!
 //! - it runs under the call's deadline, which is [`Limit::wall_ms`](toolhost_policy::Limit);
 //! - it counts towards the tenant's `cpu_ms_per_minute`;
-//! - it begins on the caller's thread with a small budget ([`HERE_STEPS`]: about half a millisecond). What needs more is begun
-//!   again on the threads of this module, of which no tenant has all, so that a door answers others meanwhile;
-//! - its memory is what it charges for, times the threads that there are ([`WorkBudget`] ends it there too).
+//! - it begins on the caller's thread with a small budget ([`HERE_STEPS`]: about half a
+//!   millisecond). What needs more is begun again on the threads of this module, of which no tenant
+//!   has all, so that a door answers others meanwhile;
+//! - its memory is what it charges for, times the threads that there are ([`WorkBudget`] ends it
+//!   there too).
 //!
 //! # How to use it
 //!
-//! Write the work as a function of `&mut WorkBudget` that borrows its input and can be run twice. Then:
+//! Write the work as a function of `&mut WorkBudget` that borrows its input and can be run twice.
+//! Then:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -33,9 +37,10 @@
 //! # }
 //! ```
 //!
-//! Where the input can be borrowed at first, [`HostWork::here`] spares the `Arc`s, and [`HostWork::away`] takes over when it
-//! says `None`. Within a request of a guest the call has its own: [`EgressCall::work`](crate::EgressCall::work). Work
-//! whose cost is its input's size, with no structure in between, is one charge: `budget.charge_bytes(n)?`.
+//! Where the input can be borrowed at first, [`HostWork::here`] spares the `Arc`s, and
+//! [`HostWork::away`] takes over when it says `None`. Within a request of a guest the call has its
+//! own: [`EgressCall::work`](crate::EgressCall::work). Work whose cost is its input's size, with no
+//! structure in between, is one charge: `budget.charge_bytes(n)?`.
 
 mod pool;
 
@@ -48,17 +53,20 @@ use toolhost_policy::{TenantMeter, WorkBudget, WorkLimit};
 
 use pool::Pool;
 
-/// Steps that work may take on its caller's thread: at some 30 ns each about half a millisecond, which a door can spare.
+/// Steps that work may take on its caller's thread: at some 30 ns each about half a millisecond,
+/// which a door can spare.
 pub const HERE_STEPS: u64 = 16_384;
 
 /// How deep work may nest on its caller's thread, whose stack has 2 MiB and other things on it.
 pub const HERE_DEPTH: u32 = 160;
 
-/// Steps that work may take in all, at least. The largest honest work under the default limits, the check of a 1 MiB result of
-/// half a million numbers, takes a tenth of this; all of it is about a second of one thread.
+/// Steps that work may take in all, at least. The largest honest work under the default limits, the
+/// check of a 1 MiB result of half a million numbers, takes a tenth of this; all of it is about a
+/// second of one thread.
 pub const AWAY_STEPS: u64 = 20_000_000;
 
-/// Steps for each byte that the operator's limits let through: of the default 1 MiB that is [`AWAY_STEPS`].
+/// Steps for each byte that the operator's limits let through: of the default 1 MiB that is
+/// [`AWAY_STEPS`].
 const STEPS_A_BYTE: u64 = 20;
 
 /// How deep work may nest on a thread of the pool, whose stack is made for it.
@@ -97,14 +105,16 @@ impl HostWork {
         }
     }
 
-    /// The same for a call whose limits let so many bytes through: where the operator raised them, there is more to do.
+    /// The same for a call whose limits let so many bytes through: where the operator raised them,
+    /// there is more to do.
     #[must_use]
     pub fn on_bytes(mut self, bytes: u64) -> Self {
         self.steps = bytes.saturating_mul(STEPS_A_BYTE).max(AWAY_STEPS);
         self
     }
 
-    /// The same for work within a guest's import: the sandbox counts the time of the guest's thread.
+    /// The same for work within a guest's import: the sandbox counts the time of the guest's
+    /// thread.
     pub(crate) fn within_guest(meter: Option<Arc<TenantMeter>>, deadline: Instant) -> Self {
         Self {
             is_counted: true,
@@ -112,8 +122,8 @@ impl HostWork {
         }
     }
 
-    /// Runs work to its end: here as far as the small budget goes, else again on the pool's threads with the whole one.
-    /// Dropping the future ends the work.
+    /// Runs work to its end: here as far as the small budget goes, else again on the pool's threads
+    /// with the whole one. Dropping the future ends the work.
     ///
     /// # Errors
     /// It reached a bound, or panicked.
@@ -175,7 +185,10 @@ impl HostWork {
             drop(send.send(done.and_then(|done| done.map_err(WorkError::from))));
         });
         // The tenant is who shares its meter.
-        let tenant = self.meter.as_ref().map_or(0, |meter| Arc::as_ptr(meter) as usize);
+        let tenant = self
+            .meter
+            .as_ref()
+            .map_or(0, |meter| Arc::as_ptr(meter) as usize);
         Pool::global().push(tenant, job).map_err(|error| {
             tracing::error!(%error, "there are no threads for the host's work");
             WorkError::Failed
@@ -217,7 +230,9 @@ mod tests {
         HostWork::new(None, Instant::now() + Duration::from_secs(seconds))
     }
 
-    fn thread_after(steps: u64) -> impl Fn(&mut WorkBudget) -> Result<String, WorkLimit> + Send + 'static {
+    fn thread_after(
+        steps: u64,
+    ) -> impl Fn(&mut WorkBudget) -> Result<String, WorkLimit> + Send + 'static {
         move |budget| {
             budget.charge(steps)?;
             Ok(std::thread::current().name().unwrap_or_default().to_owned())
@@ -293,7 +308,10 @@ mod tests {
         };
         for is_away in [false, true] {
             let meter = Arc::new(TenantMeter::new(limits, Instant::now()));
-            let own = HostWork::new(Some(Arc::clone(&meter)), Instant::now() + Duration::from_secs(60));
+            let own = HostWork::new(
+                Some(Arc::clone(&meter)),
+                Instant::now() + Duration::from_secs(60),
+            );
             let spend = |_: &mut WorkBudget| {
                 std::thread::sleep(Duration::from_millis(30));
                 Ok(())

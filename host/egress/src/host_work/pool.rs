@@ -3,11 +3,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// The stack of a thread: [`super::AWAY_DEPTH`] levels of the deepest work, the check of a value against a schema, at 4 KiB
-/// each in a build without optimisation, and as much again. Only what is touched is memory.
+/// The stack of a thread: [`super::AWAY_DEPTH`] levels of the deepest work, the check of a value
+/// against a schema, at 4 KiB each in a build without optimisation, and as much again. Only what is
+/// touched is memory.
 const STACK: usize = 32 << 20;
 
-/// Threads where the machine has one core, or does not say: with one, a tenant's work would wait for another's.
+/// Threads where the machine has one core, or does not say: with one, a tenant's work would wait
+/// for another's.
 const LEAST_THREADS: usize = 2;
 
 pub(super) type WorkJob = Box<dyn FnOnce() + Send>;
@@ -23,7 +25,8 @@ struct PoolShared {
     more: Condvar,
 }
 
-/// What waits, by tenant. A call has one piece of work at a time, so what waits is bounded by the calls that there are.
+/// What waits, by tenant. A call has one piece of work at a time, so what waits is bounded by the
+/// calls that there are.
 #[derive(Default)]
 struct Queues {
     /// Tenants that have work waiting, the one whose turn it is first.
@@ -48,7 +51,9 @@ impl Pool {
                 .spawn(move || own.run_worker());
             match started {
                 Ok(_) => shared.queues().threads += 1,
-                Err(error) => tracing::error!(%error, "a thread for the host's work cannot be started"),
+                Err(error) => {
+                    tracing::error!(%error, "a thread for the host's work cannot be started")
+                }
             }
         }
         Self { shared }
@@ -59,7 +64,11 @@ impl Pool {
         if queues.threads == 0 {
             return Err(io::Error::other("none could be started"));
         }
-        match queues.waiting.iter_mut().find(|(known, _)| *known == tenant) {
+        match queues
+            .waiting
+            .iter_mut()
+            .find(|(known, _)| *known == tenant)
+        {
             Some((_, jobs)) => jobs.push_back(job),
             None => queues.waiting.push_back((tenant, VecDeque::from([job]))),
         }
@@ -78,8 +87,9 @@ impl Queues {
     /// The next job of the next tenant that does not have all threads but one already.
     fn next(&mut self) -> Option<(usize, WorkJob)> {
         let share = self.threads.saturating_sub(1).max(1);
-        let may =
-            |running: &HashMap<usize, usize>, tenant| running.get(tenant).is_none_or(|own| *own < share);
+        let may = |running: &HashMap<usize, usize>, tenant| {
+            running.get(tenant).is_none_or(|own| *own < share)
+        };
         let at = self
             .waiting
             .iter()
@@ -112,7 +122,10 @@ impl PoolShared {
         let mut queues = self.queues();
         loop {
             let Some((tenant, job)) = queues.next() else {
-                queues = self.more.wait(queues).unwrap_or_else(PoisonError::into_inner);
+                queues = self
+                    .more
+                    .wait(queues)
+                    .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             drop(queues);
@@ -148,13 +161,15 @@ mod tests {
             .unwrap();
         }
         let (done, other) = mpsc::channel();
-        pool.push(2, Box::new(move || done.send(()).unwrap())).unwrap();
+        pool.push(2, Box::new(move || done.send(()).unwrap()))
+            .unwrap();
         other.recv().unwrap();
         for _ in 0..20 {
             end.send(()).unwrap();
         }
         let (done, own) = mpsc::channel();
-        pool.push(1, Box::new(move || done.send(()).unwrap())).unwrap();
+        pool.push(1, Box::new(move || done.send(()).unwrap()))
+            .unwrap();
         own.recv().unwrap();
     }
 }

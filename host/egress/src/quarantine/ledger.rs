@@ -8,19 +8,21 @@ use toolhost_store::{MemoryStore, Precondition, Space, Store, StoreError};
 
 use super::record::{self, ReflectionRecord, Reflections};
 
-/// With which call the connection is quarantined. The first may be an outside system that names the key it was asked with,
-/// and is told to the operator; what comes again is a mirror.
+/// With which call the connection is quarantined. The first may be an outside system that names the
+/// key it was asked with, and is told to the operator; what comes again is a mirror.
 const QUARANTINED_AT: u32 = 2;
 
-/// How long it is remembered whether a connection is quarantined: another host may have changed it, or the tenant was removed
-/// and added again. Within this time a request may leave; its answer is still withheld, since the store is asked before an
-/// answer that holds the credential is handed on.
+/// How long it is remembered whether a connection is quarantined: another host may have changed it,
+/// or the tenant was removed and added again. Within this time a request may leave; its answer is
+/// still withheld, since the store is asked before an answer that holds the credential is handed
+/// on.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
 /// How many triples are remembered; the others are read again.
 const MAX_REMEMBERED: u64 = 10_000;
 
-/// How often a record is written again that other calls write in the same moment. Each of them brings it nearer to its end.
+/// How often a record is written again that other calls write in the same moment. Each of them
+/// brings it nearer to its end.
 const ATTEMPTS: usize = 16;
 
 /// Why nobody knows whether a connection is quarantined.
@@ -107,15 +109,19 @@ impl Quarantine {
             // Nothing was kept of this tenant yet.
             Ok(None) | Err(StoreError::UnknownSpace { .. }) => false,
             // One that cannot be read counts as the worst that it can say.
-            Ok(Some(found)) => record::read(&found.value).is_none_or(|record| record.quarantined.is_some()),
+            Ok(Some(found)) => {
+                record::read(&found.value).is_none_or(|record| record.quarantined.is_some())
+            }
             Err(error) => return Err(error.into()),
         };
-        self.known.insert(triple, QuarantineStatus { quarantined, read });
+        self.known
+            .insert(triple, QuarantineStatus { quarantined, read });
         Ok(quarantined)
     }
 
-    /// Writes down that a call had an answer with the credential in it, before anything of that answer is handed on. It is
-    /// written also where nobody waits for it any more: a guest that drops the answer does not prevent it.
+    /// Writes down that a call had an answer with the credential in it, before anything of that
+    /// answer is handed on. It is written also where nobody waits for it any more: a guest that
+    /// drops the answer does not prevent it.
     ///
     /// # Errors
     /// It cannot be written: nothing may be handed on.
@@ -125,8 +131,12 @@ impl Quarantine {
         plugin: &PluginName,
         connection: &ConnectionName,
     ) -> Result<ReflectionVerdict, QuarantineError> {
-        let (own, space, plugin, connection) =
-            (self.clone(), space.clone(), plugin.clone(), connection.clone());
+        let (own, space, plugin, connection) = (
+            self.clone(),
+            space.clone(),
+            plugin.clone(),
+            connection.clone(),
+        );
         let written = tokio::spawn(async move {
             let verdict = own.write(&space, &plugin, &connection).await;
             if let Ok(ReflectionVerdict::Withhold(true)) = verdict {
@@ -138,7 +148,8 @@ impl Quarantine {
             }
             verdict
         });
-        let cut_short = |_| Err(StoreError::Unavailable("its work was cut short".to_owned()).into());
+        let cut_short =
+            |_| Err(StoreError::Unavailable("its work was cut short".to_owned()).into());
         written.await.unwrap_or_else(cut_short)
     }
 
@@ -148,7 +159,10 @@ impl Quarantine {
         plugin: &PluginName,
         connection: &ConnectionName,
     ) -> Result<ReflectionVerdict, QuarantineError> {
-        let (place, key) = (Space::Tenant(space.clone()), record::key(plugin, connection)?);
+        let (place, key) = (
+            Space::Tenant(space.clone()),
+            record::key(plugin, connection)?,
+        );
         let damaged = || QuarantineError::Damaged(connection.to_string());
         if self.is_own {
             self.store.create(space).await?;
@@ -161,9 +175,15 @@ impl Quarantine {
                 Some(found) => Some(record::read(&found.value).ok_or_else(damaged)?),
             };
             let (after, verdict) = next_record(before, now_secs());
-            let expect = found.map_or(Precondition::Absent, |found| Precondition::Version(found.version));
+            let expect = found.map_or(Precondition::Absent, |found| {
+                Precondition::Version(found.version)
+            });
             let value = serde_json::to_vec(&after).map_err(|_| damaged())?;
-            match self.store.compare_and_set(&place, &key, expect, value).await {
+            match self
+                .store
+                .compare_and_set(&place, &key, expect, value)
+                .await
+            {
                 Ok(_) => {
                     let known = QuarantineStatus {
                         quarantined: after.quarantined.is_some(),
@@ -209,7 +229,8 @@ impl Quarantine {
         }
     }
 
-    /// Forgets what is kept of a triple, so that the plugin may use the connection again. Whether there was anything.
+    /// Forgets what is kept of a triple, so that the plugin may use the connection again. Whether
+    /// there was anything.
     ///
     /// # Errors
     /// It cannot be written.
@@ -219,7 +240,10 @@ impl Quarantine {
         plugin: &PluginName,
         connection: &ConnectionName,
     ) -> Result<bool, QuarantineError> {
-        let (place, key) = (Space::Tenant(space.clone()), record::key(plugin, connection)?);
+        let (place, key) = (
+            Space::Tenant(space.clone()),
+            record::key(plugin, connection)?,
+        );
         let there = match self.store.get(&place, &key).await {
             Err(StoreError::UnknownSpace { .. }) => return Ok(false),
             found => found?.is_some(),
@@ -244,7 +268,10 @@ fn triple(space: &TenantSpace, plugin: &PluginName, connection: &ConnectionName)
     }
 }
 
-fn next_record(before: Option<ReflectionRecord>, now: u64) -> (ReflectionRecord, ReflectionVerdict) {
+fn next_record(
+    before: Option<ReflectionRecord>,
+    now: u64,
+) -> (ReflectionRecord, ReflectionVerdict) {
     let mut record = before.unwrap_or(ReflectionRecord {
         calls: 0,
         first: now,
@@ -263,7 +290,9 @@ fn next_record(before: Option<ReflectionRecord>, now: u64) -> (ReflectionRecord,
 
 /// Unix seconds, for people: nothing is decided by them.
 fn now_secs() -> u64 {
-    toolhost_policy::UnixTime::now().if_valid().unwrap_or_default()
+    toolhost_policy::UnixTime::now()
+        .if_valid()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -278,7 +307,10 @@ mod tests {
     use super::{Quarantine, ReflectionVerdict};
 
     fn space(tenant: &str) -> TenantSpace {
-        TenantSpace::of_operator(TenantId::parse(tenant).unwrap(), &Operator::of_this_process())
+        TenantSpace::of_operator(
+            TenantId::parse(tenant).unwrap(),
+            &Operator::of_this_process(),
+        )
     }
 
     fn names(plugin: &str, connection: &str) -> (PluginName, ConnectionName) {
@@ -295,7 +327,9 @@ mod tests {
         host.store.create(&acme).await.unwrap();
         let (plugin, connection) = names("mirror", "echo");
         for _ in 0..2 {
-            let dropped = host.record_reflection(&acme, &plugin, &connection).now_or_never();
+            let dropped = host
+                .record_reflection(&acme, &plugin, &connection)
+                .now_or_never();
             assert!(dropped.is_none());
             for _ in 0..10 {
                 tokio::task::yield_now().await;
@@ -314,7 +348,10 @@ mod tests {
         let (plugin, connection) = names("mirror", "echo");
         let host = Quarantine::new(Arc::clone(&store));
         assert!(!host.contains(&acme, &plugin, &connection).await.unwrap());
-        let verdict = host.record_reflection(&acme, &plugin, &connection).await.unwrap();
+        let verdict = host
+            .record_reflection(&acme, &plugin, &connection)
+            .await
+            .unwrap();
         assert_eq!(verdict, ReflectionVerdict::HandOn);
         assert!(!host.contains(&acme, &plugin, &connection).await.unwrap());
         // Another host, or the same one after it was started again.
@@ -354,7 +391,8 @@ mod tests {
         let host = Arc::new(Quarantine::default());
         let (plugin, connection) = names("mirror", "echo");
         let calls = (0..8).map(|_| {
-            let (host, plugin, connection) = (Arc::clone(&host), plugin.clone(), connection.clone());
+            let (host, plugin, connection) =
+                (Arc::clone(&host), plugin.clone(), connection.clone());
             tokio::spawn(async move {
                 host.record_reflection(&space("acme"), &plugin, &connection)
                     .await

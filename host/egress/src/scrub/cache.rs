@@ -8,15 +8,16 @@ use toolhost_policy::{AuthPlacement, Connection, ConnectionName, Secret};
 
 use super::Needles;
 
-/// The most memory for needles, in bytes. A token of 40 bytes takes up to 300 KB, so this holds those of some eighty
-/// (tenant, connection) pairs; with more, the least used are built again, at well under a millisecond each.
+/// The most memory for needles, in bytes. A token of 40 bytes takes up to 300 KB, so this holds
+/// those of some eighty (tenant, connection) pairs; with more, the least used are built again, at
+/// well under a millisecond each.
 const MAX_MEMORY: u64 = 24 << 20;
 
 /// Needles are secrets in another form; unused ones do not stay.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// Whose needles, of which credential exactly: a digest over all that they are made of. A provider that changes a
-/// secret and forgets its version gets new needles nevertheless.
+/// Whose needles, of which credential exactly: a digest over all that they are made of. A provider
+/// that changes a secret and forgets its version gets new needles nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct NeedleCacheKey {
     tenant: TenantId,
@@ -62,14 +63,16 @@ impl NeedleCacheKey {
     }
 }
 
-/// Needles by tenant, connection and credential: built once, bounded in memory, forgotten when unused.
+/// Needles by tenant, connection and credential: built once, bounded in memory, forgotten when
+/// unused.
 #[derive(Debug)]
 pub struct NeedleCache(Cache<NeedleCacheKey, Arc<Needles>>);
 
 impl Default for NeedleCache {
     fn default() -> Self {
-        let weigher =
-            |_: &NeedleCacheKey, needles: &Arc<Needles>| u32::try_from(needles.memory()).unwrap_or(u32::MAX);
+        let weigher = |_: &NeedleCacheKey, needles: &Arc<Needles>| {
+            u32::try_from(needles.memory()).unwrap_or(u32::MAX)
+        };
         Self(
             Cache::builder()
                 .max_capacity(MAX_MEMORY)

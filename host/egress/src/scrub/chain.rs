@@ -93,7 +93,11 @@ impl NormaliserChain {
 ///
 /// # Errors
 /// A needle is in it.
-pub(super) fn search(set: &NeedleSet, mut state: StateID, text: &[u8]) -> Result<StateID, WithholdReason> {
+pub(super) fn search(
+    set: &NeedleSet,
+    mut state: StateID,
+    text: &[u8],
+) -> Result<StateID, WithholdReason> {
     let (matcher, gaps) = (&set.folded, set.gaps);
     for byte in text {
         if !gaps.has(*byte) {

@@ -6,8 +6,8 @@ const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Every spelling of a part that is replaced as a whole, itself first. Some are the same for some parts. Letters are searched
-/// for in either case.
+/// Every spelling of a part that is replaced as a whole, itself first. Some are the same for some
+/// parts. Letters are searched for in either case.
 pub(crate) fn all(part: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![part.to_vec(), hex(part)];
     forms.extend(compact(part));
@@ -19,8 +19,8 @@ pub(crate) fn all(part: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The spellings that stay in one run of letters and digits: what line folding, spaces and escapes can still be put
-/// into, so that they are searched for in the normalised text too.
+/// The spellings that stay in one run of letters and digits: what line folding, spaces and escapes
+/// can still be put into, so that they are searched for in the normalised text too.
 pub(crate) fn compact(part: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = base64_everywhere(part);
     forms.extend([reverse_bytes(part), rot13(part)]);
@@ -31,7 +31,9 @@ pub(crate) fn compact(part: &[u8]) -> Vec<Vec<u8>> {
         &STANDARD_NO_PAD,
     ));
     forms.extend(aligned_base64(
-        base64::engine::general_purpose::STANDARD.encode(part).as_bytes(),
+        base64::engine::general_purpose::STANDARD
+            .encode(part)
+            .as_bytes(),
         &STANDARD_NO_PAD,
     ));
     forms
@@ -48,8 +50,8 @@ pub(crate) fn of_piece(piece: &[u8]) -> Vec<Vec<u8>> {
 /// RFC 4648 section 6.
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// At each of the five places where the part can begin within eight characters; only the characters that the part alone
-/// decides.
+/// At each of the five places where the part can begin within eight characters; only the characters
+/// that the part alone decides.
 fn base32(part: &[u8]) -> Vec<Vec<u8>> {
     let aligned = |shift: usize| {
         let (first, end) = ((8 * shift).div_ceil(5), (8 * (shift + part.len())) / 5);
@@ -119,7 +121,9 @@ impl BlockCode {
     fn encode(&self, part: &[u8]) -> Vec<u8> {
         let radix = self.alphabet.len() as u64;
         let block = |block: &[u8]| {
-            let mut value = block.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+            let mut value = block
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte));
             let mut digits = Vec::with_capacity(self.digits);
             for _ in 0..self.digits {
                 digits.extend(self.alphabet.get((value % radix) as usize));
@@ -136,12 +140,14 @@ impl BlockCode {
 
 /// A part in each block code, wherever its blocks begin.
 pub(crate) fn in_blocks(part: &[u8]) -> Vec<Vec<u8>> {
-    let places =
-        |code: &'static BlockCode| (0..code.bytes).filter_map(|at| Some(code.encode(part.get(at..)?)));
+    let places = |code: &'static BlockCode| {
+        (0..code.bytes).filter_map(|at| Some(code.encode(part.get(at..)?)))
+    };
     BLOCK_CODES.iter().flat_map(places).collect()
 }
 
-/// A piece in each block code, as it is where a block begins with it: of all pieces of a secret some are.
+/// A piece in each block code, as it is where a block begins with it: of all pieces of a secret
+/// some are.
 pub(crate) fn piece_in_blocks(piece: &[u8]) -> Vec<Vec<u8>> {
     BLOCK_CODES.iter().map(|code| code.encode(piece)).collect()
 }
@@ -275,7 +281,8 @@ mod tests {
         let needles = base32(b"s3cr3t/t0ken");
         for before in ["", "x", "xy", "xyz", "wxyz", "vwxyz"] {
             let text = base32(format!("{before}s3cr3t/t0ken and more").as_bytes()).swap_remove(0);
-            let found = |needle: &Vec<u8>| text.windows(needle.len()).any(|window| window == needle);
+            let found =
+                |needle: &Vec<u8>| text.windows(needle.len()).any(|window| window == needle);
             assert!(needles.iter().any(found), "{before:?}");
         }
     }

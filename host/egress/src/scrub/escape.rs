@@ -65,8 +65,9 @@ pub(super) const fn is_start(byte: u8, quoted_printable: bool) -> bool {
     matches!(byte, b'\\' | b'%' | b'&' | 0x1b) || byte >= 0xc2 || (quoted_printable && byte == b'=')
 }
 
-/// Reads an escape or a character of several bytes: percent-encoding, escapes of JSON, JavaScript, Python and C, character
-/// references of HTML, quoted-printable (`=41`), UTF-8; sequences that colour a terminal (ECMA-48 section 5.4).
+/// Reads an escape or a character of several bytes: percent-encoding, escapes of JSON, JavaScript,
+/// Python and C, character references of HTML, quoted-printable (`=41`), UTF-8; sequences that
+/// colour a terminal (ECMA-48 section 5.4).
 pub(super) fn read(text: &[u8]) -> Escape {
     match text {
         [b'%' | b'\\' | b'&' | b'=' | 0x1b] | [0x1b, b'['] => Escape::Open,
@@ -80,7 +81,9 @@ pub(super) fn read(text: &[u8]) -> Escape {
         [b'\\' | b'%', b'u', digits @ ..] => read_fixed(digits, 4),
         [b'\\', b'U', digits @ ..] => read_fixed(digits, 8),
         [b'%' | b'=', digits @ ..] | [b'\\', b'x', digits @ ..] => byte(digits),
-        [b'\\', digits @ ..] if digits.iter().all(|digit| matches!(digit, b'0'..=b'7')) => octal(digits),
+        [b'\\', digits @ ..] if digits.iter().all(|digit| matches!(digit, b'0'..=b'7')) => {
+            octal(digits)
+        }
         // A folded line within a JSON string.
         [b'\\', b'n' | b'r' | b't'] => Escape::Is(u32::from(' '), true),
         [b'&', b'#'] | [b'&', b'#', b'x' | b'X'] => Escape::Open,
@@ -99,10 +102,9 @@ pub(super) fn read(text: &[u8]) -> Escape {
 
 fn character(text: &[u8]) -> Escape {
     match std::str::from_utf8(text) {
-        Ok(text) => text
-            .chars()
-            .next()
-            .map_or(Escape::None, |character| Escape::Is(u32::from(character), true)),
+        Ok(text) => text.chars().next().map_or(Escape::None, |character| {
+            Escape::Is(u32::from(character), true)
+        }),
         Err(error) if error.error_len().is_none() => Escape::Open,
         Err(_) => Escape::None,
     }
@@ -110,7 +112,9 @@ fn character(text: &[u8]) -> Escape {
 
 fn read_braced(digits: &[u8]) -> Escape {
     match digits {
-        [digits @ .., b'}'] => number(digits, 16).map_or(Escape::None, |code| Escape::Is(code, true)),
+        [digits @ .., b'}'] => {
+            number(digits, 16).map_or(Escape::None, |code| Escape::Is(code, true))
+        }
         // A character has six digits at most (ECMA-262 section 12.9.4).
         digits if digits.len() <= 6 && digits.iter().all(u8::is_ascii_hexdigit) => Escape::Open,
         _ => Escape::None,
@@ -148,7 +152,8 @@ fn octal(digits: &[u8]) -> Escape {
         .map_or(Escape::None, Escape::Byte)
 }
 
-/// A numeric reference; browsers take one without its semicolon, where the next character is no digit.
+/// A numeric reference; browsers take one without its semicolon, where the next character is no
+/// digit.
 fn reference(digits: &[u8], last: u8, radix: u32) -> Escape {
     let is_digit = char::from(last).is_digit(radix);
     if is_digit && digits.len() + 3 < MAX_ESCAPE {

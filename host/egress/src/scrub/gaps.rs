@@ -1,10 +1,11 @@
-/// What may stand between the characters of a credential and is left out of a normalised text before it is searched.
+/// What may stand between the characters of a credential and is left out of a normalised text
+/// before it is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gaps {
     /// Whitespace and what shows as nothing, which the normaliser has dropped already.
     Invisible,
-    /// Whatever is neither a letter nor a digit of ASCII: separators, quotes, brackets, the signs of base64 in both alphabets,
-    /// bullets, pictures and letters of other scripts.
+    /// Whatever is neither a letter nor a digit of ASCII: separators, quotes, brackets, the signs
+    /// of base64 in both alphabets, bullets, pictures and letters of other scripts.
     Punctuation,
 }
 
@@ -26,6 +27,9 @@ impl Gaps {
     }
 
     pub(super) fn strip(self, text: &[u8]) -> Vec<u8> {
-        text.iter().copied().filter(|byte| !self.has(*byte)).collect()
+        text.iter()
+            .copied()
+            .filter(|byte| !self.has(*byte))
+            .collect()
     }
 }

@@ -1,10 +1,12 @@
 /// The longest tag that is left out; what begins like one and goes on is none.
 const MAX_TAG: usize = 4 << 10;
 
-/// The beginning of a section whose text is shown (XML 1.0 section 2.7). Its end, `]]>`, is punctuation.
+/// The beginning of a section whose text is shown (XML 1.0 section 2.7). Its end, `]]>`, is
+/// punctuation.
 const CDATA: &[u8] = b"![CDATA[";
 
-/// Leaves the tags of HTML and XML out of a text, given in chunks: `s<b>3</b>cret` is read as a browser shows it.
+/// Leaves the tags of HTML and XML out of a text, given in chunks: `s<b>3</b>cret` is read as a
+/// browser shows it.
 #[derive(Debug, Default)]
 pub(super) struct Markup {
     /// How many bytes of a tag were left out so far; 0 outside of one.
@@ -27,9 +29,14 @@ impl Markup {
                 }
                 out.push(b'<');
             }
-            if self.in_tag > 0 && self.cdata == self.in_tag && CDATA.get(self.cdata) == Some(&byte) {
+            if self.in_tag > 0 && self.cdata == self.in_tag && CDATA.get(self.cdata) == Some(&byte)
+            {
                 self.cdata += 1;
-                self.in_tag = if self.cdata == CDATA.len() { 0 } else { self.cdata };
+                self.in_tag = if self.cdata == CDATA.len() {
+                    0
+                } else {
+                    self.cdata
+                };
                 continue;
             }
             match byte {

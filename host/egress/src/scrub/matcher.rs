@@ -4,10 +4,12 @@ use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, BuildError, MatchKind};
 
-/// What a needle calls for. The least of what two of the same bytes call for counts: what is known whole can be replaced.
+/// What a needle calls for. The least of what two of the same bytes call for counts: what is known
+/// whole can be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// It is replaced, and says little by itself: nearly all of it is what every secret of its kind begins with.
+    /// It is replaced, and says little by itself: nearly all of it is what every secret of its kind
+    /// begins with.
     Shared,
     /// It is replaced.
     Whole,
@@ -24,8 +26,8 @@ pub(super) struct Hit {
     pub(super) weight: Weight,
 }
 
-/// An automaton that is stepped byte by byte, so that its state is all that a chunk leaves for the next. It does not tell
-/// ASCII letters by their case.
+/// An automaton that is stepped byte by byte, so that its state is all that a chunk leaves for the
+/// next. It does not tell ASCII letters by their case.
 pub(super) struct Matcher {
     nfa: NFA,
     start: StateID,
@@ -36,8 +38,12 @@ pub(super) struct Matcher {
 
 impl Matcher {
     /// Of needles without upper case. `with_depths`: [`Matcher::depth`] is asked.
-    pub(super) fn build(needles: &BTreeMap<Vec<u8>, Weight>, with_depths: bool) -> Result<Self, BuildError> {
-        // The contiguous form: a tenth of the memory of a DFA at half its speed, and there is one for each credential.
+    pub(super) fn build(
+        needles: &BTreeMap<Vec<u8>, Weight>,
+        with_depths: bool,
+    ) -> Result<Self, BuildError> {
+        // The contiguous form: a tenth of the memory of a DFA at half its speed, and there is one
+        // for each credential.
         let nfa = NFA::builder()
             .match_kind(MatchKind::Standard)
             .prefilter(false)
@@ -105,7 +111,9 @@ impl Matcher {
 
     /// How many of the last bytes may be the beginning of a needle.
     pub(super) fn depth(&self, state: StateID) -> usize {
-        let at = self.depths.binary_search_by_key(&state, |(state, _)| *state);
+        let at = self
+            .depths
+            .binary_search_by_key(&state, |(state, _)| *state);
         at.ok()
             .and_then(|at| self.depths.get(at))
             .map_or(self.nfa.max_pattern_len(), |(_, depth)| *depth as usize)
@@ -113,6 +121,8 @@ impl Matcher {
 
     /// An estimate in bytes.
     pub(super) fn memory(&self) -> usize {
-        self.nfa.memory_usage() + self.weights.len() + self.depths.len() * size_of::<(StateID, u32)>()
+        self.nfa.memory_usage()
+            + self.weights.len()
+            + self.depths.len() * size_of::<(StateID, u32)>()
     }
 }

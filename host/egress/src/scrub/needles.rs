@@ -9,31 +9,31 @@ use super::matcher::{Matcher, Weight};
 use super::normalise::normalise;
 use super::parts::{self, NeedlePart, Spelling};
 
-/// The length of a piece in bytes. Shorter pieces are found in text that has nothing to do with the secret; longer ones
-/// let a guest collect the secret in ranges, over several calls.
+/// The length of a piece in bytes. Shorter pieces are found in text that has nothing to do with the
+/// secret; longer ones let a guest collect the secret in ranges, over several calls.
 pub(super) const PIECE: usize = 12;
 
-/// The most pieces of one part in plain text. A longer part is cut at every second, third, … place, so that what must come
-/// back to be noticed grows by as much.
+/// The most pieces of one part in plain text. A longer part is cut at every second, third, … place,
+/// so that what must come back to be noticed grows by as much.
 const MAX_PIECES: usize = 2_048;
 
 /// The same of the normalised text.
 const MAX_NORMALISED_PIECES: usize = 512;
 
-/// The most pieces of one part that are searched for in hexadecimal, base64, base32, ROT13 and backwards: each makes up to 14
-/// needles.
+/// The most pieces of one part that are searched for in hexadecimal, base64, base32, ROT13 and
+/// backwards: each makes up to 14 needles.
 const MAX_ENCODED_PIECES: usize = 128;
 
 /// A piece with fewer different bytes than this is filler (`000000000000`), found anywhere.
 const MIN_DISTINCT: usize = 4;
 
-/// A piece with fewer bytes that only this secret has is found in what is said about secrets of its kind: 64 ^ 4 is
-/// 16 million.
+/// A piece with fewer bytes that only this secret has is found in what is said about secrets of its
+/// kind: 64 ^ 4 is 16 million.
 const MIN_UNSHARED: usize = 4;
 
-/// Of a part longer than this only the end is searched for in the spellings that make it several times as long: the
-/// automaton's size is bounded by it, and the end of a token is what differs from others. A hit there refuses, for what
-/// stands before it would stay.
+/// Of a part longer than this only the end is searched for in the spellings that make it several
+/// times as long: the automaton's size is bounded by it, and the end of a token is what differs
+/// from others. A hit there refuses, for what stands before it would stay.
 const WINDOW: usize = 512;
 
 /// Nothing shorter is searched for within a text.
@@ -44,8 +44,8 @@ const MIN_ATTACHED: usize = 6;
 
 /// All spellings of some parts.
 ///
-/// The automata hold the needles in memory that is not zeroed; they live in a [`super::NeedleCache`] that drops what
-/// has not been used for some minutes.
+/// The automata hold the needles in memory that is not zeroed; they live in a
+/// [`super::NeedleCache`] that drops what has not been used for some minutes.
 pub struct NeedleSet {
     pub(super) raw: Matcher,
     pub(super) folded: Matcher,
@@ -170,7 +170,11 @@ fn folded_spellings(part: &NeedlePart, gaps: Gaps) -> Vec<Vec<u8>> {
             list.extend([encodings::reverse_bytes(piece), encodings::rot13(piece)]);
         }
         for (piece, _) in pieces(&part.bytes, shared, MIN_UNSHARED, MAX_ENCODED_PIECES) {
-            list.extend(encodings::of_piece(piece).iter().map(|form| gaps.strip(form)));
+            list.extend(
+                encodings::of_piece(piece)
+                    .iter()
+                    .map(|form| gaps.strip(form)),
+            );
             // Those of letters and digits alone: of the others too little is left.
             let blocks = encodings::piece_in_blocks(piece);
             list.extend(
@@ -185,8 +189,14 @@ fn folded_spellings(part: &NeedlePart, gaps: Gaps) -> Vec<Vec<u8>> {
     list
 }
 
-/// Pieces with at least so many bytes beyond the shared beginning, and how many each has; at most `most` of them.
-fn pieces(bytes: &[u8], shared: usize, least: usize, most: usize) -> impl Iterator<Item = (&[u8], usize)> {
+/// Pieces with at least so many bytes beyond the shared beginning, and how many each has; at most
+/// `most` of them.
+fn pieces(
+    bytes: &[u8],
+    shared: usize,
+    least: usize,
+    most: usize,
+) -> impl Iterator<Item = (&[u8], usize)> {
     let first = (shared + least).saturating_sub(PIECE);
     let places = bytes.len().saturating_sub(first);
     let is_filler = |piece: &[u8]| {
@@ -207,7 +217,8 @@ fn pieces(bytes: &[u8], shared: usize, least: usize, most: usize) -> impl Iterat
 pub struct Needles {
     /// The secret: looked for everywhere.
     pub secret: NeedleSet,
-    /// Values of headers that were filled from attributes: looked for in header values and error texts.
+    /// Values of headers that were filled from attributes: looked for in header values and error
+    /// texts.
     pub attached: NeedleSet,
     /// Those too short to be looked for within a text.
     pub(super) short: Vec<Secret>,
@@ -217,7 +228,8 @@ impl Needles {
     /// Builds both automata.
     ///
     /// # Errors
-    /// The automaton would be larger than the crate allows; a bound on the secret's length comes before that.
+    /// The automaton would be larger than the crate allows; a bound on the secret's length comes
+    /// before that.
     pub fn build(
         secret: Option<&Secret>,
         auth: &AuthPlacement,
@@ -226,7 +238,9 @@ impl Needles {
         let parts = secret
             .map(|secret| parts::needle_parts(secret.expose(), auth))
             .unwrap_or_default();
-        let (long, short): (Vec<_>, Vec<_>) = attached.iter().partition(|value| value.len() >= MIN_ATTACHED);
+        let (long, short): (Vec<_>, Vec<_>) = attached
+            .iter()
+            .partition(|value| value.len() >= MIN_ATTACHED);
         let long: Vec<NeedlePart> = long
             .iter()
             .map(|value| NeedlePart {
@@ -254,7 +268,8 @@ impl Needles {
             .sum()
     }
 
-    /// Whether a header value is one of the attached values that are too short to be looked for within a text.
+    /// Whether a header value is one of the attached values that are too short to be looked for
+    /// within a text.
     pub(super) fn is_short_attached(&self, value: &[u8]) -> bool {
         self.short.iter().any(|short| short.expose() == value)
     }
@@ -267,7 +282,12 @@ mod tests {
     use super::{MAX_ENCODED_PIECES, MAX_PIECES, Needles, WINDOW};
 
     fn needles(secret: &[u8]) -> Needles {
-        Needles::build(Some(&Secret::new(secret.to_vec())), &AuthPlacement::Bearer, &[]).unwrap()
+        Needles::build(
+            Some(&Secret::new(secret.to_vec())),
+            &AuthPlacement::Bearer,
+            &[],
+        )
+        .unwrap()
     }
 
     #[test]
@@ -316,6 +336,10 @@ mod tests {
     #[test]
     fn nothing_to_hide_makes_no_needles() {
         let needles = Needles::build(None, &AuthPlacement::None, &[]).unwrap();
-        assert!(needles.secret.is_empty() && needles.attached.is_empty() && needles.secret.longest() == 0);
+        assert!(
+            needles.secret.is_empty()
+                && needles.attached.is_empty()
+                && needles.secret.longest() == 0
+        );
     }
 }

@@ -2,9 +2,9 @@ use unicode_normalization::char::{canonical_combining_class, decompose_compatibl
 
 use super::escape::{self, Escape, MAX_ESCAPE};
 
-/// One pass over a text, in chunks of any size: whitespace, NUL, backslashes and what shows as nothing are dropped; escapes
-/// are decoded once; a character that is another one in a different form (full-width, superscript, with an accent) becomes
-/// that one.
+/// One pass over a text, in chunks of any size: whitespace, NUL, backslashes and what shows as
+/// nothing are dropped; escapes are decoded once; a character that is another one in a different
+/// form (full-width, superscript, with an accent) becomes that one.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Normaliser {
     pending: [u8; MAX_ESCAPE],
@@ -18,7 +18,8 @@ pub(crate) struct Normaliser {
 }
 
 impl Normaliser {
-    /// One that decodes `=41`, too. By itself: in other texts `=41` is a value that follows its name.
+    /// One that decodes `=41`, too. By itself: in other texts `=41` is a value that follows its
+    /// name.
     pub(crate) fn of_quoted_printable() -> Self {
         Self {
             quoted_printable: true,
@@ -26,8 +27,8 @@ impl Normaliser {
         }
     }
 
-    /// One that reads what shows as nothing and stands for ASCII: tag characters, and variation selectors as bytes. By itself:
-    /// in other texts they are left out.
+    /// One that reads what shows as nothing and stands for ASCII: tag characters, and variation
+    /// selectors as bytes. By itself: in other texts they are left out.
     pub(crate) fn of_tags() -> Self {
         Self {
             reads_tags: true,
@@ -48,7 +49,8 @@ impl Normaliser {
         std::mem::take(&mut self.has_seen_tags)
     }
 
-    /// Whether an escape was decoded since this was last asked, so that a further pass may find more.
+    /// Whether an escape was decoded since this was last asked, so that a further pass may find
+    /// more.
     pub(crate) fn take_decoded(&mut self) -> bool {
         std::mem::take(&mut self.has_decoded)
     }
@@ -79,7 +81,11 @@ impl Normaliser {
         };
         *slot = byte;
         self.length += 1;
-        match self.pending.get(..self.length).map_or(Escape::None, escape::read) {
+        match self
+            .pending
+            .get(..self.length)
+            .map_or(Escape::None, escape::read)
+        {
             Escape::Open => {}
             Escape::None => self.abandon_escape(emit),
             Escape::Byte(byte) => {
@@ -126,7 +132,8 @@ impl Normaliser {
         }
     }
 
-    /// What began like an escape is none: its first byte stands for itself, and the rest is looked at anew.
+    /// What began like an escape is none: its first byte stands for itself, and the rest is looked
+    /// at anew.
     fn abandon_escape(&mut self, emit: &mut impl FnMut(u8)) {
         let (pending, length) = (self.pending, self.length);
         self.length = 0;
@@ -151,8 +158,8 @@ fn emit_plain(byte: u8, emit: &mut impl FnMut(u8)) {
     }
 }
 
-/// The compatibility decomposition (Unicode Standard Annex #15) without marks and without what shows as nothing. Whether it
-/// gave a character with which an escape begins.
+/// The compatibility decomposition (Unicode Standard Annex #15) without marks and without what
+/// shows as nothing. Whether it gave a character with which an escape begins.
 fn decompose(character: char, emit: &mut impl FnMut(u8)) -> bool {
     let mut starts = false;
     let mut one = |character: char| {
@@ -174,8 +181,8 @@ fn decompose(character: char, emit: &mut impl FnMut(u8)) -> bool {
     starts
 }
 
-/// The ASCII character for which one that shows as nothing stands: a tag character (Unicode Standard section 23.9), or a
-/// variation selector as the byte that it can carry.
+/// The ASCII character for which one that shows as nothing stands: a tag character (Unicode
+/// Standard section 23.9), or a variation selector as the byte that it can carry.
 fn tag(code: u32) -> Option<u8> {
     let byte = match code {
         0xe0020..=0xe007e => code - 0xe0000,
@@ -199,8 +206,8 @@ fn is_dropped(character: char) -> bool {
         )
 }
 
-/// How many escapes within each other are decoded; a text with more is not settled, and withheld. Documents that quote
-/// documents reach three or four.
+/// How many escapes within each other are decoded; a text with more is not settled, and withheld.
+/// Documents that quote documents reach three or four.
 pub(crate) const MAX_PASSES: usize = 6;
 
 /// A whole text, until another pass changes nothing or for so many passes: for needles and tests.

@@ -6,11 +6,12 @@ use super::text_search::WithholdReason;
 /// The longest number that is a byte: eight binary digits, or `0b` before them.
 const MAX_DIGITS: usize = 10;
 
-/// How a number may be written: decimal (`115`), octal (`163`), hexadecimal (`73`, `0x73`), binary (`01110011`).
+/// How a number may be written: decimal (`115`), octal (`163`), hexadecimal (`73`, `0x73`), binary
+/// (`01110011`).
 const RADIXES: [u32; 4] = [10, 8, 16, 2];
 
-/// Reads a text as a list of bytes, each a number: what a buffer becomes in JSON, and dumps of all kinds. What is no number is
-/// passed over: `chr(115) + chr(51)`, `U+0073`, `{"0":115,"1":51}`.
+/// Reads a text as a list of bytes, each a number: what a buffer becomes in JSON, and dumps of all
+/// kinds. What is no number is passed over: `chr(115) + chr(51)`, `U+0073`, `{"0":115,"1":51}`.
 #[derive(Debug)]
 pub(super) struct Numbers {
     /// Of the search in what each radix gives.
@@ -31,7 +32,12 @@ impl Numbers {
 
     /// # Errors
     /// The credential is in it.
-    pub(super) fn push(&mut self, set: &NeedleSet, text: &[u8], is_end: bool) -> Result<(), WithholdReason> {
+    pub(super) fn push(
+        &mut self,
+        set: &NeedleSet,
+        text: &[u8],
+        is_end: bool,
+    ) -> Result<(), WithholdReason> {
         for &byte in text {
             if byte.is_ascii_alphanumeric() {
                 if let Some(slot) = self.token.get_mut(self.length) {

@@ -16,12 +16,13 @@ pub(crate) enum Spelling {
     Plain,
     /// In every encoding.
     Encoded,
-    /// In every encoding, and in pieces; so many of the first bytes are what every secret of its kind begins with.
+    /// In every encoding, and in pieces; so many of the first bytes are what every secret of its
+    /// kind begins with.
     Pieces(usize),
 }
 
-/// A password alone is searched for from this length on; a shorter one is found together with its user only, for it
-/// would be found in ordinary words.
+/// A password alone is searched for from this length on; a shorter one is found together with its
+/// user only, for it would be found in ordinary words.
 const MIN_ALONE: usize = 8;
 
 /// What is searched for where a credential goes out in this way.
@@ -67,9 +68,9 @@ fn token(secret: &[u8]) -> Vec<NeedlePart> {
             spelling,
         }];
     };
-    // The header is the same in every token of an issuer, and so is the start of the payload (`iss`, `aud`): another
-    // token in a response is not a reflection of this one. What only this token has is its signature, and the payload
-    // as a whole.
+    // The header is the same in every token of an issuer, and so is the start of the payload
+    // (`iss`, `aud`): another token in a response is not a reflection of this one. What only this
+    // token has is its signature, and the payload as a whole.
     vec![
         NeedlePart {
             bytes: secret.to_vec(),
@@ -93,22 +94,27 @@ fn jwt(secret: &[u8]) -> Option<(&[u8], &[u8])> {
     let decoded = URL_SAFE_NO_PAD.decode(header).ok()?;
     let is_header = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&decoded)
         .is_ok_and(|header| header.contains_key("alg"));
-    // Without a signature of some length the parts would give nothing to search for: such a one is an opaque text.
-    let whole = segments.next().is_none() && payload.len() >= MIN_ALONE && signature.len() >= 2 * MIN_ALONE;
+    // Without a signature of some length the parts would give nothing to search for: such a one is
+    // an opaque text.
+    let whole =
+        segments.next().is_none() && payload.len() >= MIN_ALONE && signature.len() >= 2 * MIN_ALONE;
     (is_header && whole).then_some((payload, signature))
 }
 
-/// The longest beginning that a kind of token shares, such as `sk_live_`, `github_pat_` or `sk-ant-api03-`.
+/// The longest beginning that a kind of token shares, such as `sk_live_`, `github_pat_` or
+/// `sk-ant-api03-`.
 const MAX_SHARED: usize = 16;
 
 /// How much must stand behind a shared beginning.
 const MIN_UNSHARED: usize = 16;
 
-/// The most digits in a word of a shared beginning (`api03`). More of them are a number, which is the secret's own.
+/// The most digits in a word of a shared beginning (`api03`). More of them are a number, which is
+/// the secret's own.
 const MAX_DIGITS: usize = 2;
 
-/// Where the part of a token begins that only this token has: behind short lower-case words that end in `_` or `-`.
-/// Documents are full of `sk-ant-api03-…`, and a piece of that alone is nobody's secret. The groups of a UUID are no words.
+/// Where the part of a token begins that only this token has: behind short lower-case words that
+/// end in `_` or `-`. Documents are full of `sk-ant-api03-…`, and a piece of that alone is nobody's
+/// secret. The groups of a UUID are no words.
 fn shared_prefix(secret: &[u8]) -> usize {
     if secret
         .iter()

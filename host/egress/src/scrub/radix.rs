@@ -1,8 +1,9 @@
 use super::NeedleSet;
 use super::text_search::{DecodeBudget, Layer, MAX_DEPTH, WithholdReason};
 
-/// How many printable characters in a row what a run stands for has before it is read as a text of its own. Sixteen
-/// characters of base64 are twelve bytes, and by chance twelve bytes are printable in one case of a hundred thousand.
+/// How many printable characters in a row what a run stands for has before it is read as a text of
+/// its own. Sixteen characters of base64 are twelve bytes, and by chance twelve bytes are printable
+/// in one case of a hundred thousand.
 const MIN_PRINTABLE: usize = 12;
 
 /// The most of a run that is held before it is known to be one.
@@ -78,8 +79,8 @@ impl Alphabet {
     }
 }
 
-/// Finds runs of digits of one alphabet, and reads what they stand for as texts of their own, at each place where a byte
-/// can begin.
+/// Finds runs of digits of one alphabet, and reads what they stand for as texts of their own, at
+/// each place where a byte can begin.
 #[derive(Debug)]
 pub(super) struct Radix {
     alphabet: Alphabet,
@@ -194,8 +195,8 @@ impl Radix {
         Ok(())
     }
 
-    /// Whether the characters are mixed as they are in this alphabet and not in words: of base64 two fifths are upper case, and
-    /// base32 has digits and one case.
+    /// Whether the characters are mixed as they are in this alphabet and not in words: of base64
+    /// two fifths are upper case, and base32 has digits and one case.
     fn is_run(&self) -> bool {
         let [digits, upper, lower] = self.seen;
         let all = digits + upper + lower;
@@ -206,7 +207,12 @@ impl Radix {
         }
     }
 
-    fn decode(&mut self, set: &NeedleSet, digit: u8, work: &mut DecodeBudget) -> Result<(), WithholdReason> {
+    fn decode(
+        &mut self,
+        set: &NeedleSet,
+        digit: u8,
+        work: &mut DecodeBudget,
+    ) -> Result<(), WithholdReason> {
         let bits = self.alphabet.bits();
         for phase in &mut self.phases {
             if let Some(byte) = phase.add(bits, digit) {

@@ -2,10 +2,12 @@ use std::sync::LazyLock;
 
 use super::radix::Alphabet;
 
-/// How many settled bytes are remembered of the chunks before: as many as a run may have before it is known to be one.
+/// How many settled bytes are remembered of the chunks before: as many as a run may have before it
+/// is known to be one.
 const MAX_TAIL: usize = 256;
 
-/// For each byte, in which alphabets it is a digit (the low four bits) and in which a run goes on behind it (the high four).
+/// For each byte, in which alphabets it is a digit (the low four bits) and in which a run goes on
+/// behind it (the high four).
 static CLASSES: LazyLock<[u8; 256]> =
     LazyLock::new(|| std::array::from_fn(|byte| u8::try_from(byte).map_or(0, class)));
 
@@ -22,8 +24,8 @@ fn class(byte: u8) -> u8 {
     })
 }
 
-/// Finds out whether a chunk has a run of digits that is long enough to be decoded, so that text without one costs a look at
-/// each byte and no more.
+/// Finds out whether a chunk has a run of digits that is long enough to be decoded, so that text
+/// without one costs a look at each byte and no more.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     /// Digits in a row so far, by alphabet.

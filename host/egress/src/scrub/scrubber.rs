@@ -8,18 +8,20 @@ use super::{NeedleSet, Needles};
 /// What stands in the place of a credential.
 pub const REDACTED: &str = "[redacted]";
 
-/// A text held the credential where it could not be replaced, or is encoded so often within itself that nobody knows. None
-/// of it may be handed on.
+/// A text held the credential where it could not be replaced, or is encoded so often within itself
+/// that nobody knows. None of it may be handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the text holds the credential, or may hold it")]
 pub struct ReflectionError;
 
 /// Scrubs one text, given whole or in chunks of any size.
 ///
-/// A byte is handed on once no needle that begins with it or before it can still be completed. What is held back is the text
-/// since the last line break, never more than the longest needle less one byte: where it ends must not tell whether its
-/// last bytes begin a needle, or a guest could guess a credential byte by byte and never be noticed. A hit in a text is replaced
-/// by [`REDACTED`]; a hit in anything else, or one that shows only once the text is normalised, ends it with [`ReflectionError`].
+/// A byte is handed on once no needle that begins with it or before it can still be completed. What
+/// is held back is the text since the last line break, never more than the longest needle less one
+/// byte: where it ends must not tell whether its last bytes begin a needle, or a guest could guess
+/// a credential byte by byte and never be noticed. A hit in a text is replaced by [`REDACTED`]; a
+/// hit in anything else, or one that shows only once the text is normalised, ends it with
+/// [`ReflectionError`].
 #[derive(Debug)]
 pub struct Scrubber<'n> {
     set: &'n NeedleSet,
@@ -83,7 +85,8 @@ impl ScrubState {
             }
             state.search(set, &chunk)?;
             let open = state.line.min(set.longest().saturating_sub(1));
-            // A needle with a line break in it is a key of several lines, which nobody guesses byte by byte.
+            // A needle with a line break in it is a key of several lines, which nobody guesses byte
+            // by byte.
             let keep = set.raw.depth(state.raw).max(open);
             let released = state.release(chunk, keep);
             state.check(set, &released)?;
@@ -213,8 +216,9 @@ impl ScrubState {
         out.freeze()
     }
 
-    /// Looks at what is about to be handed on in every other way in which it may be written. The search crosses chunks, so
-    /// a secret in any number of chunks is found with its last byte, or with the last byte of its first piece.
+    /// Looks at what is about to be handed on in every other way in which it may be written. The
+    /// search crosses chunks, so a secret in any number of chunks is found with its last byte, or
+    /// with the last byte of its first piece.
     fn check(&mut self, set: &NeedleSet, released: &[u8]) -> Result<(), ReflectionError> {
         let searched = self.search.push(set, released);
         searched.map_err(|refusal| self.refuse(refusal))
@@ -276,7 +280,8 @@ pub(crate) fn scrub_whole(
     (result, state.reflections())
 }
 
-/// A header value: scrubbed, or `None` where it has to be dropped. With it, how often the secret was found.
+/// A header value: scrubbed, or `None` where it has to be dropped. With it, how often the secret
+/// was found.
 pub(crate) fn scrub_value(needles: &Needles, value: &[u8]) -> (Option<Bytes>, u64) {
     if needles.is_short_attached(value) {
         return (None, 0);

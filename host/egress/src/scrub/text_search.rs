@@ -13,15 +13,16 @@ use super::runs::Runs;
 pub(super) enum WithholdReason {
     /// It holds the credential.
     Found,
-    /// It is encoded more often within itself than is decoded, or decoding it takes more than it may.
+    /// It is encoded more often within itself than is decoded, or decoding it takes more than it
+    /// may.
     Unsettled,
 }
 
 /// How deep texts within texts are decoded: base64 of hexadecimal of base64 is three.
 pub(super) const MAX_DEPTH: u8 = 3;
 
-/// How many bytes all passes together may look at for each byte of the text. Ordinary text takes three; JSON in JSON with
-/// base64 in it some ten.
+/// How many bytes all passes together may look at for each byte of the text. Ordinary text takes
+/// three; JSON in JSON with base64 in it some ten.
 const WORK_PER_BYTE: usize = 32;
 
 /// What a text may take whatever its length: the passes over what is held back.
@@ -134,7 +135,10 @@ impl Layer {
             *state = search(set, *state, &markup.without_tags(&settled))?;
         }
         if self.quoted_printable.is_none() && has_quoted(&settled) {
-            self.quoted_printable = Some(NormaliserChain::new(before, Normaliser::of_quoted_printable()));
+            self.quoted_printable = Some(NormaliserChain::new(
+                before,
+                Normaliser::of_quoted_printable(),
+            ));
         }
         if let Some(chain) = &mut self.quoted_printable {
             chain.push(set, &settled, is_end, work)?;

@@ -23,14 +23,16 @@ const USER_AGENT: &str = concat!("toolhost/", env!("CARGO_PKG_VERSION"));
 pub struct AttachedHeaders {
     /// What is set.
     pub fields: Vec<(HeaderName, HeaderValue)>,
-    /// What came from the credential, whole values and attributes alike: looked for in response headers and errors.
+    /// What came from the credential, whole values and attributes alike: looked for in response
+    /// headers and errors.
     pub values: Vec<String>,
 }
 
 /// Fills the connection's header templates from the credential's attributes (E10).
 ///
 /// # Errors
-/// `not-connected`: the credential lacks an attribute, or one has a character that no header may have.
+/// `not-connected`: the credential lacks an attribute, or one has a character that no header may
+/// have.
 pub fn fill_headers(
     connection: &Connection,
     credential: Option<&Credential>,
@@ -59,12 +61,12 @@ pub fn fill_headers(
     Ok(attached)
 }
 
-/// Puts the credential and the host's own headers onto the request. Nothing is ever overwritten: a place that is taken
-/// is an error.
+/// Puts the credential and the host's own headers onto the request. Nothing is ever overwritten: a
+/// place that is taken is an error.
 ///
 /// # Errors
-/// `not-connected` where the secret does not fit its place; `invalid-request` where the guest's body has no room for
-/// it; `limit` where the body gets too long.
+/// `not-connected` where the secret does not fit its place; `invalid-request` where the guest's
+/// body has no room for it; `limit` where the body gets too long.
 #[expect(
     clippy::too_many_arguments,
     reason = "all that a request is made of, each from another step"
@@ -114,10 +116,12 @@ pub fn attach(
     headers
         .entry(header::USER_AGENT)
         .or_insert(HeaderValue::from_static(USER_AGENT));
-    let uri = Uri::try_from(place.expose()).map_err(|_| EgressFailure::denied("the URL cannot be sent"))?;
+    let uri = Uri::try_from(place.expose())
+        .map_err(|_| EgressFailure::denied("the URL cannot be sent"))?;
     let method = http::Method::from_bytes(endpoint.method.as_str().as_bytes());
     let mut request = Request::new(RequestBody::new(body));
-    *request.method_mut() = method.map_err(|_| EgressFailure::invalid("the method cannot be sent"))?;
+    *request.method_mut() =
+        method.map_err(|_| EgressFailure::invalid("the method cannot be sent"))?;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)
@@ -130,7 +134,11 @@ pub(super) fn unusable_credential_error(connection: &Connection) -> EgressFailur
     )
 }
 
-fn sensitive(connection: &Connection, prefix: &[u8], secret: &[u8]) -> Result<HeaderValue, EgressFailure> {
+fn sensitive(
+    connection: &Connection,
+    prefix: &[u8],
+    secret: &[u8],
+) -> Result<HeaderValue, EgressFailure> {
     let whole = Secret::new([prefix, secret].concat());
     let text = std::str::from_utf8(whole.expose()).ok().and_then(visible);
     let mut value = text.ok_or_else(|| {
@@ -180,7 +188,10 @@ impl AttachTargets<'_> {
                 let before = std::str::from_utf8(self.url.expose())
                     .map_err(|_| unusable_credential_error(connection))?;
                 let joint = if before.contains('?') { '&' } else { '?' };
-                let (key, text) = (utf8_percent_encode(key, QUERY), utf8_percent_encode(text, QUERY));
+                let (key, text) = (
+                    utf8_percent_encode(key, QUERY),
+                    utf8_percent_encode(text, QUERY),
+                );
                 *self.url = Secret::from(format!("{before}{joint}{key}={text}"));
             }
             AuthPlacement::Body { pointer } => {
@@ -191,7 +202,11 @@ impl AttachTargets<'_> {
     }
 }
 
-fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) -> Result<(), EgressFailure> {
+fn put(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    value: HeaderValue,
+) -> Result<(), EgressFailure> {
     match headers.entry(name) {
         header::Entry::Vacant(place) => {
             place.insert(value);
@@ -253,13 +268,17 @@ mod tests {
         let made = make("tok/en+1", HeaderMap::new(), None, |_| {}).unwrap();
         assert_eq!(made.headers()["authorization"], "Bearer tok/en+1");
         assert!(
-            made.headers()["authorization"].is_sensitive() && made.headers()["accept-encoding"] == "identity"
+            made.headers()["authorization"].is_sensitive()
+                && made.headers()["accept-encoding"] == "identity"
         );
         let made = make("user:password", HeaderMap::new(), None, |c| {
             c.auth = AuthPlacement::Basic
         })
         .unwrap();
-        assert_eq!(made.headers()["authorization"], "Basic dXNlcjpwYXNzd29yZA==");
+        assert_eq!(
+            made.headers()["authorization"],
+            "Basic dXNlcjpwYXNzd29yZA=="
+        );
         let name = HeaderName::from_static("x-api-key");
         let header = AuthPlacement::Header {
             name,
@@ -267,7 +286,8 @@ mod tests {
         };
         let made = make("tok/en+1", HeaderMap::new(), None, |c| c.auth = header).unwrap();
         assert!(
-            made.headers()["x-api-key"] == "Token tok/en+1" && made.headers()["x-api-key"].is_sensitive()
+            made.headers()["x-api-key"] == "Token tok/en+1"
+                && made.headers()["x-api-key"].is_sensitive()
         );
         let made = make("tok/en+1&", HeaderMap::new(), None, |c| {
             c.auth = AuthPlacement::Query {
@@ -283,9 +303,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_gets_one_member_more_and_keeps_the_others_as_they_are() {
-        let pointer = |text: &str| AuthPlacement::Body { pointer: text.into() };
+        let pointer = |text: &str| AuthPlacement::Body {
+            pointer: text.into(),
+        };
         let body = r#"{"n": 12345678901234567890123.0, "auth": {"x":1}}"#;
-        let made = make("tok\"en+1", json(), Some(body), |c| c.auth = pointer("/auth/key")).unwrap();
+        let made = make("tok\"en+1", json(), Some(body), |c| {
+            c.auth = pointer("/auth/key")
+        })
+        .unwrap();
         let sent = made.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(
             &sent[..],
@@ -323,7 +348,9 @@ mod tests {
             prefix: String::new(),
         };
         let query = |key: &str| AuthPlacement::Query { key: key.into() };
-        let pointer = |text: &str| AuthPlacement::Body { pointer: text.into() };
+        let pointer = |text: &str| AuthPlacement::Body {
+            pointer: text.into(),
+        };
         let auth = AuthPlacement::Parts(vec![
             part("id", header("x-id")),
             part("user", AuthPlacement::Basic),
@@ -355,7 +382,10 @@ mod tests {
             "aaa-0123456789",
             "bbb-0123456789",
         ] {
-            assert!(parts.iter().any(|part| part.bytes == each.as_bytes()), "{each}");
+            assert!(
+                parts.iter().any(|part| part.bytes == each.as_bytes()),
+                "{each}"
+            );
         }
         for bad in ["plain-0123456789", r#"{"id":"id-0123456789"}"#] {
             let failure = make(bad, json(), Some("{}"), |c| c.auth = auth.clone())
@@ -373,13 +403,21 @@ mod tests {
                 HeaderValue::from_static("application/x-www-form-urlencoded"),
             )])
         };
-        let pointer = |text: &str| AuthPlacement::Body { pointer: text.into() };
+        let pointer = |text: &str| AuthPlacement::Body {
+            pointer: text.into(),
+        };
         for (body, sent) in [
             ("a=1%20+b&c", "a=1%20+b&c&key=tok%2F+%261"),
             ("", "key=tok%2F+%261"),
         ] {
             let made = make("tok/ &1", form(), Some(body), |c| c.auth = pointer("/key"));
-            let whole = made.unwrap().into_body().collect().await.unwrap().to_bytes();
+            let whole = made
+                .unwrap()
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes();
             assert_eq!(&whole[..], sent.as_bytes());
         }
         for (body, at) in [("key=1", "/key"), ("k%65y=1", "/key"), ("a=1", "/a/key")] {
@@ -407,7 +445,13 @@ mod tests {
 
     #[test]
     fn a_secret_that_would_break_a_header_is_not_sent() {
-        for secret in ["tok\r\nX: y", "tok\0enenen", "tokż", " token-1", "no-colon-here"] {
+        for secret in [
+            "tok\r\nX: y",
+            "tok\0enenen",
+            "tokż",
+            " token-1",
+            "no-colon-here",
+        ] {
             let made = make(secret, HeaderMap::new(), None, |c| {
                 if secret == "no-colon-here" {
                     c.auth = AuthPlacement::Basic

@@ -12,7 +12,8 @@ use crate::EgressFailure;
 /// Every member but the one that is added keeps its very text.
 type Object = BTreeMap<String, Box<RawValue>>;
 
-/// Adds the secret to a JSON body or a form, at a place that must be free and whose parents must be there.
+/// Adds the secret to a JSON body or a form, at a place that must be free and whose parents must be
+/// there.
 pub(super) fn into_body(
     connection: &Connection,
     pointer: &str,
@@ -33,7 +34,8 @@ pub(super) fn into_body(
         );
         EgressFailure::invalid(text)
     };
-    let text = std::str::from_utf8(secret.expose()).map_err(|_| unusable_credential_error(connection))?;
+    let text =
+        std::str::from_utf8(secret.expose()).map_err(|_| unusable_credential_error(connection))?;
     let keys = pointer_keys(pointer).ok_or_else(|| unusable_credential_error(connection))?;
     if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let [key] = keys.as_slice() else {
@@ -44,7 +46,8 @@ pub(super) fn into_body(
     if !media.eq_ignore_ascii_case("application/json") {
         return Err(refuse());
     }
-    let secret = serde_json::value::to_raw_value(text).map_err(|_| unusable_credential_error(connection))?;
+    let secret =
+        serde_json::value::to_raw_value(text).map_err(|_| unusable_credential_error(connection))?;
     let body: &RawValue = serde_json::from_slice(body).map_err(|_| refuse())?;
     let whole = insert(body, &keys, secret).ok_or_else(refuse)?;
     Ok(Bytes::copy_from_slice(whole.get().as_bytes()))

@@ -1,10 +1,11 @@
 use crate::{EgressCall, EgressCode, EgressFailure};
 
-/// Takes one request out of the call's budget and out of the tenant's, and checks the body's length. A request that a later step refuses has
-/// been counted: trying names is not free.
+/// Takes one request out of the call's budget and out of the tenant's, and checks the body's
+/// length. A request that a later step refuses has been counted: trying names is not free.
 ///
 /// # Errors
-/// `limit`, naming `http_calls`, `request_bytes`, or the tenant's `requests_per_minute` or `sent_bytes_per_minute`.
+/// `limit`, naming `http_calls`, `request_bytes`, or the tenant's `requests_per_minute` or
+/// `sent_bytes_per_minute`.
 pub fn budget(call: &EgressCall, body_bytes: usize) -> Result<(), EgressFailure> {
     let limit = |text| EgressFailure::new(EgressCode::Limit, text);
     call.take_request().map_err(|most| {
@@ -14,7 +15,8 @@ pub fn budget(call: &EgressCall, body_bytes: usize) -> Result<(), EgressFailure>
     })?;
     body_within(call, body_bytes)?;
     let bytes = u64::try_from(body_bytes).unwrap_or(u64::MAX);
-    call.take_of_tenant(bytes).map_err(|over| limit(over.to_string()))
+    call.take_of_tenant(bytes)
+        .map_err(|over| limit(over.to_string()))
 }
 
 /// The bound on a request's body, which holds again once a credential was put into it.
@@ -61,7 +63,10 @@ mod tests {
             let threads: Vec<_> = (0..8)
                 .map(|_| scope.spawn(|| (0..50).filter(|_| budget(&call, 0).is_ok()).count()))
                 .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
         });
         assert_eq!(taken as u64, call.grant().limits.http_calls);
     }
@@ -74,13 +79,19 @@ mod tests {
         };
         let meter = Arc::new(TenantMeter::new(limits, Instant::now()));
         let one = || {
-            call(grant_of("billing", "https://billing.example.com", |_| {})).with_meter(Arc::clone(&meter))
+            call(grant_of("billing", "https://billing.example.com", |_| {}))
+                .with_meter(Arc::clone(&meter))
         };
         let (first, second) = (one(), one());
-        assert!(budget(&first, 0).is_ok() && budget(&second, 0).is_ok() && budget(&first, 0).is_ok());
+        assert!(
+            budget(&first, 0).is_ok() && budget(&second, 0).is_ok() && budget(&first, 0).is_ok()
+        );
         let failure = budget(&second, 0).unwrap_err();
         assert_eq!((failure.code, failure.sent), (EgressCode::Limit, false));
-        assert!(failure.message.contains("requests_per_minute"), "{failure:?}");
+        assert!(
+            failure.message.contains("requests_per_minute"),
+            "{failure:?}"
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@ use url::Url;
 
 use crate::{EgressFailure, GuestRequest};
 
-/// RFC 3986 section 2.3: everything but the unreserved characters is encoded, so that a value cannot end its pair.
+/// RFC 3986 section 2.3: everything but the unreserved characters is encoded, so that a value
+/// cannot end its pair.
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -14,12 +15,17 @@ pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 /// Servers refuse longer request lines; 8 KiB is the usual bound.
 pub(super) const MAX_URL: usize = 8 << 10;
 
-/// The request's URL as text: the origin and path prefix of the base, the endpoint's path with its values, and the
-/// query pairs, each encoded by the host.
+/// The request's URL as text: the origin and path prefix of the base, the endpoint's path with its
+/// values, and the query pairs, each encoded by the host.
 ///
 /// # Errors
-/// `invalid-request`: a path value that is missing, unknown or would leave its place, or too long a URL.
-pub fn build_url(base: &Url, endpoint: &Endpoint, request: &GuestRequest) -> Result<String, EgressFailure> {
+/// `invalid-request`: a path value that is missing, unknown or would leave its place, or too long a
+/// URL.
+pub fn build_url(
+    base: &Url,
+    endpoint: &Endpoint,
+    request: &GuestRequest,
+) -> Result<String, EgressFailure> {
     let values = request
         .parameters
         .iter()
@@ -64,7 +70,12 @@ mod tests {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<String, String> {
-        let own = |pairs: &[(&str, &str)]| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let own = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|&(k, v)| (k.to_owned(), v.to_owned()))
+                .collect()
+        };
         let grant = test_grant(base, |_| {});
         let mut request = get(path);
         request.parameters = own(parameters);
@@ -100,7 +111,13 @@ mod tests {
             "..", ".", "", "a/b", "a%2fb", "..%2f..", "a\\b", "a\0b", "a\r\nb", "%2e%2e",
         ] {
             assert!(
-                build("https://h.example", &[("id", value)], "/v1/invoices/{id}", &[]).is_err(),
+                build(
+                    "https://h.example",
+                    &[("id", value)],
+                    "/v1/invoices/{id}",
+                    &[]
+                )
+                .is_err(),
                 "{value:?}"
             );
         }
@@ -111,6 +128,14 @@ mod tests {
     #[test]
     fn a_url_without_end_is_refused() {
         let long = "x".repeat(9_000);
-        assert!(build("https://h.example", &[], "/v1/invoices", &[("limit", &long)]).is_err());
+        assert!(
+            build(
+                "https://h.example",
+                &[],
+                "/v1/invoices",
+                &[("limit", &long)]
+            )
+            .is_err()
+        );
     }
 }

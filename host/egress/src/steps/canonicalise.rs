@@ -3,9 +3,10 @@ use url::Url;
 
 use crate::EgressFailure;
 
-/// The URL in its one form, or nothing. What was built must already be canonical: a parser that changes anything in it
-/// reads it otherwise than we wrote it, and a server may, too (T3, T45). An encoded `/` is let through only where the
-/// template takes one; where it stands, `match_again` decides.
+/// The URL in its one form, or nothing. What was built must already be canonical: a parser that
+/// changes anything in it reads it otherwise than we wrote it, and a server may, too (T3, T45). An
+/// encoded `/` is let through only where the template takes one; where it stands, `match_again`
+/// decides.
 ///
 /// # Errors
 /// `denied`.
@@ -111,7 +112,8 @@ mod tests {
         let grant = test_grant("https://h.example", |_| {});
         let plain = PathTemplate::parse("/projects/{id}").unwrap();
         let takes = plain.clone().with_slashes("id", Slashes::Encoded).unwrap();
-        let canonical = |template, text: &str| canonicalise(&grant.connection, template, text).is_ok();
+        let canonical =
+            |template, text: &str| canonicalise(&grant.connection, template, text).is_ok();
         assert!(canonical(&takes, "https://h.example/projects/a%2Fb"));
         assert!(!canonical(&plain, "https://h.example/projects/a%2Fb"));
         for text in ["a%2fb", "a%5Cb", "%2E%2E%2Fb", "a%2F%00"] {
@@ -126,12 +128,25 @@ mod tests {
     fn plain_http_needs_the_operators_word() {
         let mut grant = test_grant("https://h.example", |_| {});
         assert!(
-            canonicalise(&grant.connection, &grant.endpoints[0].path, "http://h.example/v1")
-                .unwrap_err()
-                .message
-                .contains("allow_http")
+            canonicalise(
+                &grant.connection,
+                &grant.endpoints[0].path,
+                "http://h.example/v1"
+            )
+            .unwrap_err()
+            .message
+            .contains("allow_http")
         );
-        grant = test_grant("http://h.example", |connection| connection.allow_http = true);
-        assert!(canonicalise(&grant.connection, &grant.endpoints[0].path, "http://h.example/v1").is_ok());
+        grant = test_grant("http://h.example", |connection| {
+            connection.allow_http = true
+        });
+        assert!(
+            canonicalise(
+                &grant.connection,
+                &grant.endpoints[0].path,
+                "http://h.example/v1"
+            )
+            .is_ok()
+        );
     }
 }

@@ -30,8 +30,8 @@ pub(crate) fn too_late() -> EgressFailure {
     EgressFailure::new(EgressCode::Timeout, text).after_sending()
 }
 
-/// Checks the head of a response before anything of it is used: a final status, few and short header fields, and an
-/// announced length within bounds.
+/// Checks the head of a response before anything of it is used: a final status, few and short
+/// header fields, and an announced length within bounds.
 ///
 /// # Errors
 /// `upstream` or `limit`.
@@ -75,7 +75,10 @@ pub(crate) enum BodyPiece {
 }
 
 /// Waits for the next piece of a body, never beyond the call's deadline.
-pub(crate) async fn next_piece<B>(body: &mut B, deadline: Instant) -> Result<BodyPiece, EgressFailure>
+pub(crate) async fn next_piece<B>(
+    body: &mut B,
+    deadline: Instant,
+) -> Result<BodyPiece, EgressFailure>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -83,7 +86,8 @@ where
     piece.unwrap_or_else(|_| Err(too_late()))
 }
 
-/// A timer alone would let through a body of which there is always more: it is asked where there is nothing.
+/// A timer alone would let through a body of which there is always more: it is asked where there is
+/// nothing.
 async fn read_piece<B>(body: &mut B, deadline: Instant) -> Result<BodyPiece, EgressFailure>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -154,7 +158,16 @@ where
                 }
             }
             BodyPiece::Trailers(more) => trailers.extend(more),
-            BodyPiece::End => return Ok((if rest.is_empty() { first } else { rest.freeze() }, trailers)),
+            BodyPiece::End => {
+                return Ok((
+                    if rest.is_empty() {
+                        first
+                    } else {
+                        rest.freeze()
+                    },
+                    trailers,
+                ));
+            }
         }
     }
 }
@@ -189,8 +202,11 @@ mod tests {
         for (name, value) in headers {
             response = response.header(*name, *value);
         }
-        cap_head(&Limits::default(), &response.body(()).unwrap().into_parts().0)
-            .map_err(|failure| failure.code)
+        cap_head(
+            &Limits::default(),
+            &response.body(()).unwrap().into_parts().0,
+        )
+        .map_err(|failure| failure.code)
     }
 
     #[test]
@@ -216,7 +232,9 @@ mod tests {
 
     fn body(
         chunks: usize,
-    ) -> StreamBody<impl futures::Stream<Item = Result<Frame<Bytes>, std::convert::Infallible>> + Unpin> {
+    ) -> StreamBody<
+        impl futures::Stream<Item = Result<Frame<Bytes>, std::convert::Infallible>> + Unpin,
+    > {
         StreamBody::new(futures::stream::iter(
             (0..chunks).map(|_| Ok(Frame::data(Bytes::from_static(b"0123456789")))),
         ))
@@ -230,7 +248,11 @@ mod tests {
         };
         let deadline = Instant::now() + Duration::from_secs(1);
         assert_eq!(
-            cap_body(&limits, deadline, &mut body(3)).await.unwrap().0.len(),
+            cap_body(&limits, deadline, &mut body(3))
+                .await
+                .unwrap()
+                .0
+                .len(),
             30
         );
         assert_eq!(

@@ -6,8 +6,8 @@ use super::scrub::text_type;
 /// How much of a body is looked at for the encoding that an XML document names of itself, in bytes.
 const PROLOG: usize = 128;
 
-/// Makes UTF-8 of a text in another encoding, piece by piece, and takes a byte order mark off. For adapters, which make text
-/// and JSON of what comes; a plugin gets the bytes as they came.
+/// Makes UTF-8 of a text in another encoding, piece by piece, and takes a byte order mark off. For
+/// adapters, which make text and JSON of what comes; a plugin gets the bytes as they came.
 #[derive(Debug)]
 pub(super) struct Charset {
     state: CharsetState,
@@ -15,7 +15,8 @@ pub(super) struct Charset {
 
 #[derive(Debug)]
 enum CharsetState {
-    /// The first bytes say which it is: a byte order mark, the prolog of XML, or where their zeros are.
+    /// The first bytes say which it is: a byte order mark, the prolog of XML, or where their zeros
+    /// are.
     Unknown { first: Vec<u8>, kind: Kind },
     /// As it is.
     Plain,
@@ -48,7 +49,9 @@ impl Charset {
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let state = match text_type(headers) {
             None => CharsetState::Plain,
-            Some((media, charset)) => match charset.map(|label| Encoding::for_label(label.as_bytes())) {
+            Some((media, charset)) => match charset
+                .map(|label| Encoding::for_label(label.as_bytes()))
+            {
                 // A label that nobody knows: the bytes as they are.
                 Some(None) => CharsetState::Plain,
                 Some(Some(encoding)) if encoding != UTF_8 => CharsetState::from_encoding(encoding),
@@ -115,8 +118,12 @@ impl CharsetState {
             None => {}
         }
         match first {
-            [0, second, ..] if *second != 0 && kind != Kind::Other => return Self::from_encoding(UTF_16BE),
-            [first, 0, ..] if *first != 0 && kind != Kind::Other => return Self::from_encoding(UTF_16LE),
+            [0, second, ..] if *second != 0 && kind != Kind::Other => {
+                return Self::from_encoding(UTF_16BE);
+            }
+            [first, 0, ..] if *first != 0 && kind != Kind::Other => {
+                return Self::from_encoding(UTF_16LE);
+            }
             _ => {}
         }
         match declared_encoding(first).filter(|_| kind == Kind::Xml) {
@@ -149,7 +156,10 @@ fn declared_encoding(first: &[u8]) -> Option<&'static Encoding> {
         .trim_start()
         .strip_prefix('=')?
         .trim_start();
-    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let quote = value
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '"' | '\''))?;
     let label = value.get(1..)?.split_once(quote)?.0;
     // A document that is read as bytes of ASCII here is in no encoding of two bytes a character.
     Encoding::for_label(label.as_bytes()).filter(|encoding| encoding.is_ascii_compatible())
@@ -213,7 +223,11 @@ mod tests {
         let xml = "<a>ë</a>";
         for (kind, body, text) in [
             ("text/plain; charset=ISO-8859-1", b"Zo\xeb".to_vec(), "Zoë"),
-            ("text/csv; charset=\"windows-1252\"", b"\x80 5".to_vec(), "€ 5"),
+            (
+                "text/csv; charset=\"windows-1252\"",
+                b"\x80 5".to_vec(),
+                "€ 5",
+            ),
             ("text/csv; Charset='CP1252'", b"\x80 5".to_vec(), "€ 5"),
             ("application/json; charset=utf-16", little.clone(), json),
             ("application/json; charset=UTF-16LE", little.clone(), json),
@@ -249,7 +263,11 @@ mod tests {
             ("text/plain", b"ab".to_vec(), "ab"),
             ("text/plain", b"".to_vec(), ""),
         ] {
-            assert_eq!(String::from_utf8(read(kind, &body)).unwrap(), text, "{kind}");
+            assert_eq!(
+                String::from_utf8(read(kind, &body)).unwrap(),
+                text,
+                "{kind}"
+            );
         }
     }
 

@@ -3,14 +3,17 @@ use toolhost_policy::{ConnectionGrant, ConnectionName};
 use crate::failure::quote;
 use crate::{EgressCall, EgressFailure};
 
-/// The connection that the plugin was granted under this name. One that the operator has and the plugin did not ask for
-/// does not exist here, and reads the same as one that nobody has (T15).
+/// The connection that the plugin was granted under this name. One that the operator has and the
+/// plugin did not ask for does not exist here, and reads the same as one that nobody has (T15).
 ///
 /// An adapter serves the one connection that the operator set it on, and names none.
 ///
 /// # Errors
 /// `denied`.
-pub fn connection<'c>(call: &'c EgressCall, name: &str) -> Result<&'c ConnectionGrant, EgressFailure> {
+pub fn connection<'c>(
+    call: &'c EgressCall,
+    name: &str,
+) -> Result<&'c ConnectionGrant, EgressFailure> {
     if let Some(own) = call.adapter() {
         return match name {
             "" => connection_grant(call, own),
@@ -75,7 +78,8 @@ mod tests {
     #[test]
     fn an_adapter_names_no_connection_not_even_its_own() {
         let name = ConnectionName::parse("billing").unwrap();
-        let call = call(grant_of("billing", "https://billing.example.com", |_| {})).of_adapter(name, None);
+        let call =
+            call(grant_of("billing", "https://billing.example.com", |_| {})).of_adapter(name, None);
         assert!(connection(&call, "").is_ok());
         for name in ["billing", "crm", " ", "\0"] {
             assert_eq!(

@@ -12,8 +12,9 @@ use crate::{EgressCall, EgressCode, EgressFailure, HERE_STEPS, WorkError};
 /// How much is decoded and searched between two looks at the clock, in bytes.
 const SLICE: usize = 64 << 10;
 
-/// Decodes and scrubs a whole body, as host work of the call: a long body, or one that may become long, away from the doors'
-/// threads. Returns it with the number of reflections, which counts where the body is withheld, too.
+/// Decodes and scrubs a whole body, as host work of the call: a long body, or one that may become
+/// long, away from the doors' threads. Returns it with the number of reflections, which counts
+/// where the body is withheld, too.
 ///
 /// # Errors
 /// `reflected`; `limit` or `upstream` where it cannot be decoded; `timeout` at the call's deadline.
@@ -67,7 +68,11 @@ fn read(
         let is_last = body.is_empty();
         budget.charge_bytes(slice.len())?;
         let decoded = decoding.push(slice).and_then(|data| {
-            let rest = if is_last { decoding.finish()? } else { Bytes::new() };
+            let rest = if is_last {
+                decoding.finish()?
+            } else {
+                Bytes::new()
+            };
             Ok([data, rest])
         });
         for mut data in match decoded {
@@ -76,7 +81,8 @@ fn read(
         } {
             while !data.is_empty() {
                 let part = data.split_to(data.len().min(SLICE));
-                // The search reads each byte some times, for the spellings that a credential can have.
+                // The search reads each byte some times, for the spellings that a credential can
+                // have.
                 budget.charge(part.len() as u64)?;
                 match state.push(&needles.secret, part) {
                     Ok(scrubbed) => pieces.push(scrubbed),
@@ -97,7 +103,9 @@ fn read(
         Ok([only]) => only,
         Err(pieces) => {
             let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+            pieces
+                .iter()
+                .for_each(|piece| whole.extend_from_slice(piece));
             whole.freeze()
         }
     };
@@ -139,10 +147,14 @@ mod tests {
             ..TenantLimits::default()
         };
         let meter = Arc::new(TenantMeter::new(limits, Instant::now()));
-        let call = call(grant_of("billing", "https://h.example", |_| {})).with_meter(Arc::clone(&meter));
+        let call =
+            call(grant_of("billing", "https://h.example", |_| {})).with_meter(Arc::clone(&meter));
         let short = Bytes::from_static(b"s3cr3t/t0ken+value==");
         let (body, found) = content(&call, &needles(), &text(), short).await;
-        assert_eq!((body.unwrap(), found), (Bytes::from_static(b"[redacted]"), 1));
+        assert_eq!(
+            (body.unwrap(), found),
+            (Bytes::from_static(b"[redacted]"), 1)
+        );
         assert!(meter.begin(Instant::now()).is_ok());
         let (body, found) = content(&call, &needles(), &text(), long()).await;
         assert!(
@@ -156,9 +168,15 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_read_after_the_deadline() {
-        let call = call_for(grant_of("billing", "https://h.example", |_| {}), Duration::ZERO);
+        let call = call_for(
+            grant_of("billing", "https://h.example", |_| {}),
+            Duration::ZERO,
+        );
         for body in [Bytes::from_static(b"short"), long()] {
-            let failure = content(&call, &needles(), &text(), body).await.0.unwrap_err();
+            let failure = content(&call, &needles(), &text(), body)
+                .await
+                .0
+                .unwrap_err();
             assert_eq!((failure.code, failure.sent), (EgressCode::Timeout, true));
         }
     }

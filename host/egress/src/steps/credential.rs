@@ -7,23 +7,28 @@ use toolhost_vault::{Credential, CredentialKey, CredentialProvider, CredentialRe
 
 use crate::{EgressCall, EgressCode, EgressFailure};
 
-/// A provider that answers no sooner has failed (E9); a token endpoint far away takes one or two seconds.
+/// A provider that answers no sooner has failed (E9); a token endpoint far away takes one or two
+/// seconds.
 const LOOKUP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// In bytes. A shorter secret cannot be told from ordinary text when it comes back, so it is not sent.
+/// In bytes. A shorter secret cannot be told from ordinary text when it comes back, so it is not
+/// sent.
 pub const MIN_SECRET: usize = 8;
 
-const TOO_SHORT: &str = "the secret is shorter than 8 bytes, so it could not be found in a response";
+const TOO_SHORT: &str =
+    "the secret is shorter than 8 bytes, so it could not be found in a response";
 
-/// In bytes. No header of this length is accepted anywhere, and the needles' memory is bounded by it.
+/// In bytes. No header of this length is accepted anywhere, and the needles' memory is bounded by
+/// it.
 const MAX_SECRET: usize = 8 << 10;
 
-/// The credential of the call's tenant (and user, where the connection says so) for this connection. `None` where the
-/// connection attaches nothing that a credential has.
+/// The credential of the call's tenant (and user, where the connection says so) for this
+/// connection. `None` where the connection attaches nothing that a credential has.
 ///
 /// # Errors
-/// `not-connected`, the same for a tenant that is unknown, has none or has an expired one; `credential-unavailable` where whoever
-/// keeps it failed or did not answer in time, which is worth trying again. Nothing stands in for it (E19).
+/// `not-connected`, the same for a tenant that is unknown, has none or has an expired one;
+/// `credential-unavailable` where whoever keeps it failed or did not answer in time, which is worth
+/// trying again. Nothing stands in for it (E19).
 pub async fn credential(
     provider: Option<&dyn CredentialProvider>,
     call: &EgressCall,
@@ -47,19 +52,23 @@ pub(crate) async fn lookup(
         tracing::debug!(connection = %name, call = call.id(), reason, "no usable credential");
         if let Some(wait) = unusable.wait {
             call.wait_for_credential(wait);
-            let message = format!("the credential of connection {name} cannot be had now; try again");
+            let message =
+                format!("the credential of connection {name} cannot be had now; try again");
             return EgressFailure::new(EgressCode::CredentialUnavailable, message);
         }
         let message = match provider.and_then(|provider| provider.connect_at(name)) {
             // The page alone, and no way past it: who logs in there proves who they are.
-            Some(page) => format!("connection {name} has no account of yours yet; connect one at {page}"),
+            Some(page) => {
+                format!("connection {name} has no account of yours yet; connect one at {page}")
+            }
             None => format!("connection {name} has no usable credential"),
         };
         EgressFailure::new(EgressCode::NotConnected, message)
     })
 }
 
-/// The same for whoever only asks which one it would be: `None` where nothing of one is sent or given to the plugin.
+/// The same for whoever only asks which one it would be: `None` where nothing of one is sent or
+/// given to the plugin.
 ///
 /// # Errors
 /// There is none, and why.
@@ -133,8 +142,8 @@ fn check(credential: &Credential, connection: &Connection) -> Result<(), &'stati
     }
     if let AuthPlacement::Parts(parts) = &connection.auth {
         let secrets = secrets_of_parts(parts, credential.secret.expose());
-        let secrets =
-            secrets.ok_or("it is no JSON object with a text for each of auth.parts and no other")?;
+        let secrets = secrets
+            .ok_or("it is no JSON object with a text for each of auth.parts and no other")?;
         if secrets.iter().any(|secret| secret.len() < MIN_SECRET) {
             return Err(TOO_SHORT);
         }
@@ -173,8 +182,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_credential_is_that_of_the_calls_tenant() {
-        let provider =
-            CountingProvider::with_secrets(&[("acme", "secret-of-acme"), ("globex", "secret-of-globex")]);
+        let provider = CountingProvider::with_secrets(&[
+            ("acme", "secret-of-acme"),
+            ("globex", "secret-of-globex"),
+        ]);
         let credential = get(&provider, |_| {}).await.unwrap().unwrap();
         assert_eq!(credential.secret.expose(), b"secret-of-acme");
     }
@@ -209,7 +220,9 @@ mod tests {
             grant_of("billing", "https://billing.example.com", |_| {}),
             Duration::from_millis(20),
         );
-        let failure = credential(Some(&provider), &call, &connection).await.unwrap_err();
+        let failure = credential(Some(&provider), &call, &connection)
+            .await
+            .unwrap_err();
         let unavailable = EgressCode::CredentialUnavailable;
         assert_eq!((failure.code, failure.sent), (unavailable, false));
     }
@@ -232,10 +245,11 @@ mod tests {
     async fn a_connection_that_attaches_nothing_asks_nobody() {
         let provider = CountingProvider::with_secrets(&[]);
         assert!(
-            get(&provider, |connection| connection.auth = AuthPlacement::None)
-                .await
-                .unwrap()
-                .is_none()
+            get(&provider, |connection| connection.auth =
+                AuthPlacement::None)
+            .await
+            .unwrap()
+            .is_none()
         );
         assert_eq!(provider.request_count(), 0);
         let with_attribute = |connection: &mut Connection| {

@@ -6,8 +6,9 @@ use super::charset::Charset;
 use super::scrub::is_text;
 use crate::{EgressCall, EgressCode, EgressFailure};
 
-/// Takes the content codings off a body, piece by piece, before it is scrubbed, and for an adapter the charset. None was asked for, and some systems and the
-/// proxies before them compress all the same; a body without a byte has nothing to decode.
+/// Takes the content codings off a body, piece by piece, before it is scrubbed, and for an adapter
+/// the charset. None was asked for, and some systems and the proxies before them compress all the
+/// same; a body without a byte has nothing to decode.
 #[derive(Debug)]
 pub struct BodyDecoder {
     decoder: Result<Option<Decoder>, CodingError>,
@@ -34,7 +35,8 @@ impl BodyDecoder {
     /// Takes the next bytes.
     ///
     /// # Errors
-    /// `limit` where it becomes too long, by itself or beside what came; `upstream` where it cannot be decoded.
+    /// `limit` where it becomes too long, by itself or beside what came; `upstream` where it cannot
+    /// be decoded.
     pub fn push(&mut self, data: Bytes) -> Result<Bytes, EgressFailure> {
         let decoded = match &mut self.decoder {
             Err(error) if !data.is_empty() => Err(*error),

@@ -6,8 +6,8 @@ use crate::{EgressFailure, GuestRequest};
 /// More query pairs than this are no question to an API.
 const MAX_QUERY_PAIRS: usize = 128;
 
-/// The granted endpoint that the request is one of: its method, its path template byte for byte, its query keys and its
-/// header names (T46).
+/// The granted endpoint that the request is one of: its method, its path template byte for byte,
+/// its query keys and its header names (T46).
 ///
 /// # Errors
 /// `denied`, naming what is not granted; `invalid-request` for what is no method at all.
@@ -99,7 +99,10 @@ mod tests {
         for method in ["DELETE", "PUT"] {
             let mut request = get("/v1/invoices");
             request.method = method.into();
-            assert_eq!(endpoint(&grant, &request).unwrap_err().code, EgressCode::Denied);
+            assert_eq!(
+                endpoint(&grant, &request).unwrap_err().code,
+                EgressCode::Denied
+            );
         }
         for method in ["CONNECT", "TRACE", "get", "GET ", "GET\r\nX: y", "PRI", ""] {
             let mut request = get("/v1/invoices");
@@ -133,12 +136,17 @@ mod tests {
     #[test]
     fn the_key_of_the_credential_is_never_the_guests_whatever_was_granted() {
         let grant = test_grant("https://billing.example.com", |c| {
-            c.auth = AuthPlacement::Query { key: "limit".into() }
+            c.auth = AuthPlacement::Query {
+                key: "limit".into(),
+            }
         });
         for key in ["limit", "LIMIT"] {
             let mut request = get("/v1/invoices");
             request.query.push((key.into(), "1".into()));
-            assert_eq!(endpoint(&grant, &request).unwrap_err().code, EgressCode::Denied);
+            assert_eq!(
+                endpoint(&grant, &request).unwrap_err().code,
+                EgressCode::Denied
+            );
         }
     }
 }

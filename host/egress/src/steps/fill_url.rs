@@ -9,14 +9,15 @@ use super::canonicalise::canonicalise;
 use super::match_again::match_again;
 use crate::{EgressFailure, GuestRequest};
 
-/// Fills the connection's base and its own query pairs from the credential's attributes, and puts the URL through every
-/// step again: what was matched before was matched with the sample of the base.
+/// Fills the connection's base and its own query pairs from the credential's attributes, and puts
+/// the URL through every step again: what was matched before was matched with the sample of the
+/// base.
 ///
 /// Where nothing is filled the URL is the one that came.
 ///
 /// # Errors
-/// `not-connected`: the credential lacks an attribute, or one does not fit its place. `denied`: the filled URL is not one
-/// of the endpoint.
+/// `not-connected`: the credential lacks an attribute, or one does not fit its place. `denied`: the
+/// filled URL is not one of the endpoint.
 pub fn fill_url(
     grant: &ConnectionGrant,
     endpoint: &Endpoint,
@@ -53,8 +54,8 @@ pub fn fill_url(
     Ok(url)
 }
 
-/// Adds the connection's own query pairs, each encoded so that none ends its pair, and holds the whole against what it was
-/// before.
+/// Adds the connection's own query pairs, each encoded so that none ends its pair, and holds the
+/// whole against what it was before.
 fn with_own_query(
     connection: &Connection,
     endpoint: &Endpoint,
@@ -126,7 +127,14 @@ mod tests {
         )?;
         match_again(&grant, &grant.connection.base, endpoint, &url)?;
         let (credential, mut attached) = (with(value), AttachedHeaders::default());
-        let url = fill_url(&grant, endpoint, &request, url, Some(&credential), &mut attached)?;
+        let url = fill_url(
+            &grant,
+            endpoint,
+            &request,
+            url,
+            Some(&credential),
+            &mut attached,
+        )?;
         assert!(attached.values.contains(&value.to_owned()));
         Ok(url.to_string())
     }
@@ -175,7 +183,10 @@ mod tests {
         ] {
             let refused = filled(value, base("https://{site}.example.com")).unwrap_err();
             assert_eq!(refused.code, EgressCode::NotConnected, "{value}");
-            assert!(value.is_empty() || !refused.message.contains(value), "{value}");
+            assert!(
+                value.is_empty() || !refused.message.contains(value),
+                "{value}"
+            );
         }
         for value in ["..", ".", "a/b", "a%2fb", "a?b", "a#b", "a;b", "a@b", "a:b"] {
             let refused = filled(value, base("https://api.example.com/t/{site}")).unwrap_err();

@@ -6,7 +6,8 @@ use crate::{EgressCall, EgressCode, EgressFailure};
 
 /// Whether the host alone writes this header on requests of this connection; `name` in lower case.
 fn is_protected(call: &EgressCall, connection: &Connection, name: &str) -> bool {
-    // The steps before have looked at each of its cookies, and held each field against what it was shown with.
+    // The steps before have looked at each of its cookies, and held each field against what it was
+    // shown with.
     let is_own_cookie = name == "cookie" && call.may_set_cookies();
     let is_of_mcp = name.starts_with(MCP_PREFIX) && call.adapter().is_some();
     let name = dashed(name);
@@ -16,8 +17,9 @@ fn is_protected(call: &EgressCall, connection: &Connection, name: &str) -> bool 
         || connection.headers.iter().any(|(own, _)| is_name(own))
 }
 
-/// Turns a guest's header fields into a map, or refuses them: a protected name in any case (T7, T9), a name twice, a
-/// value with anything but visible ASCII and spaces (T8), too many or too long ones.
+/// Turns a guest's header fields into a map, or refuses them: a protected name in any case (T7,
+/// T9), a name twice, a value with anything but visible ASCII and spaces (T8), too many or too long
+/// ones.
 ///
 /// # Errors
 /// `denied`, `invalid-request` or `limit`.
@@ -28,7 +30,10 @@ pub fn guest_headers(
 ) -> Result<HeaderMap, EgressFailure> {
     let limits = &call.grant().limits;
     if fields.len() as u64 > limits.headers {
-        let text = format!("more than {} header fields (limits.headers)", limits.headers);
+        let text = format!(
+            "more than {} header fields (limits.headers)",
+            limits.headers
+        );
         return Err(EgressFailure::new(EgressCode::Limit, text));
     }
     let mut headers = HeaderMap::with_capacity(fields.len() + 4);
@@ -41,8 +46,9 @@ pub fn guest_headers(
             );
             return Err(EgressFailure::new(EgressCode::Limit, text));
         }
-        let parsed = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| EgressFailure::invalid(format!("{} is not the name of a header", quote(name))))?;
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            EgressFailure::invalid(format!("{} is not the name of a header", quote(name)))
+        })?;
         if is_protected(call, connection, parsed.as_str()) {
             return Err(EgressFailure::denied(format!(
                 "header {} is set by the host alone",
@@ -65,10 +71,11 @@ pub fn guest_headers(
     Ok(headers)
 }
 
-/// A value of visible ASCII and spaces, with neither at an end: no CR, LF, NUL, tab or byte above 0x7e.
+/// A value of visible ASCII and spaces, with neither at an end: no CR, LF, NUL, tab or byte above
+/// 0x7e.
 pub(crate) fn visible(value: &str) -> Option<HeaderValue> {
-    let fits =
-        value.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) && value.trim_matches(' ').len() == value.len();
+    let fits = value.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+        && value.trim_matches(' ').len() == value.len();
     fits.then(|| HeaderValue::from_str(value).ok()).flatten()
 }
 
@@ -207,7 +214,11 @@ mod tests {
     #[test]
     fn a_name_or_value_that_breaks_the_message_is_refused() {
         for name in ["", "a b", "a:b", "a\r\nb", "a\0", ":path", "ż", "a\n"] {
-            assert_eq!(code(&[(name, "x")]), Err(EgressCode::InvalidRequest), "{name:?}");
+            assert_eq!(
+                code(&[(name, "x")]),
+                Err(EgressCode::InvalidRequest),
+                "{name:?}"
+            );
         }
         for value in [
             "a\r\nx: y",
@@ -241,6 +252,9 @@ mod tests {
         let many: Vec<_> = (0..65).map(|n| format!("x-{n}")).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), "x")).collect();
         assert_eq!(code(&many), Err(EgressCode::Limit));
-        assert_eq!(code(&[("accept", &"x".repeat(16 << 10))]), Err(EgressCode::Limit));
+        assert_eq!(
+            code(&[("accept", &"x".repeat(16 << 10))]),
+            Err(EgressCode::Limit)
+        );
     }
 }

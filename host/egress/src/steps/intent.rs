@@ -5,8 +5,8 @@ use toolhost_vault::Credential;
 
 use crate::{EgressCall, EgressFailure};
 
-/// Records that the request is about to leave. What cannot be recorded does not happen (T55), except for a read where
-/// the operator has said so.
+/// Records that the request is about to leave. What cannot be recorded does not happen (T55),
+/// except for a read where the operator has said so.
 ///
 /// # Errors
 /// `denied`: the audit record cannot be written.
@@ -19,7 +19,11 @@ pub async fn intent(
     approved: &ApprovedAddresses,
     request_bytes: usize,
 ) -> Result<(), EgressFailure> {
-    let addresses: Vec<String> = approved.addresses().iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = approved
+        .addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let method = endpoint.method.to_string();
     let is_optional = call.may_go_unrecorded(sink, &method);
     let event = Event::EgressIntent(EgressIntent {

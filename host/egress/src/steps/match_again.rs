@@ -5,8 +5,8 @@ use url::Url;
 use super::endpoint::query_key;
 use crate::EgressFailure;
 
-/// Matches the final URL as if nothing had been checked before: the origin of the base, the endpoint's path below its
-/// prefix, and granted query keys only (E8).
+/// Matches the final URL as if nothing had been checked before: the origin of the base, the
+/// endpoint's path below its prefix, and granted query keys only (E8).
 ///
 /// # Errors
 /// `denied`.
@@ -63,9 +63,11 @@ mod tests {
             let mut request = get("");
             request.method = "POST".into();
             let endpoint = endpoint(&grant, &request).unwrap();
-            let built = crate::steps::build_url(&grant.connection.base, endpoint, &request).unwrap();
+            let built =
+                crate::steps::build_url(&grant.connection.base, endpoint, &request).unwrap();
             assert_eq!(built, address);
-            let url = crate::steps::canonicalise(&grant.connection, &endpoint.path, &built).unwrap();
+            let url =
+                crate::steps::canonicalise(&grant.connection, &endpoint.path, &built).unwrap();
             assert!(
                 match_again(&grant, &grant.connection.base, endpoint, &url).is_ok(),
                 "{address}"

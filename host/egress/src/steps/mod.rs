@@ -1,5 +1,5 @@
-//! The steps of a guest's request, in the order in which they are taken. Each is one function in a file of its name;
-//! [`crate::Egress`] calls them and does nothing else.
+//! The steps of a guest's request, in the order in which they are taken. Each is one function in a
+//! file of its name; [`crate::Egress`] calls them and does nothing else.
 
 mod attach;
 mod attach_body;

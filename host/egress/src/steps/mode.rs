@@ -3,11 +3,16 @@ use toolhost_policy::ConnectionName;
 use crate::failure::quote;
 use crate::{EgressCall, EgressFailure};
 
-/// Whether the call's operation mode lets a request of this method out, whatever the tool says of itself (N22).
+/// Whether the call's operation mode lets a request of this method out, whatever the tool says of
+/// itself (N22).
 ///
 /// # Errors
 /// `denied`. The call has no result then, whatever the guest makes of the refusal.
-pub fn mode(call: &EgressCall, connection: &ConnectionName, method: &str) -> Result<(), EgressFailure> {
+pub fn mode(
+    call: &EgressCall,
+    connection: &ConnectionName,
+    method: &str,
+) -> Result<(), EgressFailure> {
     let mode = call.mode();
     if mode.lets_method(method) {
         return Ok(());

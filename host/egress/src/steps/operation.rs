@@ -6,8 +6,8 @@ use crate::{EgressCall, EgressFailure, GuestRequest};
 /// Header fields that every request of an adapter may set (`wit/adapter.wit`, record `operation`).
 const ALWAYS: [&str; 2] = ["accept", "content-type"];
 
-/// The request of an adapter's tool is the one kind that was pinned when the tool was discovered, in every member (E8).
-/// Requests of plugins, which have endpoints of their own, pass.
+/// The request of an adapter's tool is the one kind that was pinned when the tool was discovered,
+/// in every member (E8). Requests of plugins, which have endpoints of their own, pass.
 ///
 /// # Errors
 /// `denied`, naming the first member that differs.
@@ -27,7 +27,11 @@ pub fn operation(call: &EgressCall, request: &GuestRequest) -> Result<(), Egress
     if request.path != operation.path.as_str() {
         return refuse(format!("path {}", quote(&request.path)));
     }
-    if let Some((name, _)) = request.query.iter().find(|(name, _)| !has_query(operation, name)) {
+    if let Some((name, _)) = request
+        .query
+        .iter()
+        .find(|(name, _)| !has_query(operation, name))
+    {
         return refuse(format!("query key {}", quote(name)));
     }
     if let Some(name) = unexpected_header(operation, request) {
@@ -52,7 +56,10 @@ fn has_query(operation: &Operation, name: &str) -> bool {
 
 /// A header that is neither the operation's nor any request's. Cookies are looked at apart.
 fn unexpected_header(operation: &Operation, request: &GuestRequest) -> Option<String> {
-    let names = request.headers.iter().map(|(name, _)| name.to_ascii_lowercase());
+    let names = request
+        .headers
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase());
     names
         .filter(|name| name != "cookie")
         .find(|name| !ALWAYS.contains(&name.as_str()) && !operation.headers.contains(name))
@@ -67,7 +74,8 @@ fn cookies(operation: &Operation, request: &GuestRequest) -> bool {
     let Some((_, field)) = fields.next() else {
         return true;
     };
-    // A server may also end a pair at `;` alone, or at `,` as RFC 2965 did: then the next one has a name of its own.
+    // A server may also end a pair at `;` alone, or at `,` as RFC 2965 did: then the next one has a
+    // name of its own.
     let known = |pair: &str| {
         pair.split_once('=').is_some_and(|(name, value)| {
             operation.cookies.iter().any(|known| known == name) && !value.contains([';', ','])
@@ -89,7 +97,10 @@ fn body(operation: &Operation, request: &GuestRequest) -> bool {
         return false;
     };
     let essence = said.split(';').next().unwrap_or_default().trim_matches(' ');
-    types.next().is_none() && operation.content_types.contains(&essence.to_ascii_lowercase())
+    types.next().is_none()
+        && operation
+            .content_types
+            .contains(&essence.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -125,12 +136,18 @@ mod tests {
             method: "POST".into(),
             path: "/v1/invoices/{id}".into(),
             parameters: vec![("id".into(), "7".into())],
-            query: vec![("limit".into(), "1".into()), ("filter[a][b]".into(), "x".into())],
+            query: vec![
+                ("limit".into(), "1".into()),
+                ("filter[a][b]".into(), "x".into()),
+            ],
             headers: vec![
                 ("Accept".into(), "*/*".into()),
                 ("X-Trace".into(), "1".into()),
                 ("Cookie".into(), "theme=dark; lang=en".into()),
-                ("content-type".into(), "Application/JSON; charset=utf-8".into()),
+                (
+                    "content-type".into(),
+                    "Application/JSON; charset=utf-8".into(),
+                ),
             ],
             body: Some(Bytes::from_static(b"{}")),
             ..GuestRequest::default()
@@ -249,7 +266,9 @@ mod tests {
 
     #[test]
     fn a_body_of_another_type_and_a_body_where_there_is_none_are_refused() {
-        let with = |r: &mut GuestRequest, kind: &str| r.headers = vec![("content-type".into(), kind.into())];
+        let with = |r: &mut GuestRequest, kind: &str| {
+            r.headers = vec![("content-type".into(), kind.into())]
+        };
         for kind in [
             "text/plain",
             "application/jsonx",
@@ -258,8 +277,14 @@ mod tests {
         ] {
             assert!(says(|r| with(r, kind)).contains("body"), "{kind}");
         }
-        assert!(says(|r| r.headers.clear()).contains("body"), "no media type");
-        let twice = |r: &mut GuestRequest| r.headers.push(("Content-Type".into(), "application/json".into()));
+        assert!(
+            says(|r| r.headers.clear()).contains("body"),
+            "no media type"
+        );
+        let twice = |r: &mut GuestRequest| {
+            r.headers
+                .push(("Content-Type".into(), "application/json".into()))
+        };
         assert!(says(twice).contains("body"));
         let none = Operation {
             content_types: vec![],

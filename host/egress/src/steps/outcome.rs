@@ -10,8 +10,8 @@ use crate::{EgressCall, EgressFailure, GuestRequest};
 /// How much of what a guest wrote is recorded of a request that matched nothing.
 const MAX_RECORDED: usize = 128;
 
-/// The one outcome event of a request: filled in along the way and recorded exactly once, whatever happens. A request
-/// that is dropped in the middle records that.
+/// The one outcome event of a request: filled in along the way and recorded exactly once, whatever
+/// happens. A request that is dropped in the middle records that.
 #[derive(Debug)]
 pub struct OutcomeRecorder {
     sink: Arc<dyn Sink>,
@@ -98,7 +98,9 @@ impl OutcomeRecorder {
     /// # Errors
     /// The event could not be recorded; nothing of the response may be handed on.
     pub fn finish(mut self, failure: Option<&EgressFailure>, whole: bool) -> Result<(), SinkError> {
-        self.event.outcome = failure.map_or("ok", |failure| failure.code.as_str()).to_owned();
+        self.event.outcome = failure
+            .map_or("ok", |failure| failure.code.as_str())
+            .to_owned();
         if whole || self.event.status.is_none() {
             self.event.duration_us = self.elapsed();
         }
@@ -130,7 +132,9 @@ impl OutcomeRecorder {
             meter.record(Instant::now());
         }
         // What is dropped cannot wait, and an outcome has no need to: it is not synced.
-        let recorded = self.sink.record_now(&Event::EgressOutcome(self.event.clone()));
+        let recorded = self
+            .sink
+            .record_now(&Event::EgressOutcome(self.event.clone()));
         match recorded {
             Err(error) if self.is_optional => {
                 tracing::warn!(call = self.event.call, %error, "the end of a read goes unrecorded");
@@ -178,7 +182,9 @@ mod tests {
         let call = call(grant_of("billing", "https://h.example", |_| {}));
         for _ in 0..131 {
             let outcome = OutcomeRecorder::begin(recorder.clone(), &call, &get("/v1/invoices"));
-            outcome.finish(Some(&EgressFailure::denied("no")), true).unwrap();
+            outcome
+                .finish(Some(&EgressFailure::denied("no")), true)
+                .unwrap();
         }
         assert_eq!(recorder.outcomes().len() as u64, MAX_REFUSALS_RECORDED);
         // One that goes out is recorded in any case.
@@ -210,6 +216,10 @@ mod tests {
 
     #[test]
     fn a_sink_that_fails_is_told_to_the_caller() {
-        assert!(begin(&Arc::new(Recorder::failing())).finish(None, true).is_err());
+        assert!(
+            begin(&Arc::new(Recorder::failing()))
+                .finish(None, true)
+                .is_err()
+        );
     }
 }

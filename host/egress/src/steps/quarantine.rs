@@ -3,8 +3,8 @@ use toolhost_policy::Connection;
 use crate::quarantine::{Quarantine, QuarantineError, ReflectionVerdict};
 use crate::{EgressCall, EgressCode, EgressFailure};
 
-/// Refuses a request on a connection that has sent its credential back to this call, or so often to this plugin of this
-/// tenant that it is quarantined.
+/// Refuses a request on a connection that has sent its credential back to this call, or so often to
+/// this plugin of this tenant that it is quarantined.
 ///
 /// # Errors
 /// `reflected`; `denied` where nobody knows.
@@ -15,7 +15,10 @@ pub async fn quarantine(
 ) -> Result<(), EgressFailure> {
     check_not_ended(call, connection)?;
     let space = call.binding().space();
-    match quarantine.contains(&space, call.plugin(), &connection.name).await {
+    match quarantine
+        .contains(&space, call.plugin(), &connection.name)
+        .await
+    {
         Ok(false) => Ok(()),
         Ok(true) => Err(quarantined_error(connection)),
         Err(error) => Err(unknown_quarantine_error(call, connection, &error)),
@@ -31,14 +34,16 @@ pub struct ReflectionTracker {
 }
 
 impl ReflectionTracker {
-    /// Takes the consequences before anything of the answer is handed on: the connection ends for this call, and with the
-    /// second such call it is quarantined. So a mirror answers one guess. Nothing follows where the operator accepts that the
-    /// operation reflects. `reflections`: how often the credential was found so far.
+    /// Takes the consequences before anything of the answer is handed on: the connection ends for
+    /// this call, and with the second such call it is quarantined. So a mirror answers one guess.
+    /// Nothing follows where the operator accepts that the operation reflects. `reflections`: how
+    /// often the credential was found so far.
     ///
     /// Where the future is dropped, the next one goes on.
     ///
     /// # Errors
-    /// `reflected`: the answer is withheld, also one without the credential that comes while another has ended the connection.
+    /// `reflected`: the answer is withheld, also one without the credential that comes while
+    /// another has ended the connection.
     pub async fn settle(
         &mut self,
         quarantine: &Quarantine,

@@ -4,8 +4,8 @@ use url::Url;
 
 use crate::{EgressCode, EgressFailure};
 
-/// The fields by which a part of an answer is asked for (RFC 9110 section 14), and those of storage services that mean the
-/// same.
+/// The fields by which a part of an answer is asked for (RFC 9110 section 14), and those of storage
+/// services that mean the same.
 const ASKING: &[&str] = &[
     "range",
     "if-range",
@@ -16,17 +16,26 @@ const ASKING: &[&str] = &[
 ];
 
 /// Whether the operator says it of the operation of a final URL.
-pub fn is_ruled(rules: &[OperationRule], connection: &Connection, method: Method, url: &Url) -> bool {
+pub fn is_ruled(
+    rules: &[OperationRule],
+    connection: &Connection,
+    method: Method,
+    url: &Url,
+) -> bool {
     let below = url.path().strip_prefix(base_prefix(&connection.base));
     below.is_some_and(|path| rules.iter().any(|rule| rule.covers(method, path)))
 }
 
-/// Refuses to ask for a part of an answer: what an answer mirrors could be collected in parts that are too short to be
-/// noticed.
+/// Refuses to ask for a part of an answer: what an answer mirrors could be collected in parts that
+/// are too short to be noticed.
 ///
 /// # Errors
 /// `denied`.
-pub fn range(connection: &Connection, is_ruled: bool, headers: &HeaderMap) -> Result<(), EgressFailure> {
+pub fn range(
+    connection: &Connection,
+    is_ruled: bool,
+    headers: &HeaderMap,
+) -> Result<(), EgressFailure> {
     match ASKING.iter().find(|name| headers.contains_key(**name)) {
         Some(name) if !is_ruled => Err(EgressFailure::denied(format!(
             "header {name} asks for a part of an answer, which needs a rule in connections.{}.ranges",

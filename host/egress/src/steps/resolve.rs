@@ -5,11 +5,12 @@ use url::Url;
 use super::send::failure;
 use crate::{EgressCall, EgressFailure};
 
-/// Looks the host up once and classifies every answer (T2, T3, T4). The request can go to these addresses alone.
+/// Looks the host up once and classifies every answer (T2, T3, T4). The request can go to these
+/// addresses alone.
 ///
 /// # Errors
-/// `denied` for a host or an address that is not acceptable, without saying which it was; `upstream` or `timeout` where
-/// there is no answer.
+/// `denied` for a host or an address that is not acceptable, without saying which it was;
+/// `upstream` or `timeout` where there is no answer.
 pub async fn resolve(
     network: &Network,
     call: &EgressCall,
@@ -57,7 +58,10 @@ mod tests {
 
     #[tokio::test]
     async fn one_bad_address_refuses_all_and_is_not_named() {
-        assert_eq!(try_host("https://h.example", &["93.184.215.14"]).await, Ok(1));
+        assert_eq!(
+            try_host("https://h.example", &["93.184.215.14"]).await,
+            Ok(1)
+        );
         for bad in [
             "127.0.0.1",
             "10.0.0.7",
@@ -72,7 +76,9 @@ mod tests {
                 .unwrap_err();
             assert_eq!(code, EgressCode::Denied, "{bad}");
             assert!(
-                !message.contains(bad) && !message.contains("10.0.0.7") && !message.contains("h.example"),
+                !message.contains(bad)
+                    && !message.contains("10.0.0.7")
+                    && !message.contains("h.example"),
                 "{message}"
             );
         }

@@ -5,7 +5,8 @@ use toolhost_policy::{Connection, is_never_shown};
 use crate::EgressCall;
 use crate::scrub::{Needles, scrub_value};
 
-/// What a guest sees of every response: what the body is, how fresh it is, how to go on, and when to come back.
+/// What a guest sees of every response: what the body is, how fresh it is, how to go on, and when
+/// to come back.
 const SHOWN: &[&str] = &[
     "accept-ranges",
     "age",
@@ -37,8 +38,8 @@ const SHOWN: &[&str] = &[
     "x-total-pages",
 ];
 
-/// What an adapter sees beside that: by which name an MCP server knows the session. It sends it back, with the same
-/// caller's credential alone.
+/// What an adapter sees beside that: by which name an MCP server knows the session. It sends it
+/// back, with the same caller's credential alone.
 const SHOWN_TO_ADAPTERS: &str = "mcp-session-id";
 
 /// Beginnings of such names.
@@ -47,7 +48,12 @@ const SHOWN_PREFIXES: &[&str] = &["ratelimit-", "x-ratelimit-", "x-rate-limit-"]
 /// The longest scope that is passed on, in bytes.
 const MAX_SCOPE: usize = 256;
 
-fn is_shown(call: &EgressCall, connection: &Connection, status: StatusCode, name: &HeaderName) -> bool {
+fn is_shown(
+    call: &EgressCall,
+    connection: &Connection,
+    status: StatusCode,
+    name: &HeaderName,
+) -> bool {
     // A redirect is handed over as it is, without the address: nobody follows it.
     let is_redirect = *name == header::LOCATION && status.is_redirection();
     let is_own = connection.auth.headers().any(|own| own == *name);
@@ -55,7 +61,8 @@ fn is_shown(call: &EgressCall, connection: &Connection, status: StatusCode, name
         return false;
     }
     // Where what was made is (RFC 9110 section 15.3.2), or where to ask what became of it.
-    let is_made = *name == header::LOCATION && matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED);
+    let is_made =
+        *name == header::LOCATION && matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED);
     SHOWN.contains(&name.as_str())
         || is_made
         || (name.as_str() == SHOWN_TO_ADAPTERS && call.adapter().is_some())
@@ -65,8 +72,9 @@ fn is_shown(call: &EgressCall, connection: &Connection, status: StatusCode, name
         || connection.response_headers.contains(name)
 }
 
-/// The header fields that a guest may see, scrubbed of the secret and of the attached values, with the number of times
-/// the secret was found in any field, shown or not. `length`: the scrubbed body's, where it is known.
+/// The header fields that a guest may see, scrubbed of the secret and of the attached values, with
+/// the number of times the secret was found in any field, shown or not. `length`: the scrubbed
+/// body's, where it is known.
 pub fn response_headers(
     call: &EgressCall,
     connection: &Connection,
@@ -92,12 +100,17 @@ pub fn response_headers(
             shown.push((name.as_str().to_owned(), text));
         }
     }
-    shown.extend(length.map(|length| (header::CONTENT_LENGTH.as_str().to_owned(), length.to_string())));
+    shown.extend(length.map(|length| {
+        (
+            header::CONTENT_LENGTH.as_str().to_owned(),
+            length.to_string(),
+        )
+    }));
     (shown, reflections)
 }
 
-/// `Retry-After` in seconds, also where it is a date (RFC 9110 section 10.2.3): guests have no clock to compare it with. It
-/// counts from the answer's own `Date`, else from now.
+/// `Retry-After` in seconds, also where it is a date (RFC 9110 section 10.2.3): guests have no
+/// clock to compare it with. It counts from the answer's own `Date`, else from now.
 fn retry_after_seconds(name: &HeaderName, headers: &HeaderMap, text: String) -> String {
     if *name != header::RETRY_AFTER {
         return text;
@@ -105,15 +118,17 @@ fn retry_after_seconds(name: &HeaderName, headers: &HeaderMap, text: String) -> 
     let Ok(until) = httpdate::parse_http_date(&text) else {
         return text;
     };
-    let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
+    let date = headers
+        .get(header::DATE)
+        .and_then(|date| date.to_str().ok());
     let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
     let now = now.unwrap_or_else(std::time::SystemTime::now);
     let seconds = until.duration_since(now).map_or(0, |left| left.as_secs());
     seconds.to_string()
 }
 
-/// Of a challenge, that the credential lacks a scope, and which (RFC 6750 section 3.1): what a person can do something about.
-/// Nothing else of it is passed on.
+/// Of a challenge, that the credential lacks a scope, and which (RFC 6750 section 3.1): what a
+/// person can do something about. Nothing else of it is passed on.
 fn missing_scope(challenge: &str) -> Option<String> {
     let is_bearer = challenge
         .get(..7)
@@ -190,10 +205,16 @@ mod tests {
         let needles = Needles::build(Some(&secret), &AuthPlacement::Bearer, &attached).unwrap();
         let headers: HeaderMap = fields
             .iter()
-            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .map(|&(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
             .collect();
         let status = StatusCode::from_u16(status).unwrap();
-        let (shown, reflections) = response_headers(&call, connection, &needles, status, &headers, Some(3));
+        let (shown, reflections) =
+            response_headers(&call, connection, &needles, status, &headers, Some(3));
         (
             shown
                 .iter()
@@ -236,7 +257,10 @@ mod tests {
     #[test]
     fn the_session_of_an_mcp_server_is_for_adapters_and_holds_no_secret() {
         let field = |value| [("mcp-session-id", value)];
-        assert_eq!(shown_to(true, 200, &field("a-1")).0[0], "mcp-session-id: a-1");
+        assert_eq!(
+            shown_to(true, 200, &field("a-1")).0[0],
+            "mcp-session-id: a-1"
+        );
         assert_eq!(shown_to(false, 200, &field("a-1")).0, ["content-length: 3"]);
         let (fields, reflections) = shown_to(true, 200, &field("s3cr3t/t0ken+value=="));
         assert_eq!(
@@ -263,7 +287,10 @@ mod tests {
         ];
         for (challenge, told) in known {
             assert_eq!(shown_to(true, 403, &field(challenge)).0[0], told);
-            assert_eq!(shown_to(false, 403, &field(challenge)).0, ["content-length: 3"]);
+            assert_eq!(
+                shown_to(false, 403, &field(challenge)).0,
+                ["content-length: 3"]
+            );
         }
         let held = "Bearer error=\"insufficient_scope\", scope=\"s3cr3t/t0ken+value==\"";
         assert_eq!(
@@ -278,7 +305,11 @@ mod tests {
             ("date", "Mon, 30 Nov 2026 10:00:00 GMT"),
             ("retry-after", "Mon, 30 Nov 2026 10:02:05 GMT"),
         ];
-        assert!(shown(503, &fields).0.contains(&"retry-after: 125".to_owned()));
+        assert!(
+            shown(503, &fields)
+                .0
+                .contains(&"retry-after: 125".to_owned())
+        );
         assert_eq!(shown(429, &[("retry-after", "9")]).0[0], "retry-after: 9");
     }
 

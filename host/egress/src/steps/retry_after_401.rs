@@ -7,11 +7,11 @@ use toolhost_vault::{Credential, CredentialKey, CredentialProvider};
 use super::credential::credential;
 use crate::EgressCall;
 
-/// After a 401: the provider drops the credential that was refused, and where it has another one by now, that is for one
-/// more attempt. `None`: the answer stands.
+/// After a 401: the provider drops the credential that was refused, and where it has another one by
+/// now, that is for one more attempt. `None`: the answer stands.
 ///
-/// Idempotent methods alone (RFC 9110 section 9.2.2), since an upstream may have acted before it refused. The same
-/// credential is not sent twice.
+/// Idempotent methods alone (RFC 9110 section 9.2.2), since an upstream may have acted before it
+/// refused. The same credential is not sent twice.
 pub async fn another_credential(
     provider: Option<&dyn CredentialProvider>,
     call: &EgressCall,

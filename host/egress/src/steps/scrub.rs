@@ -20,9 +20,16 @@ pub fn needles(
     attached: &[String],
 ) -> Result<Arc<Needles>, EgressFailure> {
     let secret = credential.map(|credential| &credential.secret);
-    let secret = secret.filter(|_| !matches!(connection.auth, toolhost_policy::AuthPlacement::None));
+    let secret =
+        secret.filter(|_| !matches!(connection.auth, toolhost_policy::AuthPlacement::None));
     let version = credential.map_or(0, |credential| credential.version);
-    let key = NeedleCacheKey::new(call.binding().tenant(), connection, version, secret, attached);
+    let key = NeedleCacheKey::new(
+        call.binding().tenant(),
+        connection,
+        version,
+        secret,
+        attached,
+    );
     cache
         .get(&key, || Needles::build(secret, &connection.auth, attached))
         .map_err(|error| {
@@ -34,13 +41,17 @@ pub fn needles(
         })
 }
 
-/// Scrubs a whole body. `is_text`: what is found can be replaced. Returns it with the number of reflections, which counts where the body is withheld, too.
+/// Scrubs a whole body. `is_text`: what is found can be replaced. Returns it with the number of
+/// reflections, which counts where the body is withheld, too.
 ///
 /// # Errors
 /// `reflected`.
 pub fn scrub(needles: &Needles, is_text: bool, body: Bytes) -> (Result<Bytes, EgressFailure>, u64) {
     let (scrubbed, reflections) = scrub_whole(&needles.secret, body, is_text);
-    (scrubbed.map_err(|_| reflected_error(reflections)), reflections)
+    (
+        scrubbed.map_err(|_| reflected_error(reflections)),
+        reflections,
+    )
 }
 
 /// The failure that stands for a withheld body of which a part was scrubbed already.
@@ -59,8 +70,8 @@ fn reflected_error(reflections: u64) -> EgressFailure {
     EgressFailure::new(EgressCode::Reflected, text).after_sending()
 }
 
-/// Takes the secret and every attached value out of a failure's text. Our texts hold none; this is for the day when one
-/// does.
+/// Takes the secret and every attached value out of a failure's text. Our texts hold none; this is
+/// for the day when one does.
 pub(crate) fn error_text(needles: &Needles, mut failure: EgressFailure) -> EgressFailure {
     let scrubbed = scrub_value(needles, failure.message.as_bytes()).0;
     failure.message = scrubbed
@@ -69,8 +80,8 @@ pub(crate) fn error_text(needles: &Needles, mut failure: EgressFailure) -> Egres
     failure
 }
 
-/// Whether bytes can be replaced within a body without breaking what the rest means: one text in a superset of ASCII.
-/// What has no type, two of them, or one that is not known here is no text.
+/// Whether bytes can be replaced within a body without breaking what the rest means: one text in a
+/// superset of ASCII. What has no type, two of them, or one that is not known here is no text.
 pub(crate) fn is_text(headers: &HeaderMap) -> bool {
     let is_wide = |charset: &String| {
         ["utf-16", "utf-32", "ucs-2", "unicode"]
@@ -123,7 +134,10 @@ mod tests {
     use crate::{EgressCode, EgressFailure};
 
     fn typed(media: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(http::header::CONTENT_TYPE, http::HeaderValue::from_static(media))])
+        HeaderMap::from_iter([(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static(media),
+        )])
     }
 
     fn needles() -> Needles {
@@ -151,7 +165,10 @@ mod tests {
             typed("text/plain; charset=UTF-16"),
         ] {
             let (scrubbed, count) = scrub(&needles(), is_text(&headers), body());
-            assert_eq!((scrubbed.unwrap_err().code, count), (EgressCode::Reflected, 1));
+            assert_eq!(
+                (scrubbed.unwrap_err().code, count),
+                (EgressCode::Reflected, 1)
+            );
         }
     }
 
@@ -173,6 +190,9 @@ mod tests {
             "no [redacted] for [redacted]"
         );
         let failure = EgressFailure::denied("no s3cr3t /t0ken+va lue==");
-        assert_eq!(error_text(&needles(), failure).message, "the request failed");
+        assert_eq!(
+            error_text(&needles(), failure).message,
+            "the request failed"
+        );
     }
 }

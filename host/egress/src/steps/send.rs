@@ -8,12 +8,16 @@ use url::Url;
 
 use crate::{EgressCall, EgressCode, EgressFailure};
 
-/// Sends the request to one of the approved addresses, over connections that this tenant's use of this connection has
-/// to itself, and waits for the head of the response: no proxy, no redirect (T5, T6).
+/// Sends the request to one of the approved addresses, over connections that this tenant's use of
+/// this connection has to itself, and waits for the head of the response: no proxy, no redirect
+/// (T5, T6).
 ///
 /// # Errors
 /// `timeout`, `upstream` or `denied`; `sent` is as certain as the network can be.
-#[expect(clippy::too_many_arguments, reason = "each is what an earlier step has made")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is what an earlier step has made"
+)]
 pub async fn send(
     network: &Network,
     tls: &TlsIdentity,
@@ -24,7 +28,11 @@ pub async fn send(
     approved: &ApprovedAddresses,
     via: ConnectionReuse,
 ) -> Result<Response<ResponseBody>, EgressFailure> {
-    let key = ClientKey::tenant(call.binding().tenant().as_str(), connection.name.as_str(), url);
+    let key = ClientKey::tenant(
+        call.binding().tenant().as_str(),
+        connection.name.as_str(),
+        url,
+    );
     let timeouts = Timeouts {
         first_byte: call.grant().limits.first_byte(),
         deadline: call.deadline(),
@@ -40,12 +48,20 @@ pub async fn send(
     sent.map_err(|error| failure(connection, call, &error))
 }
 
-/// What a guest learns of a failure on the way: no address, no host, nothing that came from outside.
-pub(super) fn failure(connection: &Connection, call: &EgressCall, error: &NetError) -> EgressFailure {
+/// What a guest learns of a failure on the way: no address, no host, nothing that came from
+/// outside.
+pub(super) fn failure(
+    connection: &Connection,
+    call: &EgressCall,
+    error: &NetError,
+) -> EgressFailure {
     tracing::debug!(connection = %connection.name, call = call.id(), %error, sent = error.sent, "a request failed");
     let name = &connection.name;
     let (code, message) = match error.kind {
-        NetErrorKind::Host(_) | NetErrorKind::Address(_) | NetErrorKind::UserInfo | NetErrorKind::Scheme => (
+        NetErrorKind::Host(_)
+        | NetErrorKind::Address(_)
+        | NetErrorKind::UserInfo
+        | NetErrorKind::Scheme => (
             EgressCode::Denied,
             format!("connection {name} leads to a place that is not allowed"),
         ),
@@ -67,7 +83,10 @@ pub(super) fn failure(connection: &Connection, call: &EgressCall, error: &NetErr
                 "connection {name} got no socket in time: too many are open to outside systems; try again"
             ),
         ),
-        NetErrorKind::Tls(_) => (EgressCode::Upstream, format!("TLS with connection {name} failed")),
+        NetErrorKind::Tls(_) => (
+            EgressCode::Upstream,
+            format!("TLS with connection {name} failed"),
+        ),
         NetErrorKind::Flood => (
             EgressCode::Upstream,
             format!("connection {name} sends more than its answers, and was closed"),

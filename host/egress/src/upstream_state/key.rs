@@ -13,7 +13,8 @@ pub(super) struct UpstreamStateKey {
     grant: Option<GrantId>,
     plugin: PluginName,
     connection: String,
-    /// What the operator has changed leads elsewhere, or as somebody else: a session there is none here.
+    /// What the operator has changed leads elsewhere, or as somebody else: a session there is none
+    /// here.
     leads_to: String,
     credentials: String,
 }

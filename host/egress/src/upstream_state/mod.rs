@@ -1,8 +1,10 @@
-//! What an adapter remembers of its upstream between calls (`wit/upstream-state.wit`): a session, mostly.
+//! What an adapter remembers of its upstream between calls (`wit/upstream-state.wit`): a session,
+//! mostly.
 //!
-//! One value for each caller, connection and state of the caller's access. A session that one caller's credential has opened
-//! is never another's: it is found under everything that could make it one ([`Place`]), and is gone as soon as the credential
-//! that it was opened with is not the present one.
+//! One value for each caller, connection and state of the caller's access. A session that one
+//! caller's credential has opened is never another's: it is found under everything that could make
+//! it one ([`Place`]), and is gone as soon as the credential that it was opened with is not the
+//! present one.
 
 mod key;
 mod upstream_states;
@@ -77,8 +79,8 @@ impl UpstreamStateError {
 }
 
 impl Egress {
-    /// What is kept for this call's caller. The provider is asked for the credential each time, so that what was renewed or
-    /// revoked a moment ago shows.
+    /// What is kept for this call's caller. The provider is asked for the credential each time, so
+    /// that what was renewed or revoked a moment ago shows.
     ///
     /// # Errors
     /// `denied`, `not-connected`.
@@ -90,8 +92,8 @@ impl Egress {
         Ok(self.upstream_states.get(&place, access))
     }
 
-    /// Keeps a value (`None`: forgets what is kept) if the kept version is still `expected`; returns the new version, 0
-    /// where it forgot.
+    /// Keeps a value (`None`: forgets what is kept) if the kept version is still `expected`;
+    /// returns the new version, 0 where it forgot.
     ///
     /// # Errors
     /// As [`Self::upstream_state`]; `conflict`, `limit`.
@@ -108,7 +110,8 @@ impl Egress {
         self.upstream_states.set(place, access, expected, value)
     }
 
-    /// Where the value of this call is, and the version of the credential that it has to stand with.
+    /// Where the value of this call is, and the version of the credential that it has to stand
+    /// with.
     async fn state_key(
         &self,
         call: &EgressCall,
@@ -120,7 +123,8 @@ impl Egress {
         steps::principal(call.binding(), grant).map_err(|_| UpstreamStateError::Denied)?;
         let place = UpstreamStateKey::new(call.binding(), call.plugin(), connection);
         let provider = self.provider(connection);
-        let found = steps::usable_credential(provider, call.binding(), connection, call.deadline()).await;
+        let found =
+            steps::usable_credential(provider, call.binding(), connection, call.deadline()).await;
         match found {
             Ok(credential) => Ok((place, credential.as_deref().map(version))),
             Err(reason) => {

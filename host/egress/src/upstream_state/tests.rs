@@ -55,7 +55,9 @@ impl UpstreamStateFixture {
     }
 
     async fn keep(&self, call: &EgressCall, value: &str) -> u64 {
-        let set = self.egress.set_upstream_state(call, None, Some(value.into()));
+        let set = self
+            .egress
+            .set_upstream_state(call, None, Some(value.into()));
         set.await.unwrap()
     }
 
@@ -105,7 +107,9 @@ async fn a_renewed_and_a_revoked_credential_end_it() {
         room.egress.upstream_state(&call).await,
         Err(UpstreamStateError::NotConnected)
     );
-    let none = room.egress.set_upstream_state(&call, None, Some(b"c".to_vec()));
+    let none = room
+        .egress
+        .set_upstream_state(&call, None, Some(b"c".to_vec()));
     assert_eq!(none.await.unwrap_err().code(), "not-connected");
     room.provider.0.store(2, Ordering::SeqCst);
     assert_eq!(
@@ -141,12 +145,17 @@ async fn a_plugin_keeps_nothing_here_and_no_value_is_larger_than_the_contract_sa
     let room = UpstreamStateFixture::new();
     let grant = grant_of("support", "https://support.example.com/mcp", |_| {});
     let deadline = Instant::now() + Duration::from_secs(30);
-    let plugin = room.egress.call(binding("acme"), Arc::new(grant), 1, deadline);
+    let plugin = room
+        .egress
+        .call(binding("acme"), Arc::new(grant), 1, deadline);
     assert_eq!(
         room.egress.upstream_state(&plugin).await,
         Err(UpstreamStateError::Denied)
     );
-    assert_eq!(plugin.on_cancel(b"x".to_vec()), Err(UpstreamStateError::Denied));
+    assert_eq!(
+        plugin.on_cancel(b"x".to_vec()),
+        Err(UpstreamStateError::Denied)
+    );
     let adapter = room.call(binding("acme"), |_| {});
     let set = |bytes| {
         room.egress
@@ -181,7 +190,9 @@ async fn nothing_is_looked_up_for_a_caller_of_the_wrong_kind() {
         granted.principal = PrincipalRule::Machine;
     }
     let deadline = Instant::now() + Duration::from_secs(30);
-    let call = room.egress.call(binding("acme"), Arc::new(grant), 1, deadline);
+    let call = room
+        .egress
+        .call(binding("acme"), Arc::new(grant), 1, deadline);
     let call = call.of_adapter(ConnectionName::parse("support").unwrap(), None);
     let got = room.egress.upstream_state(&call).await;
     let set = room

@@ -10,7 +10,8 @@ use super::{UpstreamStateError, UpstreamValue};
 /// After this without use a value is gone: an upstream has given up its session by then, too.
 const IDLE: Duration = Duration::from_secs(3_600);
 
-/// The bytes of one tenant's values. A session has some hundred bytes, so that is thousands of callers.
+/// The bytes of one tenant's values. A session has some hundred bytes, so that is thousands of
+/// callers.
 const TENANT_BYTES: u64 = 4 << 20;
 
 /// The bytes of all values.
@@ -46,7 +47,11 @@ impl std::fmt::Debug for StoredState {
 }
 
 impl UpstreamStates {
-    pub(super) fn get(&self, place: &UpstreamStateKey, access: Option<u64>) -> Option<UpstreamValue> {
+    pub(super) fn get(
+        &self,
+        place: &UpstreamStateKey,
+        access: Option<u64>,
+    ) -> Option<UpstreamValue> {
         self.get_at(place, access, Instant::now())
     }
 
@@ -64,7 +69,12 @@ impl UpstreamStates {
         self.states().remove(place);
     }
 
-    fn get_at(&self, place: &UpstreamStateKey, access: Option<u64>, now: Instant) -> Option<UpstreamValue> {
+    fn get_at(
+        &self,
+        place: &UpstreamStateKey,
+        access: Option<u64>,
+        now: Instant,
+    ) -> Option<UpstreamValue> {
         let mut states = self.states();
         let version = current_version(&mut states, place, access, now)?;
         let state = states.touch(place)?;
@@ -132,8 +142,8 @@ fn current_version(
     Some(state.version)
 }
 
-/// Where the versions of a value begin that follows none: at random, so that they neither repeat those of a value that is
-/// forgotten nor tell one caller how much another does.
+/// Where the versions of a value begin that follows none: at random, so that they neither repeat
+/// those of a value that is forgotten nor tell one caller how much another does.
 fn first_version() -> Result<u64, UpstreamStateError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|_| UpstreamStateError::Unavailable)?;
@@ -166,13 +176,18 @@ mod tests {
     #[test]
     fn only_who_has_seen_the_present_value_changes_it() {
         let (states, place) = (UpstreamStates::default(), place("acme", "a"));
-        let set = |expected, value: &[u8]| states.set(place.clone(), Some(1), expected, Some(value.to_vec()));
+        let set = |expected, value: &[u8]| {
+            states.set(place.clone(), Some(1), expected, Some(value.to_vec()))
+        };
         assert_eq!(set(Some(7), b"x"), Err(UpstreamStateError::Conflict));
         let first = set(None, b"one").unwrap();
         assert_eq!(set(None, b"two"), Err(UpstreamStateError::Conflict));
         let second = set(Some(first), b"two").unwrap();
         assert!(second > first && set(Some(first), b"three").is_err());
-        assert_eq!(states.set(place.clone(), Some(1), Some(second), None), Ok(0));
+        assert_eq!(
+            states.set(place.clone(), Some(1), Some(second), None),
+            Ok(0)
+        );
         assert_eq!(states.get(&place, Some(1)), None);
         let third = set(None, b"three").unwrap();
         assert!(third != first && third != second && third > 0);
@@ -196,7 +211,11 @@ mod tests {
 
     #[test]
     fn an_hour_without_use_ends_it() {
-        let (states, place, now) = (UpstreamStates::default(), place("acme", "a"), Instant::now());
+        let (states, place, now) = (
+            UpstreamStates::default(),
+            place("acme", "a"),
+            Instant::now(),
+        );
         states
             .set_at(place.clone(), None, None, Some(b"a".to_vec()), now)
             .unwrap();
@@ -232,7 +251,9 @@ mod tests {
             .unwrap();
         for index in 0..200 {
             let place = place("acme", &format!("c{index}"));
-            states.set(place, None, None, Some(vec![7; MAX_STATE])).unwrap();
+            states
+                .set(place, None, None, Some(vec![7; MAX_STATE]))
+                .unwrap();
         }
         assert!(states.states().bytes() <= 2 * TENANT_BYTES);
         assert_eq!(value(states.get(&other, None)), Some(b"mine".to_vec()));

@@ -26,7 +26,11 @@ async fn upstream(head: &str, body: &[u8]) -> Upstream {
 }
 
 /// The body, whole and streamed, for a plugin or an adapter.
-async fn bodies(house: &House, upstream: &Upstream, is_adapter: bool) -> [Result<Vec<u8>, EgressFailure>; 2] {
+async fn bodies(
+    house: &House,
+    upstream: &Upstream,
+    is_adapter: bool,
+) -> [Result<Vec<u8>, EgressFailure>; 2] {
     let granted = grant_with(&upstream.base(), |connection| {
         connection.reflects = vec![OperationRule {
             method: Method::Get,
@@ -34,7 +38,9 @@ async fn bodies(house: &House, upstream: &Upstream, is_adapter: bool) -> [Result
         }];
     });
     let end = Instant::now() + Duration::from_secs(10);
-    let mut call = house.egress.call(binding("acme"), Arc::new(granted), 7, end);
+    let mut call = house
+        .egress
+        .call(binding("acme"), Arc::new(granted), 7, end);
     let mut request = get("/v1/invoices");
     if is_adapter {
         call = call.of_adapter(ConnectionName::parse("billing").unwrap(), None);

@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderName;
-use support::{ACME, GLOBEX, House, Provider, Recorder, Upstream, get, grant, grant_with, house, house_with};
+use support::{
+    ACME, GLOBEX, House, Provider, Recorder, Upstream, get, grant, grant_with, house, house_with,
+};
 use toolhost_egress::{EgressCode, GuestRequest};
 use toolhost_policy::{AuthPlacement, Grant, HeaderTemplate, PrincipalRule};
 
 #[tokio::test]
 async fn each_tenants_credential_goes_out_and_nothing_of_it_comes_back() {
-    let upstream = Upstream::saying("200 OK\r\ncontent-type: application/json", r#"{"invoices":[]}"#).await;
+    let upstream = Upstream::saying(
+        "200 OK\r\ncontent-type: application/json",
+        r#"{"invoices":[]}"#,
+    )
+    .await;
     let house = house();
     for (tenant, secret) in [("acme", ACME), ("globex", GLOBEX)] {
         let mut request = get("/v1/invoices");
@@ -72,11 +78,15 @@ async fn headers_from_attributes_and_other_placements_arrive_as_configured() {
         .await
         .unwrap();
     assert!(
+        upstream.received().contains(
+            "GET /v1/invoices?api_key=tok_live_a1B2c3%2FD4e5%2BF6g7H8%3D%3D HTTP/1.1\r\n"
+        )
+    );
+    assert!(
         upstream
             .received()
-            .contains("GET /v1/invoices?api_key=tok_live_a1B2c3%2FD4e5%2BF6g7H8%3D%3D HTTP/1.1\r\n")
+            .contains("x-account-id: acct-ext-acme-77\r\n")
     );
-    assert!(upstream.received().contains("x-account-id: acct-ext-acme-77\r\n"));
     let header = AuthPlacement::Header {
         name: HeaderName::from_static("x-api-key"),
         prefix: String::new(),
@@ -86,7 +96,11 @@ async fn headers_from_attributes_and_other_placements_arrive_as_configured() {
         .send(&house.call("acme", with(header)), get("/v1/invoices"))
         .await
         .unwrap();
-    assert!(upstream.received().contains(&format!("x-api-key: {ACME}\r\n")));
+    assert!(
+        upstream
+            .received()
+            .contains(&format!("x-api-key: {ACME}\r\n"))
+    );
     let mut post = get("/v1/refunds");
     post.method = "POST".into();
     post.headers = vec![("Content-Type".into(), "application/json".into())];
@@ -124,12 +138,17 @@ async fn a_refused_request_leaves_no_byte_and_asks_for_no_credential() {
         ("absolute path", |r| {
             r.path = "http://169.254.169.254/latest".into()
         }),
-        ("dots in the path", |r| r.path = "/v1/invoices/../admin".into()),
+        ("dots in the path", |r| {
+            r.path = "/v1/invoices/../admin".into()
+        }),
         ("dots in a value", |r| {
             (r.path, r.parameters) = ("/v1/invoices/{id}".into(), vec![("id".into(), "..".into())])
         }),
         ("encoded dots", |r| {
-            (r.path, r.parameters) = ("/v1/invoices/{id}".into(), vec![("id".into(), "%2e%2e".into())])
+            (r.path, r.parameters) = (
+                "/v1/invoices/{id}".into(),
+                vec![("id".into(), "%2e%2e".into())],
+            )
         }),
         ("slash in a value", |r| {
             (r.path, r.parameters) = (
@@ -137,7 +156,9 @@ async fn a_refused_request_leaves_no_byte_and_asks_for_no_credential() {
                 vec![("id".into(), "a/../../x".into())],
             )
         }),
-        ("query key", |r| r.query = vec![("admin".into(), "1".into())]),
+        ("query key", |r| {
+            r.query = vec![("admin".into(), "1".into())]
+        }),
         ("query key with an ampersand", |r| {
             r.query = vec![("limit=1&admin".into(), "1".into())]
         }),
@@ -162,7 +183,9 @@ async fn a_refused_request_leaves_no_byte_and_asks_for_no_credential() {
         ("header that is not granted", |r| {
             r.headers = vec![("X-Debug".into(), "1".into())]
         }),
-        ("body", |r| r.body = Some(Bytes::from(vec![0; (1 << 20) + 1]))),
+        ("body", |r| {
+            r.body = Some(Bytes::from(vec![0; (1 << 20) + 1]))
+        }),
     ];
     let upstream = Upstream::saying("200 OK", "").await;
     for (name, change) in attacks {
@@ -188,7 +211,10 @@ async fn a_refused_request_leaves_no_byte_and_asks_for_no_credential() {
             "{name}"
         );
     }
-    assert_eq!((upstream.connections(), upstream.received().as_str()), (0, ""));
+    assert_eq!(
+        (upstream.connections(), upstream.received().as_str()),
+        (0, "")
+    );
 }
 
 #[tokio::test]
@@ -314,7 +340,7 @@ async fn what_cannot_be_recorded_is_not_sent_and_its_response_not_handed_on() {
 
 #[tokio::test]
 async fn a_read_goes_unrecorded_only_where_the_operator_says_so_and_neither_tool_nor_method_changes_anything()
-{
+ {
     for (serves_reads, of_read_only_tool, method, path, goes) in [
         (true, true, "GET", "/v1/invoices", true),
         (true, true, "HEAD", "/v1/invoices", true),
@@ -322,7 +348,11 @@ async fn a_read_goes_unrecorded_only_where_the_operator_says_so_and_neither_tool
         (true, false, "GET", "/v1/invoices", false),
         (false, true, "GET", "/v1/invoices", false),
     ] {
-        let upstream = Upstream::saying("200 OK\r\ncontent-type: text/plain\r\ncontent-length: 0", "").await;
+        let upstream = Upstream::saying(
+            "200 OK\r\ncontent-type: text/plain\r\ncontent-length: 0",
+            "",
+        )
+        .await;
         let recorder = Recorder {
             fails_from: Some(0),
             serves_reads,
@@ -362,7 +392,10 @@ async fn the_intent_says_which_version_of_the_credential_goes_along() {
 #[tokio::test]
 async fn a_redirect_is_handed_over_without_its_address_and_not_followed() {
     let elsewhere = Upstream::saying("200 OK", "").await;
-    let head = format!("307 Temporary Redirect\r\nlocation: {}/steal", elsewhere.base());
+    let head = format!(
+        "307 Temporary Redirect\r\nlocation: {}/steal",
+        elsewhere.base()
+    );
     let upstream = Upstream::saying(&head, "").await;
     let house = house();
     let grant = grant_with(&upstream.base(), |c| {
@@ -380,7 +413,11 @@ async fn a_redirect_is_handed_over_without_its_address_and_not_followed() {
 async fn answer(house: &House, pieces: &[&str]) -> (EgressCode, bool) {
     let upstream = Upstream::answering(pieces).await;
     let call = house.call_for("acme", grant(&upstream.base()), Duration::from_millis(300));
-    let failure = house.egress.send(&call, get("/v1/invoices")).await.unwrap_err();
+    let failure = house
+        .egress
+        .send(&call, get("/v1/invoices"))
+        .await
+        .unwrap_err();
     assert!(
         !failure.message.contains("127.0.0.1") && !failure.message.contains("evil-text"),
         "{failure}"
@@ -392,9 +429,16 @@ async fn answer(house: &House, pieces: &[&str]) -> (EgressCode, bool) {
 async fn an_upstream_that_does_not_keep_to_the_rules_is_a_typed_failure() {
     let house = house();
     let compressed = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc";
-    assert_eq!(answer(&house, &[compressed]).await, (EgressCode::Upstream, true));
-    let switching = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
-    assert_eq!(answer(&house, &[switching]).await, (EgressCode::Upstream, true));
+    assert_eq!(
+        answer(&house, &[compressed]).await,
+        (EgressCode::Upstream, true)
+    );
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+    assert_eq!(
+        answer(&house, &[switching]).await,
+        (EgressCode::Upstream, true)
+    );
     let announced = "HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n";
     assert_eq!(
         answer(&house, &[announced, "HANG"]).await,
@@ -406,14 +450,21 @@ async fn an_upstream_that_does_not_keep_to_the_rules_is_a_typed_failure() {
     );
     assert_eq!(answer(&house, &[&many]).await, (EgressCode::Limit, true));
     let broken = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
-    assert_eq!(answer(&house, &[broken]).await, (EgressCode::Upstream, true));
+    assert_eq!(
+        answer(&house, &[broken]).await,
+        (EgressCode::Upstream, true)
+    );
     assert_eq!(
         answer(&house, &["evil-text\r\n\r\n"]).await,
         (EgressCode::Upstream, true)
     );
     assert_eq!(answer(&house, &["HANG"]).await, (EgressCode::Timeout, true));
     assert_eq!(
-        answer(&house, &["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", "HANG"]).await,
+        answer(
+            &house,
+            &["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", "HANG"]
+        )
+        .await,
         (EgressCode::Timeout, true)
     );
     let outcomes = house.recorder.outcomes();
@@ -448,7 +499,11 @@ async fn a_provider_that_hangs_ends_with_the_call_and_nothing_was_sent() {
         Recorder::default(),
     );
     let call = house.call_for("acme", grant(&upstream.base()), Duration::from_millis(100));
-    let failure = house.egress.send(&call, get("/v1/invoices")).await.unwrap_err();
+    let failure = house
+        .egress
+        .send(&call, get("/v1/invoices"))
+        .await
+        .unwrap_err();
     assert_eq!(
         (failure.code, failure.sent, upstream.connections()),
         (EgressCode::CredentialUnavailable, false, 0)
@@ -468,7 +523,11 @@ async fn a_request_that_is_dropped_while_it_waits_is_recorded_as_cancelled_and_s
     );
     let outcomes = house.recorder.outcomes();
     assert_eq!(
-        (outcomes.len(), outcomes[0].outcome.as_str(), outcomes[0].sent),
+        (
+            outcomes.len(),
+            outcomes[0].outcome.as_str(),
+            outcomes[0].sent
+        ),
         (1, "cancelled", true)
     );
 }
@@ -481,7 +540,8 @@ async fn parallel_requests_share_one_budget() {
     grant.limits.http_calls = 5;
     let call = house.call("acme", grant);
     let sent =
-        futures::future::join_all((0..20).map(|_| house.egress.send(&call, get("/v1/invoices")))).await;
+        futures::future::join_all((0..20).map(|_| house.egress.send(&call, get("/v1/invoices"))))
+            .await;
     assert_eq!(sent.iter().filter(|result| result.is_ok()).count(), 5);
     assert_eq!(
         sent.iter()

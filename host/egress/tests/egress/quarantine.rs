@@ -1,4 +1,5 @@
-//! What follows once an outside system has sent a credential back: for the call, and for the plugin of that tenant.
+//! What follows once an outside system has sent a credential back: for the call, and for the plugin
+//! of that tenant.
 use crate::support;
 
 use std::sync::Arc;
@@ -51,7 +52,10 @@ async fn a_mirror_answers_one_guess_and_is_then_cut_off_for_its_own_tenant_and_p
     is_reflected(
         house
             .egress
-            .start(house.call("acme", grant(&upstream.base())), get("/v1/invoices"))
+            .start(
+                house.call("acme", grant(&upstream.base())),
+                get("/v1/invoices"),
+            )
             .await
             .map(|_| ()),
     );
@@ -105,7 +109,8 @@ async fn a_stream_that_reflects_counts_before_the_piece_is_handed_on() {
         format!("{}\n\n", &ACME[9..]),
         format!("data: {ACME}\n\n"),
     ];
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n".to_owned();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        .to_owned();
     let upstream = Upstream::answering([head].into_iter().chain(body)).await;
     let house = house();
     for (end, text) in [
@@ -156,7 +161,8 @@ async fn a_result_that_holds_the_credential_counts_too() {
     is_reflected(send(&house, "acme", &upstream, |_| {}).await);
 }
 
-/// An artifact, progress and log lines reach callers, and a guest learns whether they were handed on.
+/// An artifact, progress and log lines reach callers, and a guest learns whether they were handed
+/// on.
 #[tokio::test]
 async fn what_a_guest_says_before_its_result_answers_one_guess_and_counts() {
     let upstream = Upstream::saying("200 OK\r\ncontent-type: text/plain", "fine").await;
@@ -232,7 +238,10 @@ async fn a_part_of_an_answer_is_asked_for_and_taken_only_where_a_rule_says_so() 
             headers,
             ..get("/v1/invoices")
         };
-        house.egress.send(&house.call("acme", granted), request).await
+        house
+            .egress
+            .send(&house.call("acme", granted), request)
+            .await
     };
     for field in [("Range", "bytes=0-10"), ("x-ms-range", "bytes=0-10")] {
         let failure = ask(&[field], false).await.unwrap_err();

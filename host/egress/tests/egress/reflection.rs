@@ -12,21 +12,31 @@ async fn echo(
     let house = house();
     let result = house
         .egress
-        .send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices"))
+        .send(
+            &house.call("acme", grant(&upstream.base())),
+            get("/v1/invoices"),
+        )
         .await;
     let outcomes = house.recorder.outcomes();
-    assert!(outcomes.len() == 1 && outcomes[0].reflections > 0, "{outcomes:?}");
+    assert!(
+        outcomes.len() == 1 && outcomes[0].reflections > 0,
+        "{outcomes:?}"
+    );
     assert!(!house.recorder.text().contains(ACME));
     result
 }
 
 #[tokio::test]
 async fn an_echo_in_body_and_headers_is_redacted_and_counted() {
-    let head = format!("200 OK\r\ncontent-type: application/json\r\netag: \"{ACME}\"\r\nx-echo: {ACME}");
+    let head =
+        format!("200 OK\r\ncontent-type: application/json\r\netag: \"{ACME}\"\r\nx-echo: {ACME}");
     let response = echo(&head, &format!("{{\"authorization\":\"Bearer {ACME}\"}}"))
         .await
         .unwrap();
-    assert_eq!(response.body, &br#"{"authorization":"Bearer [redacted]"}"#[..]);
+    assert_eq!(
+        response.body,
+        &br#"{"authorization":"Bearer [redacted]"}"#[..]
+    );
     let headers = [
         ("content-type", "application/json"),
         ("etag", "\"[redacted]\""),
@@ -61,7 +71,10 @@ async fn an_echo_in_trailers_is_dropped_and_counted() {
     let house = house();
     let response = house
         .egress
-        .send(&house.call("acme", grant(&upstream.base())), get("/v1/invoices"))
+        .send(
+            &house.call("acme", grant(&upstream.base())),
+            get("/v1/invoices"),
+        )
         .await
         .unwrap();
     assert_eq!(response.body, &b"ok"[..]);

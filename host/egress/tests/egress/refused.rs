@@ -1,4 +1,5 @@
-//! A 401: the credential is dropped where it came from, and the request made once more, with another one, or not at all.
+//! A 401: the credential is dropped where it came from, and the request made once more, with
+//! another one, or not at all.
 use crate::support;
 
 use std::collections::BTreeMap;
@@ -10,9 +11,12 @@ use support::{Recorder, Upstream, binding, get, grant, grant_with};
 use toolhost_egress::{Egress, EgressCall, GuestRequest, GuestResponse};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, BaseTemplate, Grant, HeaderTemplate, Method, OperationRule, PathTemplate, Secret, UnixTime,
+    AuthPlacement, BaseTemplate, Grant, HeaderTemplate, Method, OperationRule, PathTemplate,
+    Secret, UnixTime,
 };
-use toolhost_vault::{Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest};
+use toolhost_vault::{
+    Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest,
+};
 
 const OLD: &str = "tok_old_a1B2c3D4e5F6g7H8";
 const NEW: &str = "tok_new_z9Y8x7W6v5U4t3S2";
@@ -29,7 +33,10 @@ struct Renewing {
 
 #[async_trait::async_trait]
 impl CredentialProvider for Renewing {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let until = request.usable_until.secs();
         let lasts = Duration::from_secs(until.saturating_sub(UnixTime::now().secs()));
         self.lasts.lock().unwrap().push(lasts);
@@ -103,8 +110,13 @@ fn sent(upstream: &Upstream, token: &str) -> usize {
 
 #[tokio::test]
 async fn a_refused_token_is_renewed_and_the_request_made_once_more() {
-    let (upstream, house) = (refusing().await, house(Renewing::default(), Recorder::default()));
-    let response = house.send(grant(&upstream.base()), get("/v1/invoices")).await;
+    let (upstream, house) = (
+        refusing().await,
+        house(Renewing::default(), Recorder::default()),
+    );
+    let response = house
+        .send(grant(&upstream.base()), get("/v1/invoices"))
+        .await;
     assert_eq!(response.status, 401);
     assert_eq!(
         (sent(&upstream, OLD), sent(&upstream, NEW)),
@@ -123,22 +135,34 @@ async fn a_refused_token_is_renewed_and_the_request_made_once_more() {
     assert!(!text.contains(NEW), "{text}");
     let lasts = house.provider.lasts.lock().unwrap();
     assert!(
-        lasts.iter().all(|lasts| (8..=10).contains(&lasts.as_secs())),
+        lasts
+            .iter()
+            .all(|lasts| (8..=10).contains(&lasts.as_secs())),
         "to the call's deadline: {lasts:?}"
     );
 }
 
 #[tokio::test]
 async fn what_the_call_returns_is_held_against_both_tokens() {
-    let (upstream, house) = (refusing().await, house(Renewing::default(), Recorder::default()));
+    let (upstream, house) = (
+        refusing().await,
+        house(Renewing::default(), Recorder::default()),
+    );
     let call = house.call(grant(&upstream.base()));
     house.egress.send(&call, get("/v1/invoices")).await.unwrap();
-    assert!(call.credential_in(OLD.as_bytes()).is_some() && call.credential_in(NEW.as_bytes()).is_some());
+    assert!(
+        call.credential_in(OLD.as_bytes()).is_some()
+            && call.credential_in(NEW.as_bytes()).is_some()
+    );
 }
 
 #[tokio::test]
-async fn a_request_that_may_have_done_something_is_not_made_again_and_its_token_is_dropped_all_the_same() {
-    let (upstream, house) = (refusing().await, house(Renewing::default(), Recorder::default()));
+async fn a_request_that_may_have_done_something_is_not_made_again_and_its_token_is_dropped_all_the_same()
+ {
+    let (upstream, house) = (
+        refusing().await,
+        house(Renewing::default(), Recorder::default()),
+    );
     let mut post = get("/v1/refunds");
     post.method = "POST".into();
     // The upstream mirrors what it refuses, which is not what is tried here.
@@ -191,7 +215,9 @@ async fn another_status_drops_nothing() {
             Upstream::saying(head, "").await,
             house(Renewing::default(), Recorder::default()),
         );
-        house.send(grant(&upstream.base()), get("/v1/invoices")).await;
+        house
+            .send(grant(&upstream.base()), get("/v1/invoices"))
+            .await;
         assert_eq!(
             (
                 upstream.connections(),
@@ -205,7 +231,10 @@ async fn another_status_drops_nothing() {
 
 #[tokio::test]
 async fn the_second_attempt_takes_from_the_budget_and_is_recorded_before_it_leaves() {
-    let (upstream, one) = (refusing().await, house(Renewing::default(), Recorder::default()));
+    let (upstream, one) = (
+        refusing().await,
+        house(Renewing::default(), Recorder::default()),
+    );
     let mut tight = grant(&upstream.base());
     tight.limits.http_calls = 1;
     assert_eq!(one.send(tight, get("/v1/invoices")).await.status, 401);
@@ -215,7 +244,8 @@ async fn the_second_attempt_takes_from_the_budget_and_is_recorded_before_it_leav
         "one request a call"
     );
 
-    // Intent and outcome of the first are events 0 and 1; the intent of the second cannot be recorded.
+    // Intent and outcome of the first are events 0 and 1; the intent of the second cannot be
+    // recorded.
     let failing = Recorder {
         fails_from: Some(2),
         ..Recorder::default()
@@ -228,7 +258,10 @@ async fn the_second_attempt_takes_from_the_budget_and_is_recorded_before_it_leav
 
 #[tokio::test]
 async fn a_connection_that_shows_no_credential_has_none_to_renew() {
-    let (upstream, house) = (refusing().await, house(Renewing::default(), Recorder::default()));
+    let (upstream, house) = (
+        refusing().await,
+        house(Renewing::default(), Recorder::default()),
+    );
     let grant = grant_with(&upstream.base(), |connection| {
         connection.auth = AuthPlacement::None;
         let template = HeaderTemplate::parse("{site}").unwrap();
@@ -246,12 +279,18 @@ async fn a_connection_that_shows_no_credential_has_none_to_renew() {
 
 #[tokio::test]
 async fn path_and_query_are_filled_from_the_credential_that_is_sent_with_them() {
-    let (upstream, house) = (refusing().await, house(Renewing::default(), Recorder::default()));
+    let (upstream, house) = (
+        refusing().await,
+        house(Renewing::default(), Recorder::default()),
+    );
     let template = BaseTemplate::parse(&format!("{}/t/{{site}}", upstream.base())).unwrap();
     let filled = |connection: &mut toolhost_policy::Connection| {
         connection.base = template.sample().clone();
         connection.filled.base = Some(template.clone());
-        connection.filled.query = vec![("account".to_owned(), HeaderTemplate::parse("{site}").unwrap())];
+        connection.filled.query = vec![(
+            "account".to_owned(),
+            HeaderTemplate::parse("{site}").unwrap(),
+        )];
     };
     let mut request = get("/v1/invoices");
     request.query = vec![("limit".into(), "5".into())];

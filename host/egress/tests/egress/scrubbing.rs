@@ -29,7 +29,8 @@ fn minimal(secret: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
 /// The 27 forms of the measurement that the needle set follows.
 fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let around = |before: &str, after: &str| format!("{before}{secret}{after}");
-    let wide = |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let wide =
+        |order: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(order).collect::<Vec<u8>>();
     let folded: Vec<u8> = STANDARD
         .encode(secret)
         .as_bytes()
@@ -38,12 +39,21 @@ fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         .join(&b"\r\n"[..]);
     vec![
         ("raw", secret.into()),
-        ("percent minimal, upper", minimal(secret, |b| format!("%{b:02X}"))),
-        ("percent minimal, lower", minimal(secret, |b| format!("%{b:02x}"))),
+        (
+            "percent minimal, upper",
+            minimal(secret, |b| format!("%{b:02X}")),
+        ),
+        (
+            "percent minimal, lower",
+            minimal(secret, |b| format!("%{b:02x}")),
+        ),
         ("percent all, upper", each(secret, |b| format!("%{b:02X}"))),
         ("percent all, lower", each(secret, |b| format!("%{b:02x}"))),
         ("base64", STANDARD.encode(secret).into()),
-        ("base64 after one byte", STANDARD.encode(around("x", "yz")).into()),
+        (
+            "base64 after one byte",
+            STANDARD.encode(around("x", "yz")).into(),
+        ),
         (
             "base64 after two bytes",
             STANDARD.encode(around("xy", "z")).into(),
@@ -68,7 +78,10 @@ fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("UTF-16BE", wide(u16::to_be_bytes)),
         ("first half", secret.as_bytes()[..14].to_vec()),
         ("last half", secret.as_bytes()[14..].to_vec()),
-        ("spaces between", each(secret, |b| format!("{} ", char::from(b)))),
+        (
+            "spaces between",
+            each(secret, |b| format!("{} ", char::from(b))),
+        ),
         ("JSON escaped slashes", secret.replace('/', "\\/").into()),
         (
             "named entities",
@@ -106,14 +119,23 @@ fn further(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
             }),
         ),
         ("\\x escapes", each(secret, |b| format!("\\x{b:02x}"))),
-        ("UTF-32LE", secret.bytes().flat_map(|b| [b, 0, 0, 0]).collect()),
+        (
+            "UTF-32LE",
+            secret.bytes().flat_map(|b| [b, 0, 0, 0]).collect(),
+        ),
         ("hex with spaces", each(secret, |b| format!("{b:02x} "))),
         (
             "zero width",
             each(secret, |b| format!("{}&#x200b;", char::from(b))),
         ),
-        ("backslashes", each(secret, |b| format!("\\\\{}", char::from(b)))),
-        ("lines in JSON", each(secret, |b| format!("{}\\n", char::from(b)))),
+        (
+            "backslashes",
+            each(secret, |b| format!("\\\\{}", char::from(b))),
+        ),
+        (
+            "lines in JSON",
+            each(secret, |b| format!("{}\\n", char::from(b))),
+        ),
     ]
 }
 
@@ -226,7 +248,11 @@ fn a_part_of_the_secret_is_caught_in_base64_hexadecimal_and_backwards() {
         ] {
             let bytes: Vec<&[u8]> = spelt.chunks(1).collect();
             let (out, refused) = through(&needles, true, &bytes);
-            assert!(refused && out.len() <= 24, "{}", String::from_utf8_lossy(&spelt));
+            assert!(
+                refused && out.len() <= 24,
+                "{}",
+                String::from_utf8_lossy(&spelt)
+            );
         }
     }
 }
@@ -352,7 +378,8 @@ fn what_is_encoded_without_end_is_withheld_in_linear_time() {
     );
     assert!(!through(&needles, true, &[deep(base64, 3).as_bytes()]).1);
     let percent = |text: String| text.replace('%', "%25");
-    let escaped = |times| deep(percent, 0) + &(0..times).fold("%41".to_owned(), |text, _| percent(text));
+    let escaped =
+        |times| deep(percent, 0) + &(0..times).fold("%41".to_owned(), |text, _| percent(text));
     assert!(
         through(&needles, true, &[escaped(6).as_bytes()]).1,
         "escapes without end"
@@ -396,7 +423,8 @@ fn a_stream_hands_on_whole_lines_at_once() {
     assert!(needles.secret.longest() < 256);
 }
 
-/// Else a mirror that answers in pieces tells, by where the host cuts them, whether a guess begins the secret.
+/// Else a mirror that answers in pieces tells, by where the host cuts them, whether a guess begins
+/// the secret.
 #[test]
 fn where_a_stream_is_cut_says_nothing_of_the_secret() {
     let needles = needles(SECRET, &AuthPlacement::Bearer);

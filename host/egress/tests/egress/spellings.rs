@@ -1,4 +1,5 @@
-//! What of a credential passes in which spelling: measured, and held against the table of `docs/src/egress.md`.
+//! What of a credential passes in which spelling: measured, and held against the table of
+//! `docs/src/egress.md`.
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -7,7 +8,8 @@ use bytes::Bytes;
 use toolhost_egress::scrub::{Needles, REDACTED, Scrubber};
 use toolhost_policy::{AuthPlacement, Secret};
 
-/// One of each kind: mixed, a UUID, a hexadecimal key, base32, a key of a payment system, an access token of a forge.
+/// One of each kind: mixed, a UUID, a hexadecimal key, base32, a key of a payment system, an access
+/// token of a forge.
 const SECRETS: &[&str] = &[
     "s3cr3t/t0ken+v4lue/Qx7Zp9w==Kd82mV",
     "550e8400-e29b-41d4-a716-446655440000",
@@ -24,7 +26,11 @@ fn each(text: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
 }
 
 fn joined(text: &str, by: &str, spell: impl Fn(u8) -> String) -> Vec<u8> {
-    text.bytes().map(spell).collect::<Vec<_>>().join(by).into_bytes()
+    text.bytes()
+        .map(spell)
+        .collect::<Vec<_>>()
+        .join(by)
+        .into_bytes()
 }
 
 fn hex(text: &[u8]) -> Vec<u8> {
@@ -52,7 +58,9 @@ fn base32(text: &[u8], alphabet: &[u8; 32]) -> Vec<u8> {
         .collect();
     bits.chunks(5)
         .map(|five| {
-            let digit = (0..5).fold(0, |digit, at| digit << 1 | five.get(at).copied().unwrap_or(0));
+            let digit = (0..5).fold(0, |digit, at| {
+                digit << 1 | five.get(at).copied().unwrap_or(0)
+            });
             alphabet[usize::from(digit)]
         })
         .collect()
@@ -130,7 +138,9 @@ const SPELLINGS: &[(&str, Spell)] = &[
     ("percent-encoded five times", |s| {
         each(s, |b| format!("%25252525{b:02x}"))
     }),
-    ("JSON escapes `\\u0073`", |s| each(s, |b| format!("\\u{b:04x}"))),
+    ("JSON escapes `\\u0073`", |s| {
+        each(s, |b| format!("\\u{b:04x}"))
+    }),
     ("`\\x73`, `%u0073`, `\\u{73}`, `\\U00000073`", |s| {
         let forms: [fn(u8) -> String; 4] = [
             |b| format!("\\x{b:02x}"),
@@ -144,7 +154,9 @@ const SPELLINGS: &[(&str, Spell)] = &[
             .collect::<String>()
             .into()
     }),
-    ("octal escapes `\\163`", |s| each(s, |b| format!("\\{b:03o}"))),
+    ("octal escapes `\\163`", |s| {
+        each(s, |b| format!("\\{b:03o}"))
+    }),
     ("character references", |s| each(s, |b| format!("&#{b};"))),
     ("character references within references", |s| {
         each(s, |b| format!("&amp;amp;#x{b:x};"))
@@ -196,7 +208,10 @@ const SPELLINGS: &[(&str, Spell)] = &[
         joined(s, ":", |b| format!("{b:02x}"))
     }),
     ("hexadecimal in groups", |s| {
-        hex(s.as_bytes()).chunks(8).collect::<Vec<_>>().join(&b"-"[..])
+        hex(s.as_bytes())
+            .chunks(8)
+            .collect::<Vec<_>>()
+            .join(&b"-"[..])
     }),
     ("`0x73, 0x33`", |s| joined(s, ", ", |b| format!("0x{b:x}"))),
     ("hexadecimal of base64", |s| hex(&base64(s.as_bytes()))),
@@ -206,21 +221,27 @@ const SPELLINGS: &[(&str, Spell)] = &[
     }),
     ("base32", |s| base32(s.as_bytes(), UPPER32)),
     ("base32 in lower case", |s| base32(s.as_bytes(), LOWER32)),
-    ("base32 of hexadecimal", |s| base32(&hex(s.as_bytes()), UPPER32)),
+    ("base32 of hexadecimal", |s| {
+        base32(&hex(s.as_bytes()), UPPER32)
+    }),
     ("base32hex", |s| base32(s.as_bytes(), HEX32)),
     ("Crockford's base32", |s| base32(s.as_bytes(), CROCKFORD32)),
     ("Ascii85", |s| base85(s.as_bytes(), ASCII85)),
     ("base85 (RFC 1924, git)", |s| base85(s.as_bytes(), RFC1924)),
     ("Z85", |s| base85(s.as_bytes(), Z85)),
     ("uuencode", |s| uuencode(s.as_bytes())),
-    ("base64 of base32", |s| base64(&base32(s.as_bytes(), UPPER32))),
+    ("base64 of base32", |s| {
+        base64(&base32(s.as_bytes(), UPPER32))
+    }),
     ("a list of decimal numbers", |s| {
         joined(s, ", ", |b| b.to_string())
     }),
     ("`chr(115) + chr(51)`", |s| {
         joined(s, " + ", |b| format!("chr({b})"))
     }),
-    ("`U+0073 U+0033`", |s| joined(s, " ", |b| format!("U+{b:04X}"))),
+    ("`U+0073 U+0033`", |s| {
+        joined(s, " ", |b| format!("U+{b:04X}"))
+    }),
     ("`_x0073__x0033_`", |s| each(s, |b| format!("_x{b:04x}_"))),
     ("`{\"0\":115,\"1\":51}`", |s| {
         let pairs = s.bytes().enumerate().map(|(at, b)| format!("\"{at}\":{b}"));
@@ -250,7 +271,9 @@ const SPELLINGS: &[(&str, Spell)] = &[
         joined(s, "<![CDATA[]]>", |b| char::from(b).to_string())
     }),
     ("colours of a terminal between", |s| {
-        each(s, |b| format!("\u{1b}[1;38;2;255;0;0m{}\u{1b}[0m", char::from(b)))
+        each(s, |b| {
+            format!("\u{1b}[1;38;2;255;0;0m{}\u{1b}[0m", char::from(b))
+        })
     }),
     ("bullets and pictures between", |s| {
         joined(s, "•\u{1f600}", |b| char::from(b).to_string())
@@ -314,7 +337,11 @@ const NOT_SEARCHED: &[(&str, Spell)] = &[
     ("backwards in hexadecimal pairs of base64 of ROT13", |s| {
         let turned: String = s.bytes().map(rot13).collect();
         hex(&base64(
-            &turned.into_bytes().into_iter().map(|b| b ^ 1).collect::<Vec<_>>(),
+            &turned
+                .into_bytes()
+                .into_iter()
+                .map(|b| b ^ 1)
+                .collect::<Vec<_>>(),
         ))
     }),
 ];
@@ -330,7 +357,8 @@ fn end_in(needles: &Needles, body: &[u8], size: usize) -> End {
     let mut scrubber = Scrubber::new(&needles.secret, true);
     let mut out = Vec::new();
     let mut chunks = body.chunks(size).map(Bytes::copy_from_slice);
-    let mut take = |released: Result<Bytes, _>| released.map(|bytes| out.extend_from_slice(&bytes)).is_err();
+    let mut take =
+        |released: Result<Bytes, _>| released.map(|bytes| out.extend_from_slice(&bytes)).is_err();
     if chunks.any(|chunk| take(scrubber.push(chunk))) || take(scrubber.finish()) {
         End::Withheld
     } else if out == body {
@@ -370,12 +398,13 @@ static NEEDLES: LazyLock<Vec<(&str, Needles)>> = LazyLock::new(|| {
     SECRETS.iter().map(build).collect()
 });
 
-/// The most bytes of a secret in a row that pass in a spelling, of all secrets and places. What is longer than a length of
-/// which no part passes has such a part in it.
+/// The most bytes of a secret in a row that pass in a spelling, of all secrets and places. What is
+/// longer than a length of which no part passes has such a part in it.
 fn longest(spell: Spell) -> usize {
     let of = |(secret, needles): &(&str, Needles)| {
         let passes = |length: &usize| {
-            let parts = (0..=secret.len() - length).map(|at| body(&spell(&secret[at..at + length])));
+            let parts =
+                (0..=secret.len() - length).map(|at| body(&spell(&secret[at..at + length])));
             let mut parts = parts.map(|body| end_in(needles, &body, body.len()));
             parts.any(|end| end == End::Passes)
         };
@@ -394,7 +423,9 @@ fn table() -> String {
         let ends: Vec<End> = NEEDLES.iter().map(of).collect();
         let word = match ends {
             ends if ends.contains(&End::Passes) => "**passes**",
-            ends if ends.contains(&End::Withheld) && ends.contains(&End::Redacted) => "redacted or withheld",
+            ends if ends.contains(&End::Withheld) && ends.contains(&End::Redacted) => {
+                "redacted or withheld"
+            }
             ends if ends.contains(&End::Redacted) => "redacted",
             _ => "withheld",
         };

@@ -1,4 +1,5 @@
-//! A connection that stayed open from a request before, and that the outside system closes under the next one.
+//! A connection that stayed open from a request before, and that the outside system closes under
+//! the next one.
 use crate::support;
 
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use toolhost_egress::{EgressCode, GuestRequest};
 
-/// Answers the first request of each connection and closes it under the second, after these bytes. Counts connections and
-/// requests.
+/// Answers the first request of each connection and closes it under the second, after these bytes.
+/// Counts connections and requests.
 async fn closing(last: &'static [u8]) -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -54,11 +55,21 @@ async fn an_idempotent_request_is_sent_once_more_on_a_new_connection_and_counted
     let house = house();
     let call = house.call("acme", grant(&base));
     assert_eq!(
-        house.egress.send(&call, get("/v1/invoices")).await.unwrap().body,
+        house
+            .egress
+            .send(&call, get("/v1/invoices"))
+            .await
+            .unwrap()
+            .body,
         "ok"
     );
     assert_eq!(
-        house.egress.send(&call, get("/v1/invoices")).await.unwrap().body,
+        house
+            .egress
+            .send(&call, get("/v1/invoices"))
+            .await
+            .unwrap()
+            .body,
         "ok"
     );
     assert_eq!(
@@ -69,7 +80,10 @@ async fn an_idempotent_request_is_sent_once_more_on_a_new_connection_and_counted
         (2, 3)
     );
     let outcomes = house.recorder.outcomes();
-    let ends: Vec<&str> = outcomes.iter().map(|outcome| outcome.outcome.as_str()).collect();
+    let ends: Vec<&str> = outcomes
+        .iter()
+        .map(|outcome| outcome.outcome.as_str())
+        .collect();
     assert_eq!(ends, ["ok", "upstream", "ok"]);
     assert!(outcomes.iter().all(|outcome| outcome.sent) && house.recorder.intents() == 3);
 }
@@ -109,7 +123,11 @@ async fn what_was_answered_in_part_is_not_sent_again() {
         let house = house();
         let call = house.call("acme", grant(&base));
         house.egress.send(&call, get("/v1/invoices")).await.unwrap();
-        let failure = house.egress.send(&call, get("/v1/invoices")).await.unwrap_err();
+        let failure = house
+            .egress
+            .send(&call, get("/v1/invoices"))
+            .await
+            .unwrap_err();
         assert_eq!(
             (failure.code, failure.sent),
             (EgressCode::Upstream, true),

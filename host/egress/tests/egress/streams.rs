@@ -7,13 +7,15 @@ use futures::FutureExt as _;
 use support::{ACME, House, Upstream, get, grant, house};
 use toolhost_egress::{EgressCode, StreamingResponse};
 
-const HEAD: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: a=b\r\nconnection: close\r\n\r\n";
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nset-cookie: a=b\r\nconnection: close\r\n\r\n";
 
 async fn start(house: &House, upstream: &Upstream) -> StreamingResponse {
     house
         .egress
-        .start(house.call("acme", grant(&upstream.base())), get("/v1/invoices"))
+        .start(
+            house.call("acme", grant(&upstream.base())),
+            get("/v1/invoices"),
+        )
         .await
         .unwrap()
 }
@@ -144,7 +146,10 @@ async fn a_refused_start_is_recorded_once() {
     let house = house();
     let failure = house
         .egress
-        .start(house.call("acme", grant(&upstream.base())), get("/v1/admin"))
+        .start(
+            house.call("acme", grant(&upstream.base())),
+            get("/v1/admin"),
+        )
         .await
         .unwrap_err();
     assert_eq!(

@@ -14,7 +14,8 @@ use crate::caller::RequestCaller;
 use crate::problem::{not_found, problem};
 use crate::shared_state::SharedState;
 
-/// What stands as it is in an extended value (RFC 8187 section 3.2.1, `attr-char`), of what is not a letter or a digit.
+/// What stands as it is in an extended value (RFC 8187 section 3.2.1, `attr-char`), of what is not
+/// a letter or a digit.
 const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -24,8 +25,8 @@ const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
 /// No page of this origin runs what a plugin wrote, whatever it says that it is.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
-/// `GET /api/v1/artifacts/{id}`: the bytes, to be saved and not to be shown. What is another tenant's, another person's,
-/// expired or no id at all is not found, alike.
+/// `GET /api/v1/artifacts/{id}`: the bytes, to be saved and not to be shown. What is another
+/// tenant's, another person's, expired or no id at all is not found, alike.
 pub(crate) async fn artifact(
     State(shared): State<Arc<SharedState>>,
     Extension(artifacts): Extension<Option<Arc<ArtifactStore>>>,
@@ -35,7 +36,10 @@ pub(crate) async fn artifact(
 ) -> Response {
     let binding = async {
         let said = tenant_selection(&headers)?;
-        let binding = shared.switching.binding(caller.session_caller(), &said).await?;
+        let binding = shared
+            .switching
+            .binding(caller.session_caller(), &said)
+            .await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };
@@ -70,8 +74,8 @@ fn download(artifact: StoredArtifact) -> Response {
     };
     let fallback = || HeaderValue::from_static("application/octet-stream");
     let kind = HeaderValue::from_str(&artifact.mime_type).unwrap_or_else(|_| fallback());
-    let disposition =
-        HeaderValue::from_str(&disposition).unwrap_or_else(|_| HeaderValue::from_static("attachment"));
+    let disposition = HeaderValue::from_str(&disposition)
+        .unwrap_or_else(|_| HeaderValue::from_static("attachment"));
     let mut response = Response::new(Body::from(artifact.bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, kind);
@@ -100,7 +104,10 @@ mod tests {
                 Some("x\"; filename=\"y.html"),
                 "attachment; filename*=UTF-8''x%22%3B%20filename%3D%22y.html",
             ),
-            (Some("é\u{202e}"), "attachment; filename*=UTF-8''%C3%A9%E2%80%AE"),
+            (
+                Some("é\u{202e}"),
+                "attachment; filename*=UTF-8''%C3%A9%E2%80%AE",
+            ),
         ] {
             let response = download(StoredArtifact {
                 name: name.map(str::to_owned),

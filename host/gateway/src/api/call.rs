@@ -18,7 +18,8 @@ use crate::dispatcher::ToolCallRequest;
 use crate::problem::problem;
 use crate::shared_state::SharedState;
 
-/// `POST /api/v1/tools/{name}/call`. A client that goes away drops this future, and the call with it.
+/// `POST /api/v1/tools/{name}/call`. A client that goes away drops this future, and the call with
+/// it.
 pub(crate) async fn call(
     State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
@@ -26,7 +27,9 @@ pub(crate) async fn call(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let said = match query::reject_query(parts.uri.query()).and_then(|()| tenant_selection(&parts.headers)) {
+    let said = match query::reject_query(parts.uri.query())
+        .and_then(|()| tenant_selection(&parts.headers))
+    {
         Ok(said) => said,
         Err(error) => return problem(&error),
     };

@@ -15,7 +15,8 @@ use crate::shared_state::SharedState;
 /// Characters of what is wrong with a body.
 const MAX_WHY: usize = 256;
 
-/// The body of a call, where null is as good as nothing. There is no member for a tenant, and there never is one.
+/// The body of a call, where null is as good as nothing. There is no member for a tenant, and there
+/// never is one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallBody {
@@ -94,7 +95,12 @@ impl CallInput {
 
 impl CallBody {
     pub(super) fn into_input(self) -> Result<CallInput, PublicError> {
-        CallInput::new(self.arguments, self.accepts.as_deref(), self.answers, self.state)
+        CallInput::new(
+            self.arguments,
+            self.accepts.as_deref(),
+            self.answers,
+            self.state,
+        )
     }
 }
 
@@ -108,7 +114,10 @@ pub(super) async fn object<T: DeserializeOwned>(
     if !is_json(&parts.headers) {
         let error = PublicError::new(ErrorCode::InvalidRequest, "the body is application/json");
         let error = error.about("Content-Type");
-        return Err(Box::new(problem_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error)));
+        return Err(Box::new(problem_with(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            &error,
+        )));
     }
     let body = body::message(body, &shared.config).await;
     let body = body.map_err(|error| Box::new(error.response()))?;
@@ -128,7 +137,8 @@ pub(super) fn parse_body<T: DeserializeOwned>(body: &[u8], shape: &str) -> Resul
         return Err(refused("it is no object"));
     }
     serde_json::from_slice(body).map_err(|error| {
-        // It may repeat what the program sent, which is not repeated whole; where it stands is said at the end.
+        // It may repeat what the program sent, which is not repeated whole; where it stands is said
+        // at the end.
         let why = error.to_string();
         match (why.chars().nth(MAX_WHY), why.rfind(" at line ")) {
             (None, _) | (_, None) => refused(&why.chars().take(MAX_WHY).collect::<String>()),

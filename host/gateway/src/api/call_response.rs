@@ -33,7 +33,10 @@ struct InputRequestBody {
 impl CallResponse {
     pub(super) fn from_outcome(outcome: CallOutcome) -> Self {
         match outcome {
-            CallOutcome::Complete(ToolOutput { content, structured }) => Self::Complete {
+            CallOutcome::Complete(ToolOutput {
+                content,
+                structured,
+            }) => Self::Complete {
                 content: content.into_iter().map(crate::mcp::content_block).collect(),
                 structured,
             },

@@ -11,7 +11,8 @@ use crate::connect::Logins;
 use crate::problem::{not_found, problem};
 use crate::shared_state::SharedState;
 
-/// `POST /api/v1/connections/{name}/login`: a link where the caller connects an account of their own.
+/// `POST /api/v1/connections/{name}/login`: a link where the caller connects an account of their
+/// own.
 pub(crate) async fn connect(
     State(shared): State<Arc<SharedState>>,
     Extension(logins): Extension<Option<Arc<Logins>>>,
@@ -21,7 +22,10 @@ pub(crate) async fn connect(
 ) -> Response {
     let binding = async {
         let said = tenant_selection(&headers)?;
-        let binding = shared.switching.binding(caller.session_caller(), &said).await?;
+        let binding = shared
+            .switching
+            .binding(caller.session_caller(), &said)
+            .await?;
         said.check(Some(binding.tenant()))?;
         Ok(binding)
     };

@@ -26,8 +26,8 @@ use crate::switching::{HostToolSet, is_homeless};
 const KEPT: u64 = 1024;
 const IDLE: Duration = Duration::from_secs(600);
 
-/// Pages as they go on the wire. The key is the page itself, which is kept beside them, so that its address stays its
-/// own.
+/// Pages as they go on the wire. The key is the page itself, which is kept beside them, so that its
+/// address stays its own.
 #[derive(Debug)]
 pub(crate) struct ApiPageCache {
     kept: Cache<(usize, HostToolSet), (Arc<ToolPage>, Bytes)>,
@@ -37,7 +37,10 @@ pub(crate) struct ApiPageCache {
 impl Default for ApiPageCache {
     fn default() -> Self {
         Self {
-            kept: Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build(),
+            kept: Cache::builder()
+                .max_capacity(KEPT)
+                .time_to_idle(IDLE)
+                .build(),
             empty: Arc::new(ToolPage {
                 tools: vec![],
                 next_cursor: None,
@@ -101,7 +104,9 @@ struct EffectsJson {
 impl<'a> ToolJson<'a> {
     fn from_host_tool(tool: &'a Tool) -> Self {
         let effects = tool.annotations.as_ref();
-        let has = |effect: fn(&ToolAnnotations) -> Option<bool>| effects.and_then(effect).unwrap_or_default();
+        let has = |effect: fn(&ToolAnnotations) -> Option<bool>| {
+            effects.and_then(effect).unwrap_or_default()
+        };
         Self {
             name: &tool.name,
             title: tool.title.as_deref(),
@@ -151,9 +156,10 @@ pub(crate) async fn list(
         Err(error) => problem(&error),
         Ok((json, active)) => {
             let mut response = Response::new(Body::from(json));
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
             of_tenant(response, active.as_ref())
         }
     }
@@ -177,7 +183,9 @@ async fn list_tools(
                 Some(binding.tenant().clone()),
             )
         }
-        Err(error) if is_homeless(&error) && said.expects.is_none() => (Arc::clone(&pages.empty), None),
+        Err(error) if is_homeless(&error) && said.expects.is_none() => {
+            (Arc::clone(&pages.empty), None)
+        }
         Err(error) => return Err(error),
     };
     // The host's own stand on the first page.

@@ -27,8 +27,14 @@ pub(crate) fn router() -> Router<Arc<SharedState>> {
     Router::new()
         .route("/api/v1/tools", get(list::list))
         .route("/api/v1/tools/{name}/call", post(call::call))
-        .route("/api/v1/sessions", post(sessions::begin).get(sessions::list))
-        .route("/api/v1/sessions/{id}", get(sessions::show).delete(sessions::end))
+        .route(
+            "/api/v1/sessions",
+            post(sessions::begin).get(sessions::list),
+        )
+        .route(
+            "/api/v1/sessions/{id}",
+            get(sessions::show).delete(sessions::end),
+        )
         .route("/api/v1/sessions/{id}/calls", post(sessions::call))
         .route("/api/v1/sessions/{id}/events", get(sessions::events))
         .route("/api/v1/tenants", get(tenants::list))

@@ -14,12 +14,14 @@ use super::tenant_headers::ACTIVE;
 static DOCUMENT: LazyLock<Bytes> =
     LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default().into());
 
-/// `GET /api/v1/openapi.json`. The same for everybody: it describes the door, not what is behind it.
+/// `GET /api/v1/openapi.json`. The same for everybody: it describes the door, not what is behind
+/// it.
 pub(crate) async fn openapi() -> Response {
     let mut response = Response::new(Body::from(DOCUMENT.clone()));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     response
 }
 
@@ -70,10 +72,12 @@ mod tests {
 
     fn walk(value: &Value, visit: &mut impl FnMut(&str)) {
         match value {
-            Value::Object(map) => map.iter().for_each(|(key, value)| match (key.as_str(), value) {
-                ("$ref", Value::String(target)) => visit(target),
-                _ => walk(value, visit),
-            }),
+            Value::Object(map) => map
+                .iter()
+                .for_each(|(key, value)| match (key.as_str(), value) {
+                    ("$ref", Value::String(target)) => visit(target),
+                    _ => walk(value, visit),
+                }),
             Value::Array(items) => items.iter().for_each(|item| walk(item, visit)),
             _ => {}
         }
@@ -111,7 +115,10 @@ mod tests {
                 .iter()
                 .filter(|code| **code != ErrorCode::Cancelled)
             {
-                assert!(responses.get(code.http_status().to_string()).is_some(), "{code}");
+                assert!(
+                    responses.get(code.http_status().to_string()).is_some(),
+                    "{code}"
+                );
             }
         }
     }
@@ -124,8 +131,18 @@ mod tests {
             let properties = document.pointer(&pointer).unwrap().as_object().unwrap();
             properties.keys().cloned().collect()
         };
-        assert_eq!(members("Call"), ["accepts", "answers", "arguments", "state"]);
-        let session = ["accepts", "answers", "arguments", "call_id", "state", "tool"];
+        assert_eq!(
+            members("Call"),
+            ["accepts", "answers", "arguments", "state"]
+        );
+        let session = [
+            "accepts",
+            "answers",
+            "arguments",
+            "call_id",
+            "state",
+            "tool",
+        ];
         assert_eq!(members("SessionCall"), session);
     }
 }

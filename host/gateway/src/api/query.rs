@@ -51,8 +51,16 @@ mod tests {
     #[test]
     fn a_list_takes_a_cursor_and_nothing_else() {
         assert_eq!(cursor(None).unwrap(), None);
-        assert_eq!(cursor(Some("cursor=a%20b")).unwrap().as_deref(), Some("a b"));
-        for bad in ["tenant=globex", "cursor=a&cursor=b", "cursor=a&x", "Cursor=a"] {
+        assert_eq!(
+            cursor(Some("cursor=a%20b")).unwrap().as_deref(),
+            Some("a b")
+        );
+        for bad in [
+            "tenant=globex",
+            "cursor=a&cursor=b",
+            "cursor=a&x",
+            "Cursor=a",
+        ] {
             assert!(cursor(Some(bad)).is_err(), "{bad}");
         }
     }

@@ -16,8 +16,8 @@ pub(super) const ACTIVE: &str = "toolhost-active-tenant";
 /// What a request's headers say of tenants.
 ///
 /// # Errors
-/// One is there twice, or is no text that could be one. What cannot be read is refused, since a call without it would be
-/// for another tenant.
+/// One is there twice, or is no text that could be one. What cannot be read is refused, since a
+/// call without it would be for another tenant.
 pub(super) fn tenant_selection(headers: &HeaderMap) -> Result<TenantSelection, PublicError> {
     let context = single_header(headers, CONTEXT)?;
     Ok(TenantSelection {
@@ -28,11 +28,17 @@ pub(super) fn tenant_selection(headers: &HeaderMap) -> Result<TenantSelection, P
     })
 }
 
-fn single_header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, PublicError> {
+fn single_header<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'a str>, PublicError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| invalid_header_error(name)),
+        (Some(value), None) => value
+            .to_str()
+            .map(Some)
+            .map_err(|_| invalid_header_error(name)),
         _ => Err(invalid_header_error(name)),
     }
 }
@@ -81,6 +87,11 @@ mod tests {
             headers.insert(CONTEXT, HeaderValue::from_static(odd));
             assert!(tenant_selection(&headers).is_err(), "{odd}");
         }
-        assert!(tenant_selection(&HeaderMap::new()).unwrap().context.is_none());
+        assert!(
+            tenant_selection(&HeaderMap::new())
+                .unwrap()
+                .context
+                .is_none()
+        );
     }
 }

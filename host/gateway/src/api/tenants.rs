@@ -24,8 +24,9 @@ struct TenantList {
     next_cursor: Option<String>,
 }
 
-/// `GET /api/v1/tenants?cursor=`: what the caller's own login reaches, as `list_tenants` has it. To read is all that this
-/// API can do with tenants: they are added, moved and removed by the operator.
+/// `GET /api/v1/tenants?cursor=`: what the caller's own login reaches, as `list_tenants` has it. To
+/// read is all that this API can do with tenants: they are added, moved and removed by the
+/// operator.
 pub(crate) async fn list(
     State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
@@ -55,17 +56,23 @@ async fn list_page(
         .reachable_tenants(caller.session_caller())
         .await?
         .into_iter();
-    let mut rest = reached.skip_while(|tenant| after.as_ref().is_some_and(|after| tenant.id <= *after));
+    let mut rest =
+        reached.skip_while(|tenant| after.as_ref().is_some_and(|after| tenant.id <= *after));
     let tenants: Vec<ReachableTenant> = rest.by_ref().take(PAGE).collect();
     let last = tenants.last().map(|tenant| tenant.id.clone());
     Ok(TenantList {
-        home_tenant_id: caller.admitted_caller().caller.home().map(ToString::to_string),
+        home_tenant_id: caller
+            .admitted_caller()
+            .caller
+            .home()
+            .map(ToString::to_string),
         next_cursor: rest.next().and(last),
         tenants,
     })
 }
 
-/// `GET /api/v1/tenants/{id}`. One that is not there and one that is out of reach are one answer (N21).
+/// `GET /api/v1/tenants/{id}`. One that is not there and one that is out of reach are one answer
+/// (N21).
 pub(crate) async fn show(
     State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,

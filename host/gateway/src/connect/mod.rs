@@ -7,10 +7,11 @@
 //! GET  /connections/NAME/callback       the same browser comes back; the account is sealed as that caller's
 //! ```
 //!
-//! A browser has no token, so the link stands for the caller who asked for it, and the cookie for the browser that said
-//! yes. Both are sealed and kept nowhere, so each step may come to another host of the installation. What must never happen
-//! here: an account that is stored as anybody's but the caller's who asked; an answer that is
-//! taken from another browser than the one that was sent away; a page that another site can show, or that runs a script.
+//! A browser has no token, so the link stands for the caller who asked for it, and the cookie for
+//! the browser that said yes. Both are sealed and kept nowhere, so each step may come to another
+//! host of the installation. What must never happen here: an account that is stored as anybody's
+//! but the caller's who asked; an answer that is taken from another browser than the one that was
+//! sent away; a page that another site can show, or that runs a script.
 
 mod pages;
 mod request;
@@ -46,8 +47,8 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 /// A link to the page where a caller connects an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginLink {
-    /// To be opened in the caller's own browser. Whoever opens it connects an account for the caller, so it is a secret
-    /// until it is used.
+    /// To be opened in the caller's own browser. Whoever opens it connects an account for the
+    /// caller, so it is a secret until it is used.
     pub url: String,
     /// When it is over, in Unix seconds.
     pub expires_at: u64,
@@ -71,8 +72,8 @@ pub struct Logins {
 }
 
 impl Logins {
-    /// `public_url` is the URL of the MCP endpoint, beside which the pages are. `states` seals what browsers carry, and
-    /// `directory` says whether a login's tenant is still there.
+    /// `public_url` is the URL of the MCP endpoint, beside which the pages are. `states` seals what
+    /// browsers carry, and `directory` says whether a login's tenant is still there.
     #[must_use]
     pub fn new(
         public_url: Url,
@@ -98,7 +99,11 @@ impl Logins {
     ///
     /// # Errors
     /// There is no such connection, or the caller may not use it.
-    pub async fn link(&self, binding: &Binding, connection: &str) -> Result<LoginLink, PublicError> {
+    pub async fn link(
+        &self,
+        binding: &Binding,
+        connection: &str,
+    ) -> Result<LoginLink, PublicError> {
         let known = ConnectionName::parse(connection).ok();
         let known = known.and_then(|name| self.connections.get(&name));
         let Some((known, _)) = known else {
@@ -116,7 +121,8 @@ impl Logins {
             .await?;
         let expires_at = UnixTime::now().after(LINK_TIME).secs();
         let page = UserAccounts::page(&self.public_url, &known.name, "login");
-        let mut url = page.ok_or_else(|| PublicError::new(ErrorCode::Internal, "the host has no pages"))?;
+        let mut url =
+            page.ok_or_else(|| PublicError::new(ErrorCode::Internal, "the host has no pages"))?;
         url.query_pairs_mut().append_pair("ticket", &ticket);
         Ok(LoginLink {
             url: url.into(),

@@ -59,7 +59,11 @@ pub(super) fn consent(consent: &ConsentPage<'_>) -> Response {
 
 /// A page that says something and asks nothing.
 pub(super) fn message_page(status: StatusCode, title: &str, text: &str) -> Response {
-    let body = format!("<h1>{}</h1><p>{}</p>", escape_html(title), escape_html(text));
+    let body = format!(
+        "<h1>{}</h1><p>{}</p>",
+        escape_html(title),
+        escape_html(text)
+    );
     page(status, title, &body, "'none'")
 }
 
@@ -69,8 +73,9 @@ fn page(status: StatusCode, title: &str, body: &str, form_action: &str) -> Respo
          <meta name=\"viewport\" content=\"width=device-width\"></head><body><main>{body}</main></body></html>",
         escape_html(title)
     );
-    let policy =
-        format!("default-src 'none'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'");
+    let policy = format!(
+        "default-src 'none'; form-action {form_action}; frame-ancestors 'none'; base-uri 'none'"
+    );
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -100,7 +105,8 @@ const FIXED: [(HeaderName, &str); 6] = [
     ),
 ];
 
-/// For text and for attribute values in double quotes. A hidden character shows as the hole that it is.
+/// For text and for attribute values in double quotes. A hidden character shows as the hole that it
+/// is.
 fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -140,16 +146,26 @@ mod tests {
             ticket: HOSTILE,
             check: HOSTILE,
         };
-        for response in [consent(&asked), message_page(StatusCode::OK, HOSTILE, HOSTILE)] {
+        for response in [
+            consent(&asked),
+            message_page(StatusCode::OK, HOSTILE, HOSTILE),
+        ] {
             let policy = response.headers()["content-security-policy"]
                 .to_str()
                 .unwrap()
                 .to_owned();
-            assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+            assert!(
+                policy.starts_with("default-src 'none'")
+                    && policy.contains("frame-ancestors 'none'")
+            );
             assert_eq!(response.headers()["x-frame-options"], "DENY");
             let body = response.into_body().collect().await.unwrap().to_bytes();
             let text = String::from_utf8(body.to_vec()).unwrap();
-            assert!(!text.contains("<script") && !text.contains("\"onload") && !text.contains('\u{202e}'));
+            assert!(
+                !text.contains("<script")
+                    && !text.contains("\"onload")
+                    && !text.contains('\u{202e}')
+            );
         }
     }
 

@@ -14,8 +14,9 @@ pub(super) const LINK_TIME: Duration = Duration::from_secs(300);
 /// Bytes of a verifier's text.
 const VERIFIER: usize = 43;
 
-/// Whose account a login connects. It is sealed into the link, and then into the state that the authorization server sends
-/// back, so that any host of the installation goes on with it; nothing of it is kept.
+/// Whose account a login connects. It is sealed into the link, and then into the state that the
+/// authorization server sends back, so that any host of the installation goes on with it; nothing
+/// of it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LoginRequest {
@@ -43,10 +44,15 @@ impl LoginRequest {
             issuer: self.issuer.as_str().into(),
             subject: self.subject.as_str().into(),
         };
-        Ok(CredentialKey::of_sealed_login(tenant, connection.clone(), user))
+        Ok(CredentialKey::of_sealed_login(
+            tenant,
+            connection.clone(),
+            user,
+        ))
     }
 
-    /// Whether the tenant is served now and is the one that asked. Asked of the store: another host may have removed it.
+    /// Whether the tenant is served now and is the one that asked. Asked of the store: another host
+    /// may have removed it.
     pub(super) async fn is_served(&self, directory: &StoredDirectory) -> bool {
         if let Err(error) = directory.refresh().await {
             tracing::warn!(%error, "a login ends, since the directory of tenants cannot be read");
@@ -78,7 +84,9 @@ impl LoginRequest {
         ticket: &str,
     ) -> Result<Self, StateError> {
         let parts: &[&[u8]] = &[connection.as_str().as_bytes()];
-        let text = states.peek(&Space::Host, link_purpose(parts), ticket).await?;
+        let text = states
+            .peek(&Space::Host, link_purpose(parts), ticket)
+            .await?;
         read(&text)
     }
 
@@ -89,7 +97,9 @@ impl LoginRequest {
         ticket: &str,
     ) -> Result<Self, StateError> {
         let parts: &[&[u8]] = &[connection.as_str().as_bytes()];
-        let text = states.take(&Space::Host, link_purpose(parts), ticket).await?;
+        let text = states
+            .take(&Space::Host, link_purpose(parts), ticket)
+            .await?;
         read(&text)
     }
 
@@ -104,7 +114,9 @@ impl LoginRequest {
         let mut text = Zeroizing::new(verifier.to_sealed());
         text.extend(serde_json::to_vec(self).unwrap_or_default());
         let parts: &[&[u8]] = &[connection.as_str().as_bytes(), cookie.as_bytes()];
-        let sealed = states.seal(&Space::Host, visit(parts), LOGIN_TIME, &text).await;
+        let sealed = states
+            .seal(&Space::Host, visit(parts), LOGIN_TIME, &text)
+            .await;
         sealed.map_err(|error| seal_error(&error))
     }
 
@@ -151,7 +163,8 @@ fn seal_error(error: &toolhost_store::StoreError) -> PublicError {
 pub(super) fn random() -> Result<String, PublicError> {
     use base64::Engine as _;
     let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| PublicError::new(ErrorCode::Internal, "the machine gives no random numbers"))?;
+    getrandom::fill(&mut bytes).map_err(|_| {
+        PublicError::new(ErrorCode::Internal, "the machine gives no random numbers")
+    })?;
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }

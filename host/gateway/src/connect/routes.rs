@@ -18,7 +18,8 @@ use crate::body;
 use crate::problem::not_found;
 use crate::refusals::mark_refused;
 
-/// `__Host-`: of this very host, over TLS, for all its paths; nobody else, a sibling domain least of all, can set it.
+/// `__Host-`: of this very host, over TLS, for all its paths; nobody else, a sibling domain least
+/// of all, can set it.
 const COOKIE: &str = "__Host-toolhost-login";
 
 /// How long a browser keeps it: the link's time and the login's.
@@ -35,8 +36,8 @@ const MAX_FORM: usize = 9 << 10;
 
 type LoginsExtension = Extension<Option<Arc<Logins>>>;
 
-/// `GET /connections/{name}/login?ticket=`: says who connects what. A program that looks at links for somebody changes nothing
-/// by it: the ticket stays good until the form is sent.
+/// `GET /connections/{name}/login?ticket=`: says who connects what. A program that looks at links
+/// for somebody changes nothing by it: the ticket stays good until the form is sent.
 pub(crate) async fn login(
     Extension(logins): LoginsExtension,
     Path(name): Path<String>,
@@ -69,7 +70,9 @@ pub(crate) async fn login(
         Some(cookie) => (cookie, false),
         None => match random() {
             Ok(cookie) => (cookie, true),
-            Err(error) => return message_page(StatusCode::INTERNAL_SERVER_ERROR, "Not now", &error.message),
+            Err(error) => {
+                return message_page(StatusCode::INTERNAL_SERVER_ERROR, "Not now", &error.message);
+            }
         },
     };
     let mut page = consent(&ConsentPage {
@@ -84,8 +87,9 @@ pub(crate) async fn login(
         check: &check(&cookie),
     });
     if is_new {
-        let cookie =
-            format!("{COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}");
+        let cookie = format!(
+            "{COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}"
+        );
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             page.headers_mut().insert(header::SET_COOKIE, cookie);
         }
@@ -108,8 +112,7 @@ pub(crate) async fn agree(
         return not_found();
     };
     let Some(cookie) = cookie(&headers) else {
-        let text =
-            "Your browser did not keep the cookie of the page before; let it, and open the link again.";
+        let text = "Your browser did not keep the cookie of the page before; let it, and open the link again.";
         return not_taken(StatusCode::BAD_REQUEST, "No cookie", text);
     };
     // The page of another site could send this form, but not know what belongs in it.
@@ -135,7 +138,9 @@ pub(crate) async fn agree(
     }
     let begin = async {
         let verifier = CodeVerifier::random().map_err(|error| error.public())?;
-        let state = asked.state(&logins.states, &name, &cookie, &verifier).await?;
+        let state = asked
+            .state(&logins.states, &name, &cookie, &verifier)
+            .await?;
         Ok::<_, PublicError>(login.begin(&state, &verifier))
     };
     match begin.await.map(|url| HeaderValue::from_str(url.as_str())) {
@@ -157,7 +162,8 @@ pub(crate) async fn agree(
     }
 }
 
-/// `GET /connections/{name}/callback`: the browser comes back, with what the authorization server says.
+/// `GET /connections/{name}/callback`: the browser comes back, with what the authorization server
+/// says.
 pub(crate) async fn callback(
     Extension(logins): LoginsExtension,
     Path(name): Path<String>,
@@ -174,7 +180,8 @@ pub(crate) async fn callback(
         let text = "This login was not begun in this browser, or its time is over. Nothing was connected; ask for a new link.";
         not_taken(StatusCode::BAD_REQUEST, "Not begun here", text)
     };
-    // Login CSRF: an answer that somebody else got, sent here with this browser, has a state of another cookie.
+    // Login CSRF: an answer that somebody else got, sent here with this browser, has a state of
+    // another cookie.
     let (Some(cookie), Ok(answer)) = (
         cookie(&headers),
         LoginAnswer::read(query.as_deref().unwrap_or_default()),
@@ -208,7 +215,8 @@ pub(crate) async fn callback(
             &format!("Your account is connected to {name}. You can close this page."),
         ),
         Err(error) => {
-            let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+            let status =
+                StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
             message_page(
                 status,
                 "Not connected",
@@ -220,7 +228,10 @@ pub(crate) async fn callback(
 
 fn find_login(logins: Option<Arc<Logins>>, name: &str) -> Option<(Arc<Logins>, ConnectionName)> {
     let (logins, name) = (logins?, ConnectionName::parse(name).ok()?);
-    logins.connections.contains_key(&name).then_some((logins, name))
+    logins
+        .connections
+        .contains_key(&name)
+        .then_some((logins, name))
 }
 
 fn expired_page() -> Response {
@@ -228,7 +239,8 @@ fn expired_page() -> Response {
     not_taken(StatusCode::GONE, "Over", text)
 }
 
-/// A page for a link, a form or an answer that is not this browser's or not good any more. It is told of as a refusal.
+/// A page for a link, a form or an answer that is not this browser's or not good any more. It is
+/// told of as a refusal.
 fn not_taken(status: StatusCode, title: &str, text: &str) -> Response {
     mark_refused(message_page(status, title, text), "login", text)
 }

@@ -20,29 +20,30 @@ use super::client_stream::{ClientStream, FirstByteSeen};
 use super::permits::{Clients, ConnectionPermit, close_connection};
 use crate::peer::PeerAddress;
 
-/// From the first byte of a request, or from an idle connection's last answer, to the end of the head. A client that
-/// trickles headers, or that keeps a connection for nothing, loses it.
+/// From the first byte of a request, or from an idle connection's last answer, to the end of the
+/// head. A client that trickles headers, or that keeps a connection for nothing, loses it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Header fields of one request. Browsers send about 20, proxies add a few.
 const MAX_HEADERS: usize = 64;
 
-/// The head of a request, and what is read ahead of a body: room for the longest accepted token (16 KiB) and the rest.
-/// The last read may go past it once, so a head of twice this is surely refused.
+/// The head of a request, and what is read ahead of a body: room for the longest accepted token (16
+/// KiB) and the rest. The last read may go past it once, so a head of twice this is surely refused.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// After an accept that failed (too many open files, mostly), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections that have given way and whose files are not closed yet, beside those that have a place. In a burst of connections
-/// they would take the files that are meant for others.
+/// Connections that have given way and whose files are not closed yet, beside those that have a
+/// place. In a burst of connections they would take the files that are meant for others.
 const CLOSING: usize = 8;
 
 /// How often it is looked whether they are closed.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How long a connection that was opened just before the door closed may take to its first byte. A client sends it with
-/// the connection; a proxy that had its connection closed instead would answer its own client with an error.
+/// How long a connection that was opened just before the door closed may take to its first byte. A
+/// client sends it with the connection; a proxy that had its connection closed instead would answer
+/// its own client with an error.
 const FIRST_BYTE: Duration = Duration::from_millis(250);
 
 /// How a door closes.
@@ -50,7 +51,8 @@ const FIRST_BYTE: Duration = Duration::from_millis(250);
 pub(crate) struct Shutdown {
     /// From here on each answer closes its connection, so that clients open the next one elsewhere.
     pub(crate) begins: CancellationToken,
-    /// For so long connections are accepted still: as long as balancers need to see that the host is not ready.
+    /// For so long connections are accepted still: as long as balancers need to see that the host
+    /// is not ready.
     pub(crate) drain: Duration,
     /// For so long requests in flight may go on once no connection is accepted any more.
     pub(crate) grace: Duration,
@@ -87,10 +89,11 @@ impl HttpServer {
         }
     }
 
-    /// Accepts until the door has been leaving for its drain time, calls `drained`, then waits for open connections for at
-    /// most the grace period, then stops whatever is left.
+    /// Accepts until the door has been leaving for its drain time, calls `drained`, then waits for
+    /// open connections for at most the grace period, then stops whatever is left.
     ///
-    /// A connection that was opened before the listener closes is served, also one that the kernel has not handed over yet.
+    /// A connection that was opened before the listener closes is served, also one that the kernel
+    /// has not handed over yet.
     pub(crate) async fn serve(self, listener: TcpListener, drained: impl FnOnce()) {
         let Shutdown {
             begins,
@@ -150,22 +153,32 @@ impl HttpServer {
 
     /// Serves one connection, in a task of its own.
     ///
-    /// Nagle's algorithm is off: with it, an event of a stream waits for a delayed acknowledgement (40 ms).
+    /// Nagle's algorithm is off: with it, an event of a stream waits for a delayed acknowledgement
+    /// (40 ms).
     fn connection(&self, stream: TcpStream, address: SocketAddr) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection is gone already");
         }
         let peer = PeerAddress(address.ip());
         let close = self.leaving.stop.child_token();
-        let place = Arc::new(ConnectionPermit::new(&self.clients, address.ip(), close.clone()));
+        let place = Arc::new(ConnectionPermit::new(
+            &self.clients,
+            address.ip(),
+            close.clone(),
+        ));
         let (router, leaving) = (self.router.clone(), self.leaving.begins.clone());
-        let service = hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(Arc::clone(&place));
-            request.extensions_mut().insert(peer);
-            let answer = router.clone().oneshot(request.map(Body::new));
-            let leaving = leaving.clone();
-            async move { answer.await.map(|response| close_if_stopping(response, &leaving)) }
-        });
+        let service =
+            hyper::service::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+                request.extensions_mut().insert(Arc::clone(&place));
+                request.extensions_mut().insert(peer);
+                let answer = router.clone().oneshot(request.map(Body::new));
+                let leaving = leaving.clone();
+                async move {
+                    answer
+                        .await
+                        .map(|response| close_if_stopping(response, &leaving))
+                }
+            });
         let silence = FirstByteSeen::default();
         let stream = TokioIo::new(ClientStream::new(stream, silence.clone()));
         let connection = self.http.serve_connection(stream, service);

@@ -9,8 +9,8 @@ use super::framing::RequestFraming;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long a client may take nothing of what is written to it. The kernel holds some hundred kilobytes for it before
-/// this begins; a client on a slow line takes some of them every second.
+/// How long a client may take nothing of what is written to it. The kernel holds some hundred
+/// kilobytes for it before this begins; a client on a slow line takes some of them every second.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Whether a connection has brought a byte yet.
@@ -80,7 +80,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
         self.check_write_stall(cx, written)
     }

@@ -1,9 +1,9 @@
-//! Line ends of requests. The HTTP library takes a lone LF for a line end, as RFC 9112 section 2.2 allows; a proxy before the
-//! host that does not would see another request than the host does (request smuggling). So does a length beside a transfer
-//! encoding (section 6.1).
+//! Line ends of requests. The HTTP library takes a lone LF for a line end, as RFC 9112 section 2.2
+//! allows; a proxy before the host that does not would see another request than the host does
+//! (request smuggling). So does a length beside a transfer encoding (section 6.1).
 //!
-//! What is wrong is made unreadable before the library sees it, which answers 400 and closes the connection. Nothing is let
-//! through that the library would refuse.
+//! What is wrong is made unreadable before the library sees it, which answers 400 and closes the
+//! connection. Nothing is let through that the library would refuse.
 
 /// Of a header line: enough to see which header it is, and its value where that is a length.
 const MAX_LINE_SEEN: usize = 128;
@@ -82,8 +82,8 @@ impl RequestFraming {
         }
     }
 
-    /// A line has ended as it should; whether its request may go on. A length of which not all was seen, or that is none, may
-    /// be one for the library: it ends here.
+    /// A line has ended as it should; whether its request may go on. A length of which not all was
+    /// seen, or that is none, may be one for the library: it ends here.
     fn ends_line(&mut self) -> bool {
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
         match self.part {
@@ -107,7 +107,8 @@ impl RequestFraming {
             // Empty lines before a request are none of it.
             FramingState::Head if !self.is_begun => {}
             FramingState::Head => {
-                let (length, is_chunked) = (self.length.take(), std::mem::take(&mut self.is_chunked));
+                let (length, is_chunked) =
+                    (self.length.take(), std::mem::take(&mut self.is_chunked));
                 self.is_begun = false;
                 self.part = match (length, is_chunked) {
                     (Some(_), true) => return false,
@@ -140,7 +141,9 @@ impl RequestFraming {
 fn number(text: &[u8], radix: u32) -> Option<u64> {
     let text = std::str::from_utf8(text.trim_ascii()).ok()?;
     let is_plain = !text.is_empty() && text.chars().all(|char| char.is_digit(radix));
-    is_plain.then(|| u64::from_str_radix(text, radix).ok()).flatten()
+    is_plain
+        .then(|| u64::from_str_radix(text, radix).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -190,7 +193,8 @@ mod tests {
             CHUNKED.replace("3\r\n", "3\n"),
             CHUNKED.replace("0\r\n", "0\n"),
             CHUNKED.replace("x: y\r\n", "x: y\n"),
-            "POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+            "POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+                .to_owned(),
         ] {
             assert!(!passes(&text), "{text:?}");
         }
@@ -198,8 +202,10 @@ mod tests {
 
     #[test]
     fn a_length_that_is_hidden_behind_what_is_seen_of_a_line_ends_the_connection() {
-        let chunked = |size: &str| format!("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{size}\r\n");
-        let length = |value: &str| format!("POST / HTTP/1.1\r\ncontent-length:{value}\r\n\r\nabcde");
+        let chunked =
+            |size: &str| format!("POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n{size}\r\n");
+        let length =
+            |value: &str| format!("POST / HTTP/1.1\r\ncontent-length:{value}\r\n\r\nabcde");
         let (spaces, zeros) = (" ".repeat(130), "0".repeat(130));
         for text in [
             length(&format!("{spaces}5")),

@@ -21,7 +21,8 @@ pub(super) type Clients = ClientConnections<Option<TenantId>, OwnerId, Cancellat
 /// How long a caller waits that has all its places, in seconds: a request takes less, mostly.
 const RETRY_AFTER: u64 = 1;
 
-/// The place of one connection, which travels with each of its requests, and is free again when the last of them has gone.
+/// The place of one connection, which travels with each of its requests, and is free again when the
+/// last of them has gone.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     clients: Arc<Clients>,
@@ -29,7 +30,8 @@ pub(crate) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    /// A place for a connection from this address, which `close` closes. Another one may be closed for it.
+    /// A place for a connection from this address, which `close` closes. Another one may be closed
+    /// for it.
     pub(super) fn new(clients: &Arc<Clients>, address: IpAddr, close: CancellationToken) -> Self {
         let (id, gives_way) = clients.admit(address, close);
         close_connection(gives_way);
@@ -96,7 +98,12 @@ impl RequestPermit {
         if crate::sse::is_stream(&response) {
             self.0.stream(None);
         }
-        response.map(|inner| Body::new(PermitBody { inner, _place: self }))
+        response.map(|inner| {
+            Body::new(PermitBody {
+                inner,
+                _place: self,
+            })
+        })
     }
 }
 

@@ -13,7 +13,8 @@ use crate::switching::ACTIVE_KEY;
 pub(crate) fn result(output: ToolOutput, era: Era) -> CallToolResult {
     let mut content: Vec<ContentBlock> = output.content.into_iter().map(content_block).collect();
     if let (true, Some(structured)) = (content.is_empty(), &output.structured) {
-        // A client that knows no structured content still gets the answer ("SHOULD" since 2025-06-18).
+        // A client that knows no structured content still gets the answer ("SHOULD" since
+        // 2025-06-18).
         content.push(ContentBlock::text(structured.to_string()));
     }
     let mut result = CallToolResult::success(content);
@@ -24,12 +25,13 @@ pub(crate) fn result(output: ToolOutput, era: Era) -> CallToolResult {
     result
 }
 
-/// Where a failed call has its code a second time, in the result's `_meta`: for clients that drop structured content.
+/// Where a failed call has its code a second time, in the result's `_meta`: for clients that drop
+/// structured content.
 const ERROR_KEY: &str = "toolhost/error";
 
-/// A failed call: `isError`, the sentence as text, and the code where programs look for it. Clients (the TypeScript SDK is one) hold
-/// structured content against the tool's schema also when the call failed, so that what they are told of it has this branch
-/// ([`toolhost_tools::or_error`]).
+/// A failed call: `isError`, the sentence as text, and the code where programs look for it. Clients
+/// (the TypeScript SDK is one) hold structured content against the tool's schema also when the call
+/// failed, so that what they are told of it has this branch ([`toolhost_tools::or_error`]).
 pub(crate) fn failure(error: &PublicError) -> CallToolResult {
     let mut result = CallToolResult::error(vec![ContentBlock::text(error.message.clone())]);
     result.structured_content = Some(json!({ "error": error }));
@@ -50,15 +52,27 @@ pub(crate) fn of_tenant(mut result: CallToolResult, tenant: &TenantId) -> CallTo
 pub fn content_block(content: OutputBlock) -> ContentBlock {
     match content {
         OutputBlock::Text(text) => ContentBlock::text(text),
-        OutputBlock::Image { data, mime_type } => ContentBlock::image(STANDARD.encode(data), mime_type),
-        OutputBlock::Audio { data, mime_type } => ContentBlock::audio(STANDARD.encode(data), mime_type),
-        OutputBlock::ResourceLink { uri, name, mime_type } => {
+        OutputBlock::Image { data, mime_type } => {
+            ContentBlock::image(STANDARD.encode(data), mime_type)
+        }
+        OutputBlock::Audio { data, mime_type } => {
+            ContentBlock::audio(STANDARD.encode(data), mime_type)
+        }
+        OutputBlock::ResourceLink {
+            uri,
+            name,
+            mime_type,
+        } => {
             let mut link = Resource::new(uri, name);
             link.mime_type = mime_type;
             ContentBlock::resource_link(link)
         }
         OutputBlock::Annotated(content, about) => annotate(content_block(*content), about),
-        OutputBlock::Resource { uri, mime_type, body } => ContentBlock::resource(match body {
+        OutputBlock::Resource {
+            uri,
+            mime_type,
+            body,
+        } => ContentBlock::resource(match body {
             ResourceBody::Text(text) => ResourceContents::TextResourceContents {
                 uri,
                 mime_type,
@@ -205,12 +219,12 @@ mod tests {
 
     #[test]
     fn a_failure_has_its_code_and_the_sentence() {
-        let error = PublicError::new(ErrorCode::NotConnected, "connect billing first").about("billing");
+        let error =
+            PublicError::new(ErrorCode::NotConnected, "connect billing first").about("billing");
         let wire = serde_json::to_value(failure(&error)).unwrap();
         assert_eq!(wire["isError"], true);
         assert_eq!(wire["content"][0]["text"], "connect billing first");
-        let expected =
-            json!({"code": "not_connected", "message": "connect billing first", "param": "billing"});
+        let expected = json!({"code": "not_connected", "message": "connect billing first", "param": "billing"});
         assert_eq!(wire["structuredContent"]["error"], expected);
         assert_eq!(wire["_meta"]["toolhost/error"], expected);
     }

@@ -1,13 +1,15 @@
 //! Calls that are answered in their request's own task.
 //!
-//! The SDK serves each request with a service of its own (stateless) or hands it from task to task (in a session), since a
-//! call may want to talk to its client before it is done. Nearly none does. A plain call in a request that has nothing
-//! wrong is begun here: without a session it is awaited like any other request, and in a session it is polled once. What is
-//! not done then goes to the transport with its request, where it can be waited for, cancelled, asked about and taken up
+//! The SDK serves each request with a service of its own (stateless) or hands it from task to task
+//! (in a session), since a call may want to talk to its client before it is done. Nearly none does.
+//! A plain call in a request that has nothing wrong is begun here: without a session it is awaited
+//! like any other request, and in a session it is polled once. What is not done then goes to the
+//! transport with its request, where it can be waited for, cancelled, asked about and taken up
 //! again as any other call.
 //!
-//! What must never happen here: that a request is let through which the transport would refuse. Whatever is not plain (a
-//! header that stands twice, a member that is not known, a progress token) is left to it.
+//! What must never happen here: that a request is let through which the transport would refuse.
+//! Whatever is not plain (a header that stands twice, a member that is not known, a progress token)
+//! is left to it.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -39,7 +41,8 @@ use crate::sse;
 const METHOD: &str = "mcp-method";
 const NAME: &str = "mcp-name";
 
-/// Where `_meta` says what a handshake would have said, and more that changes how a request is answered.
+/// Where `_meta` says what a handshake would have said, and more that changes how a request is
+/// answered.
 const PROTOCOL_KEYS: &str = "io.modelcontextprotocol/";
 
 /// Where `_meta` asks for reports while the call runs.
@@ -91,7 +94,11 @@ impl DirectRequest<'_> {
     }
 
     /// A call in the caller's own session.
-    pub(super) async fn in_session(&self, session: &str, kept: &SessionPersistence) -> SessionCallPoll {
+    pub(super) async fn in_session(
+        &self,
+        session: &str,
+        kept: &SessionPersistence,
+    ) -> SessionCallPoll {
         let Some((id, mut running, primes)) = self.begin(session).await else {
             return SessionCallPoll::Not;
         };
@@ -135,7 +142,9 @@ impl DirectRequest<'_> {
             let kind = value.split_once(';').map_or(value, |(kind, _)| kind);
             kind.trim().eq_ignore_ascii_case("application/json")
         };
-        if !single_header(self.headers, header::CONTENT_TYPE).is_some_and(json) || !takes_both(self.headers) {
+        if !single_header(self.headers, header::CONTENT_TYPE).is_some_and(json)
+            || !takes_both(self.headers)
+        {
             return None;
         }
         ToolCall::read(self.body)
@@ -171,7 +180,10 @@ fn running_call(
     context: RequestContext<RoleServer>,
 ) -> RunningCall {
     let cancel = context.ct.clone();
-    RunningCall::new(async move { handler.call_tool(params, context).await }, cancel)
+    RunningCall::new(
+        async move { handler.call_tool(params, context).await },
+        cancel,
+    )
 }
 
 /// The value of a header that stands there once, as text.

@@ -16,7 +16,9 @@ use super::expiring_stream::{ExpiringStream, end_of};
 use super::handler::{Handler, HandlerParts};
 use super::questions::{ForeignMessage, deliver};
 use super::refusal;
-use super::request_session::{RequestSession, SESSION_ID, owned_session, rebind_session, register_session};
+use super::request_session::{
+    RequestSession, SESSION_ID, owned_session, rebind_session, register_session,
+};
 use super::session_persistence::{McpSessionManager, SessionPersistence};
 use super::state::McpState;
 use super::stream_replay::{LAST_EVENT_ID, stream};
@@ -48,7 +50,8 @@ pub(crate) async fn endpoint(
         Err(response) => return *response,
     };
     if matches!(session, RequestSession::Stateless) {
-        // The transport would look at an id wherever a body speaks the older protocol; here it is no id.
+        // The transport would look at an id wherever a body speaks the older protocol; here it is
+        // no id.
         parts.headers.remove(SESSION_ID);
         parts.headers.remove(LAST_EVENT_ID);
     }
@@ -75,7 +78,8 @@ pub(crate) async fn endpoint(
     let method = parts.method.clone();
     let listed = ToolListText::default();
     if matches!(session, RequestSession::Stateless) && method == Method::POST {
-        // One request, one answer in JSON: a session's stream has no such place, and is kept to be sent again.
+        // One request, one answer in JSON: a session's stream has no such place, and is kept to be
+        // sent again.
         parts.extensions.insert(listed.clone());
     }
     let body = match method {
@@ -130,11 +134,12 @@ pub(crate) async fn endpoint(
     if says_method(&parts.headers, "tools/call")
         && let Ok(home) = caller.session_caller().home()
     {
-        // The transport asks for a schema where nothing can be read. The call itself says what went wrong.
+        // The transport asks for a schema where nothing can be read. The call itself says what went
+        // wrong.
         let _read = shared.calls.find(&home, "").await;
     }
-    // This request's own, unless it begins a session: the transport asks it for schemas, and must see this caller's tools
-    // alone.
+    // This request's own, unless it begins a session: the transport asks it for schemas, and must
+    // see this caller's tools alone.
     let own = Arc::clone(&handler);
     let factory = move || Ok(Arc::clone(&own));
     let mut config = mcp.config.clone();
@@ -195,7 +200,11 @@ pub(crate) async fn endpoint(
             _ => {}
         }
     }
-    if let Some(id) = response.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+    if let Some(id) = response
+        .headers()
+        .get(SESSION_ID)
+        .and_then(|id| id.to_str().ok())
+    {
         let _in_use = mcp.in_use.begin(id);
         if let Err(error) = register_session(&mcp, id, &caller).await {
             // Nobody has seen the id yet; a session without an owner must not stay.
@@ -207,7 +216,8 @@ pub(crate) async fn endpoint(
     end_with_token(Arc::clone(shared), caller, response, method == Method::GET)
 }
 
-/// Hands a client's message to the host that may wait for it. `None`: the transport of this one has its part in it too.
+/// Hands a client's message to the host that may wait for it. `None`: the transport of this one has
+/// its part in it too.
 async fn forward_to_host(
     kept: &SessionPersistence,
     id: &str,
@@ -228,8 +238,7 @@ async fn forward_to_host(
         }
         Ok(true) => None,
         Ok(false) => {
-            let text =
-                "nobody waits for this answer any more: the host that asked has stopped; call the tool again";
+            let text = "nobody waits for this answer any more: the host that asked has stopped; call the tool again";
             Some(problem(
                 &PublicError::new(ErrorCode::InvalidRequest, text).about("id"),
             ))

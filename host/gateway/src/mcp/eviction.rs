@@ -1,6 +1,6 @@
-//! Sessions that nobody uses leave the process. What is kept of them in the store brings them back with their next request,
-//! as it does after a restart; a session in the process is two tasks with their channels, and in the store some hundred
-//! bytes.
+//! Sessions that nobody uses leave the process. What is kept of them in the store brings them back
+//! with their next request, as it does after a restart; a session in the process is two tasks with
+//! their channels, and in the store some hundred bytes.
 
 use std::time::Duration;
 
@@ -8,13 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::state::McpState;
 
-/// A session without a request for so long is not in a conversation: a model that thinks takes seconds.
+/// A session without a request for so long is not in a conversation: a model that thinks takes
+/// seconds.
 const PARK_AFTER: Duration = Duration::from_secs(60);
 
 /// How often it is looked.
 const ROUND: Duration = Duration::from_secs(15);
 
-/// From so many sessions that left at once, some megabytes, their memory is given back to the system.
+/// From so many sessions that left at once, some megabytes, their memory is given back to the
+/// system.
 const MANY: usize = 64;
 
 /// How long the transport may take to clear a session away, and how often it is looked.
@@ -47,7 +49,8 @@ impl McpState {
         parked
     }
 
-    /// Whoever comes meanwhile waits for the session's turn, which this has, and takes the session up again.
+    /// Whoever comes meanwhile waits for the session's turn, which this has, and takes the session
+    /// up again.
     async fn evict_in_turn(&self, id: &str, idle_for: Duration) -> bool {
         let leaves = self
             .in_use
@@ -58,8 +61,8 @@ impl McpState {
         leaves
     }
 
-    /// Takes a session out of the process that gives way to another one; whether it went. Not where it is in use again, and
-    /// not where its turn is taken: whoever asks may have that turn.
+    /// Takes a session out of the process that gives way to another one; whether it went. Not where
+    /// it is in use again, and not where its turn is taken: whoever asks may have that turn.
     pub(super) async fn try_evict(&self, id: &str) -> bool {
         match self.free_turn_of(id) {
             Some(_turn) => self.evict_in_turn(id, Duration::ZERO).await,
@@ -67,8 +70,8 @@ impl McpState {
         }
     }
 
-    /// Ends a session here, and waits until the transport has cleared it away: what it clears away goes by its id, and must not
-    /// be the session that is taken up again under the same one.
+    /// Ends a session here, and waits until the transport has cleared it away: what it clears away
+    /// goes by its id, and must not be the session that is taken up again under the same one.
     async fn evict_and_wait(&self, id: &str) {
         let handle = self.sessions.sessions.read().await.get(id).cloned();
         if let Some(handle) = handle {

@@ -16,8 +16,8 @@ use crate::sse;
 /// How often an open stream's token is verified again (T26, E26).
 const RECHECK: Duration = Duration::from_secs(30);
 
-/// A stream of events that ends when its caller's right to it does, whatever it would still have said. While it is quiet, it
-/// says so now and then.
+/// A stream of events that ends when its caller's right to it does, whatever it would still have
+/// said. While it is quiet, it says so now and then.
 pub(crate) struct ExpiringStream<B> {
     inner: B,
     end: Option<BoxFuture<'static, ()>>,
@@ -70,7 +70,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for ExpiringStream<B> {
     }
 }
 
-/// Waits until the caller's token ends, is no longer accepted, or (for a stream that no call is behind) the host drains.
+/// Waits until the caller's token ends, is no longer accepted, or (for a stream that no call is
+/// behind) the host drains.
 pub(crate) async fn end_of(shared: Arc<SharedState>, caller: RequestCaller, standalone: bool) {
     let ends_at = ends_at(caller.principal());
     let token = async {

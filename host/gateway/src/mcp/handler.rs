@@ -3,10 +3,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode as RpcCode, ErrorData,
-    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode as RpcCode,
+    ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -64,7 +64,11 @@ impl Handler {
         }
     }
 
-    pub(crate) fn stdio(calls: Arc<dyn CallPath>, caller: StdioCaller, version: &'static str) -> Self {
+    pub(crate) fn stdio(
+        calls: Arc<dyn CallPath>,
+        caller: StdioCaller,
+        version: &'static str,
+    ) -> Self {
         let switching = caller.tenant_switcher();
         let dispatcher = Dispatcher::new(Arc::clone(&calls), Arc::clone(&switching));
         Self {
@@ -104,8 +108,8 @@ impl Handler {
         self.client.get(Instant::now())
     }
 
-    /// What a list has beside the plugins' tools: the host's own, on the first page, and the argument for callers who
-    /// could choose.
+    /// What a list has beside the plugins' tools: the host's own, on the first page, and the
+    /// argument for callers who could choose.
     async fn list_additions(
         &self,
         who: &SessionCaller,
@@ -121,8 +125,8 @@ impl Handler {
         Ok(ListAdditions { offer, argument })
     }
 
-    /// A session whose list is another one since it was given, because something was assigned or taken meanwhile, is told
-    /// with its next call. Whoever does not listen is not waited for.
+    /// A session whose list is another one since it was given, because something was assigned or
+    /// taken meanwhile, is told with its next call. Whoever does not listen is not waited for.
     async fn notify_list_change(
         &self,
         who: &SessionCaller,
@@ -144,7 +148,8 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        // There are none, which is an answer. To a client that goes by what is declared, one without it is a contradiction.
+        // There are none, which is an answer. To a client that goes by what is declared, one
+        // without it is a contradiction.
         let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_prompts()
@@ -195,7 +200,9 @@ impl ServerHandler for Handler {
         };
         let (page, active) = listed.map_err(|error| protocol_error(&error))?;
         self.listed.store(page.revision, Ordering::Relaxed);
-        let face = self.list_additions(&who, active.as_ref(), cursor.is_none()).await;
+        let face = self
+            .list_additions(&who, active.as_ref(), cursor.is_none())
+            .await;
         let face = face.map_err(|error| protocol_error(&error))?;
         let era = Era::from_context(&context);
         let parts = context.extensions.get::<http::request::Parts>();
@@ -216,20 +223,30 @@ impl ServerHandler for Handler {
         }
         let who = self.source.session_caller(&context).await?;
         let era = Era::from_context(&context);
-        let mut said = TenantSelection::in_meta(&context.meta).map_err(|error| protocol_error(&error))?;
+        let mut said =
+            TenantSelection::in_meta(&context.meta).map_err(|error| protocol_error(&error))?;
         let taken = self
             .parts
             .switching
             .take_argument(&who, &mut said, request.arguments.as_mut());
         taken.await.map_err(|error| protocol_error(&error))?;
-        let target = match self.parts.dispatcher.resolve(&who, &said, &request.name).await {
+        let target = match self
+            .parts
+            .dispatcher
+            .resolve(&who, &said, &request.name)
+            .await
+        {
             Ok(target) => target,
             Err(error) => return Ok(content::failure(&error).into()),
         };
         if let CallTarget::Plugin(binding) = &target {
             self.notify_list_change(&who, binding, &context).await;
         }
-        let resume = input::resume(era, request.request_state.take(), request.input_responses.take())?;
+        let resume = input::resume(
+            era,
+            request.request_state.take(),
+            request.input_responses.take(),
+        )?;
         let switches_session = who.session.is_some() && target.switches();
         let is_plugin = matches!(target, CallTarget::Plugin(_));
         let call = McpCall {
@@ -240,7 +257,9 @@ impl ServerHandler for Handler {
             selection: &said,
             target,
         };
-        let (outcome, active) = call.run(&self.parts.dispatcher, &self.source, &context).await?;
+        let (outcome, active) = call
+            .run(&self.parts.dispatcher, &self.source, &context)
+            .await?;
         if switches_session && matches!(outcome, Ok(CallOutcome::Complete(_))) {
             // Whoever listens asks anew; whoever does not is not waited for.
             let _nobody = context.peer.notify_tool_list_changed().await;
@@ -253,9 +272,14 @@ impl ServerHandler for Handler {
             Err(error) if error.code == ErrorCode::NotFound && is_plugin => {
                 return Err(unknown_tool(&request.name));
             }
-            // The client's own words were wrong (a state that was changed, say), not the tool's work.
-            Err(error) if error.code == ErrorCode::InvalidRequest => return Err(protocol_error(&error)),
-            Err(error) if error.code == ErrorCode::InputUnsupported && is_plugin && era == Era::Modern => {
+            // The client's own words were wrong (a state that was changed, say), not the tool's
+            // work.
+            Err(error) if error.code == ErrorCode::InvalidRequest => {
+                return Err(protocol_error(&error));
+            }
+            Err(error)
+                if error.code == ErrorCode::InputUnsupported && is_plugin && era == Era::Modern =>
+            {
                 return Err(input::missing_capability_error(&error));
             }
             Err(error) => content::failure(&error),
@@ -267,8 +291,9 @@ impl ServerHandler for Handler {
         .into())
     }
 
-    /// Some clients ask for every list, without a look at what is declared, and take an error for a server that does not work
-    /// (github.com/DeusData/codebase-memory-mcp/pull/1015, github.com/upstash/context7/issues/2527).
+    /// Some clients ask for every list, without a look at what is declared, and take an error for a
+    /// server that does not work (github.com/DeusData/codebase-memory-mcp/pull/1015,
+    /// github.com/upstash/context7/issues/2527).
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,

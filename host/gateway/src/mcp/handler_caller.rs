@@ -9,10 +9,11 @@ use crate::call_transport::CallTransport;
 use crate::caller::{RequestCaller, SessionCaller};
 use crate::stdio_caller::StdioCaller;
 
-/// Where a request's caller comes from. Over HTTP it is that request's own token, at every request: a handler lives as long as
-/// a session, and a session is no proof of who is calling.
+/// Where a request's caller comes from. Over HTTP it is that request's own token, at every request:
+/// a handler lives as long as a session, and a session is no proof of who is calling.
 pub(super) enum HandlerCaller {
-    /// `schemas_of` is asked for a tool's schema alone, while the transport checks headers against arguments.
+    /// `schemas_of` is asked for a tool's schema alone, while the transport checks headers against
+    /// arguments.
     Http {
         schemas_of: RequestCaller,
     },

@@ -13,7 +13,8 @@ pub(super) struct Handlers(Mutex<HandlerTable>);
 #[derive(Default)]
 struct HandlerTable {
     of: HashMap<Box<str>, Weak<Handler>>,
-    /// At how many entries those of ended sessions are looked for: twice as many as lived at the last look.
+    /// At how many entries those of ended sessions are looked for: twice as many as lived at the
+    /// last look.
     sweep_at: usize,
 }
 

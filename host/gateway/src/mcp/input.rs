@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolResponse, ClientCapabilities as Declared, CreateMessageRequestParams, ElicitRequestParams,
-    ElicitationCapability, ErrorData, InputRequests, InputRequiredResult, InputResponses, SamplingCapability,
+    CallToolResponse, ClientCapabilities as Declared, CreateMessageRequestParams,
+    ElicitRequestParams, ElicitationCapability, ErrorData, InputRequests, InputRequiredResult,
+    InputResponses, SamplingCapability,
 };
 use rmcp::service::{RequestContext, ServiceError};
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ use toolhost_tools::{ClientCapabilities, InputRequest, InputRequired, InputRespo
 use super::Era;
 use super::running_call::is_direct;
 
-/// How long the host waits for a person. Nothing but this request waits: the instance ended when it asked.
+/// How long the host waits for a person. Nothing but this request waits: the instance ended when it
+/// asked.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Questions in one round. A form can ask for many values at once.
@@ -35,7 +37,8 @@ pub(crate) fn capabilities(context: &RequestContext<RoleServer>) -> ClientCapabi
     }
 }
 
-/// The protocol's own error for a call that needs what the client cannot do: the parameter says what.
+/// The protocol's own error for a call that needs what the client cannot do: the parameter says
+/// what.
 pub(crate) fn missing_capability_error(error: &PublicError) -> ErrorData {
     MissingCapability(error.param.clone().unwrap_or_default()).protocol_error(&error.message)
 }
@@ -64,7 +67,10 @@ impl MissingCapability {
 }
 
 /// The first of the needed capabilities that is not there. One that nobody knows is never there.
-pub(crate) fn missing_capability(needed: &[String], client: ClientCapabilities) -> Option<MissingCapability> {
+pub(crate) fn missing_capability(
+    needed: &[String],
+    client: ClientCapabilities,
+) -> Option<MissingCapability> {
     needed
         .iter()
         .find(|kind| !client.has(kind))
@@ -136,7 +142,9 @@ pub(crate) fn input_required_response(
     for request in required.requests.into_iter().take(MAX_REQUESTS) {
         match question(&request) {
             Some(question) => requests.insert(request.id, question),
-            None => return Ok(super::content::failure(&malformed_request_error(&request.kind)).into()),
+            None => {
+                return Ok(super::content::failure(&malformed_request_error(&request.kind)).into());
+            }
         };
     }
     let requests = (!requests.is_empty()).then_some(requests);
@@ -158,7 +166,11 @@ fn question(request: &InputRequest) -> Option<rmcp::model::InputRequest> {
 /// Forms alone: a plugin does not get to send a person to an address.
 fn form(parameters: Value) -> Option<ElicitRequestParams> {
     let parameters: ElicitRequestParams = serde_json::from_value(parameters).ok()?;
-    matches!(parameters, ElicitRequestParams::FormElicitationParams { .. }).then_some(parameters)
+    matches!(
+        parameters,
+        ElicitRequestParams::FormElicitationParams { .. }
+    )
+    .then_some(parameters)
 }
 
 /// Asks an older client over the request's own stream, one question after the other.
@@ -167,13 +179,16 @@ pub(crate) async fn ask(
     client: ClientCapabilities,
     requests: Vec<InputRequest>,
 ) -> Result<Vec<InputResponse>, PublicError> {
-    let kinds: Vec<String> = requests.iter().map(|request| request.kind.clone()).collect();
+    let kinds: Vec<String> = requests
+        .iter()
+        .map(|request| request.kind.clone())
+        .collect();
     if let Some(missing) = missing_capability(&kinds, client) {
         return Err(missing.public());
     }
     if is_direct(context) {
-        // A question goes out over its request's own stream, and there is none before the transport has the request. A
-        // call that is not done by now goes on there.
+        // A question goes out over its request's own stream, and there is none before the transport
+        // has the request. A call that is not done by now goes on there.
         tokio::task::yield_now().await;
     }
     let mut answers = Vec::with_capacity(requests.len().min(MAX_REQUESTS));
@@ -183,7 +198,12 @@ pub(crate) async fn ask(
             () = context.ct.cancelled() => return Err(PublicError::new(ErrorCode::Cancelled, "the call was dropped by its caller")),
             answer = asked => answer,
         };
-        let late = |_| PublicError::new(ErrorCode::Timeout, "nobody answered the tool's question in time");
+        let late = |_| {
+            PublicError::new(
+                ErrorCode::Timeout,
+                "nobody answered the tool's question in time",
+            )
+        };
         answers.push(answer.map_err(late)??);
     }
     Ok(answers)
@@ -193,7 +213,11 @@ async fn ask_client(
     context: &RequestContext<RoleServer>,
     request: InputRequest,
 ) -> Result<InputResponse, PublicError> {
-    let InputRequest { id, kind, parameters } = request;
+    let InputRequest {
+        id,
+        kind,
+        parameters,
+    } = request;
     let refused = |error: ServiceError| {
         tracing::debug!(%error, "the client did not answer");
         PublicError::new(
@@ -212,7 +236,11 @@ async fn ask_client(
     } else {
         let parameters: CreateMessageRequestParams =
             serde_json::from_value(parameters).map_err(|_| malformed_request_error(&kind))?;
-        let result = context.peer.create_message(parameters).await.map_err(refused)?;
+        let result = context
+            .peer
+            .create_message(parameters)
+            .await
+            .map_err(refused)?;
         serde_json::to_value(result)
     };
     result
@@ -271,7 +299,8 @@ mod tests {
     #[test]
     fn a_missing_capability_is_named_as_a_client_declares_it() {
         let error =
-            input_required_response(asks("elicitation", form()), ClientCapabilities::default()).unwrap_err();
+            input_required_response(asks("elicitation", form()), ClientCapabilities::default())
+                .unwrap_err();
         assert_eq!(error.code.0, -32021);
         assert_eq!(
             error.data.unwrap()["requiredCapabilities"],
@@ -293,10 +322,10 @@ mod tests {
 
     #[test]
     fn a_plugin_cannot_send_a_person_to_an_address() {
-        let url =
-            json!({"mode": "url", "message": "log in", "url": "https://evil.example", "elicitationId": "1"});
+        let url = json!({"mode": "url", "message": "log in", "url": "https://evil.example", "elicitationId": "1"});
         for bad in [asks("elicitation", url), asks("elicitation", json!({}))] {
-            let rmcp::model::CallToolResponse::Complete(result) = input_required_response(bad, ALL).unwrap()
+            let rmcp::model::CallToolResponse::Complete(result) =
+                input_required_response(bad, ALL).unwrap()
             else {
                 panic!("asked")
             };
@@ -325,12 +354,16 @@ mod tests {
 
     #[test]
     fn an_answer_is_a_form_with_an_action_or_the_models_own_message() {
-        let form = answer("a".into(), json!({"action": "accept", "content": {"name": "x"}}));
+        let form = answer(
+            "a".into(),
+            json!({"action": "accept", "content": {"name": "x"}}),
+        );
         assert_eq!(
             (form.action.as_str(), form.content),
             ("accept", Some(json!({"name": "x"})))
         );
-        let message = json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "hi"}});
+        let message =
+            json!({"role": "assistant", "model": "m", "content": {"type": "text", "text": "hi"}});
         let sampled = answer("b".into(), message.clone());
         assert_eq!(
             (sampled.action.as_str(), sampled.content),

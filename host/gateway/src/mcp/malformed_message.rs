@@ -1,4 +1,5 @@
-//! Messages that are not well formed, and the JSON-RPC error that each is answered with (JSON-RPC 2.0 section 5.1).
+//! Messages that are not well formed, and the JSON-RPC error that each is answered with (JSON-RPC
+//! 2.0 section 5.1).
 
 use axum::body::Body;
 use axum::response::Response;
@@ -9,8 +10,8 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// Methods whose parameters the protocol describes. A message of one of them that the SDK takes for one of a kind that it does
-/// not know has other parameters.
+/// Methods whose parameters the protocol describes. A message of one of them that the SDK takes for
+/// one of a kind that it does not know has other parameters.
 const KNOWN_METHODS: &[&str] = &[
     "completion/complete",
     "initialize",
@@ -87,21 +88,26 @@ impl MalformedMessage {
     }
 
     fn check(message: &[u8]) -> Result<(), Self> {
-        let invalid =
-            |id: &Option<RequestId>, text: &str| Self::new(id.clone(), ErrorCode::INVALID_REQUEST, text);
+        let invalid = |id: &Option<RequestId>, text: &str| {
+            Self::new(id.clone(), ErrorCode::INVALID_REQUEST, text)
+        };
         let envelope: JsonRpcEnvelope<'_> = match serde_json::from_slice(message) {
             Ok(envelope) => envelope,
             Err(error) => {
-                return Err(match (error.classify(), message.trim_ascii_start().first()) {
-                    (Category::Data, Some(b'{')) if is_json(message) => {
-                        invalid(&None, &format!("a message has each member once: {error}"))
-                    }
-                    (Category::Data, Some(b'[')) if is_json(message) => {
-                        invalid(&None, "a message is one JSON object; batches are not taken")
-                    }
-                    (Category::Data, _) if is_json(message) => invalid(&None, "a message is one JSON object"),
-                    _ => Self::new(None, ErrorCode::PARSE_ERROR, "the message is not JSON"),
-                });
+                return Err(
+                    match (error.classify(), message.trim_ascii_start().first()) {
+                        (Category::Data, Some(b'{')) if is_json(message) => {
+                            invalid(&None, &format!("a message has each member once: {error}"))
+                        }
+                        (Category::Data, Some(b'[')) if is_json(message) => {
+                            invalid(&None, "a message is one JSON object; batches are not taken")
+                        }
+                        (Category::Data, _) if is_json(message) => {
+                            invalid(&None, "a message is one JSON object")
+                        }
+                        _ => Self::new(None, ErrorCode::PARSE_ERROR, "the message is not JSON"),
+                    },
+                );
             }
         };
         let id = envelope
@@ -126,13 +132,15 @@ impl MalformedMessage {
         let is_text = |value: &RawValue| value.get().starts_with('"');
         let Ok(method) = serde_json::from_str::<String>(method.get()) else {
             return Err(match is_text(method) {
-                true => Self::read(message, &id).map_or_else(|refused| refused, |_| Self::new_unreadable()),
+                true => Self::read(message, &id)
+                    .map_or_else(|refused| refused, |_| Self::new_unreadable()),
                 false => invalid(&id, "the method is not a string"),
             });
         };
         if let (Some(given), None) = (envelope.id, &id) {
             return Err(match is_text(given) {
-                true => Self::read(message, &id).map_or_else(|refused| refused, |_| Self::new_unreadable()),
+                true => Self::read(message, &id)
+                    .map_or_else(|refused| refused, |_| Self::new_unreadable()),
                 false => invalid(&None, "the id is neither a string nor an integer"),
             });
         }
@@ -154,7 +162,8 @@ impl MalformedMessage {
                 return Err(odd_params(format!("params has each member once: {error}")));
             }
         }
-        let is_list = |params: &RawValue| serde_json::from_str::<Option<ListParams>>(params.get()).is_ok();
+        let is_list =
+            |params: &RawValue| serde_json::from_str::<Option<ListParams>>(params.get()).is_ok();
         let is_known = id.is_some() && KNOWN_METHODS.contains(&method.as_str());
         if is_known && method.ends_with("/list") && !envelope.params.is_none_or(is_list) {
             return Err(odd_params("the cursor is not a string".to_owned()));
@@ -179,8 +188,10 @@ impl MalformedMessage {
                 Ok(_) => UNREAD.to_owned(),
                 Err(error) => {
                     let reason = error.to_string();
-                    let reason =
-                        reason.replace("unexpected end of hex escape", "lone surrogate in hex escape");
+                    let reason = reason.replace(
+                        "unexpected end of hex escape",
+                        "lone surrogate in hex escape",
+                    );
                     format!("the message cannot be read: {reason}")
                 }
             };
@@ -236,10 +247,14 @@ mod tests {
     use super::MalformedMessage;
 
     fn answer(message: &[u8]) -> Option<(i64, Value)> {
-        let error: Value = serde_json::from_slice(&MalformedMessage::find(message)?.to_json()).unwrap();
+        let error: Value =
+            serde_json::from_slice(&MalformedMessage::find(message)?.to_json()).unwrap();
         assert_eq!(error["jsonrpc"], "2.0");
         assert!(error.as_object().unwrap().contains_key("id"));
-        Some((error["error"]["code"].as_i64().unwrap(), error["id"].clone()))
+        Some((
+            error["error"]["code"].as_i64().unwrap(),
+            error["id"].clone(),
+        ))
     }
 
     #[test]
@@ -360,7 +375,11 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":null}}"#,
             r#"{"jsonrpc":"2.0","method":"notifications/x","params":null}"#,
         ] {
-            assert_eq!(MalformedMessage::find(message.as_bytes()), None, "{message}");
+            assert_eq!(
+                MalformedMessage::find(message.as_bytes()),
+                None,
+                "{message}"
+            );
         }
     }
 }

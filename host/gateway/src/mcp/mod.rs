@@ -1,4 +1,5 @@
-//! MCP, for both generations of the protocol: up to 2025-11-25 with sessions, and 2026-07-28 without.
+//! MCP, for both generations of the protocol: up to 2025-11-25 with sessions, and 2026-07-28
+//! without.
 
 mod content;
 mod direct_request;
@@ -66,7 +67,9 @@ impl Era {
     pub(crate) fn from_context(context: &RequestContext<RoleServer>) -> Self {
         match context.protocol_version() {
             // ISO dates compare as text.
-            Some(version) if version.as_str() >= ProtocolVersion::V_2026_07_28.as_str() => Self::Modern,
+            Some(version) if version.as_str() >= ProtocolVersion::V_2026_07_28.as_str() => {
+                Self::Modern
+            }
             _ => Self::Legacy,
         }
     }

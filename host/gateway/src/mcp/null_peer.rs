@@ -3,7 +3,8 @@ use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
-/// A client that a request without a session could ask: there is none, and only the transport has one.
+/// A client that a request without a session could ask: there is none, and only the transport has
+/// one.
 pub(super) fn null_peer(stop: CancellationToken) -> Peer<RoleServer> {
     struct NullService;
     impl ServerHandler for NullService {}

@@ -11,20 +11,21 @@ use super::Era;
 use super::tool_list_text::ToolListText;
 use crate::switching::{HostToolSet, with_argument};
 
-/// Converted pages that are kept: those of some hundred tenants. One more costs its conversion again.
+/// Converted pages that are kept: those of some hundred tenants. One more costs its conversion
+/// again.
 const KEPT: u64 = 1024;
 
 /// Pages that nobody asks for, and those of earlier revisions, go after this.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// How long a client may show the list without asking again, in milliseconds. Changes are rare and announced by nobody
-/// on the stateless protocol.
+/// How long a client may show the list without asking again, in milliseconds. Changes are rare and
+/// announced by nobody on the stateless protocol.
 const TTL_MS: u64 = 60_000;
 
 /// Pages of `tools/list`, converted once each.
 ///
-/// The key is the page itself. A kept page cannot be freed, so its address cannot become another page's, and one
-/// tenant's page never answers for another's.
+/// The key is the page itself. A kept page cannot be freed, so its address cannot become another
+/// page's, and one tenant's page never answers for another's.
 #[derive(Debug)]
 pub(crate) struct McpPageCache {
     kept: Cache<(usize, Era, ListAdditions), Arc<RenderedPage>>,
@@ -51,7 +52,10 @@ struct RenderedPage {
 impl Default for McpPageCache {
     fn default() -> Self {
         Self {
-            kept: Cache::builder().max_capacity(KEPT).time_to_idle(IDLE).build(),
+            kept: Cache::builder()
+                .max_capacity(KEPT)
+                .time_to_idle(IDLE)
+                .build(),
             empty: Arc::new(ToolPage {
                 tools: vec![],
                 next_cursor: None,
@@ -68,7 +72,12 @@ impl McpPageCache {
     }
 
     /// The whole page.
-    pub(crate) fn result(&self, page: Arc<ToolPage>, era: Era, face: ListAdditions) -> ListToolsResult {
+    pub(crate) fn result(
+        &self,
+        page: Arc<ToolPage>,
+        era: Era,
+        face: ListAdditions,
+    ) -> ListToolsResult {
         let kept = self.render_cached(page, era, face);
         list_result(&kept.page, kept.tools.clone(), era)
     }
@@ -97,7 +106,12 @@ impl McpPageCache {
         Ok(list_result(&kept.page, vec![], era))
     }
 
-    fn render_cached(&self, page: Arc<ToolPage>, era: Era, face: ListAdditions) -> Arc<RenderedPage> {
+    fn render_cached(
+        &self,
+        page: Arc<ToolPage>,
+        era: Era,
+        face: ListAdditions,
+    ) -> Arc<RenderedPage> {
         let key = (Arc::as_ptr(&page).addr(), era, face);
         self.kept.get_with(key, || {
             let plugins = page.tools.iter().map(|entry| tool(entry, era));
@@ -124,7 +138,8 @@ fn list_result(page: &ToolPage, tools: Vec<Tool>, era: Era) -> ListToolsResult {
     result
 }
 
-/// What a list says of caches. It is this caller's: a shared cache must not give it to another (MCP 2026-07-28, caching).
+/// What a list says of caches. It is this caller's: a shared cache must not give it to another (MCP
+/// 2026-07-28, caching).
 pub(super) fn caching(era: Era) -> (Option<u64>, Option<CacheScope>) {
     match era {
         Era::Legacy => (None, None),
@@ -149,9 +164,11 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
     );
     tool.title.clone_from(&entry.title);
     tool.annotations = Some(annotations);
-    // Before 2026-07-28 an output schema describes an object; one client refuses the whole list over another.
-    let object =
-        |schema: &serde_json::Map<String, Value>| schema.get("type").is_some_and(|kind| kind == "object");
+    // Before 2026-07-28 an output schema describes an object; one client refuses the whole list
+    // over another.
+    let object = |schema: &serde_json::Map<String, Value>| {
+        schema.get("type").is_some_and(|kind| kind == "object")
+    };
     let is_listed = entry
         .output_schema()
         .is_some_and(|schema| era == Era::Modern || object(schema));
@@ -159,8 +176,9 @@ pub(crate) fn tool(entry: &ToolEntry, era: Era) -> Tool {
     tool
 }
 
-/// A schema whose properties are objects. `true` and `false` are schemas too, and the TypeScript SDK 1.x refuses the whole
-/// list over one of them; `{}` and `{"not": {}}` say the same (JSON Schema 2020-12 core, section 4.3.2).
+/// A schema whose properties are objects. `true` and `false` are schemas too, and the TypeScript
+/// SDK 1.x refuses the whole list over one of them; `{}` and `{"not": {}}` say the same (JSON
+/// Schema 2020-12 core, section 4.3.2).
 fn with_object_properties(schema: &Arc<Map<String, Value>>) -> Arc<Map<String, Value>> {
     let is_plain = |schema: &Map<String, Value>| {
         let properties = schema.get("properties").and_then(Value::as_object);
@@ -226,7 +244,11 @@ mod tests {
 
     #[test]
     fn a_list_is_private_and_says_what_each_tool_may_do() {
-        let list = McpPageCache::default().result(page("a", json!({"type": "object"})), Era::Modern, PLAIN);
+        let list = McpPageCache::default().result(
+            page("a", json!({"type": "object"})),
+            Era::Modern,
+            PLAIN,
+        );
         let wire = serde_json::to_value(list).unwrap();
         assert_eq!(wire["cacheScope"], "private");
         assert!(wire["ttlMs"].is_u64());
@@ -253,8 +275,7 @@ mod tests {
 
     #[test]
     fn a_property_that_is_true_or_false_is_said_as_an_object() {
-        let schema =
-            json!({"type": "object", "properties": {"any": true, "none": false, "text": {"type": "string"}}});
+        let schema = json!({"type": "object", "properties": {"any": true, "none": false, "text": {"type": "string"}}});
         let list = McpPageCache::default().result(page("a", schema.clone()), Era::Modern, PLAIN);
         let wire = serde_json::to_value(list).unwrap();
         // The SDK looks at the properties of the root alone, and those of a result are in a branch.
@@ -278,15 +299,21 @@ mod tests {
 
     #[test]
     fn one_callers_face_of_a_page_is_not_anothers() {
-        let (pages, page) = (McpPageCache::default(), page("a", json!({"type": "object"})));
+        let (pages, page) = (
+            McpPageCache::default(),
+            page("a", json!({"type": "object"})),
+        );
         let several = ListAdditions {
             offer: HostToolSet::All,
             argument: true,
         };
         let all = pages.result(Arc::clone(&page), Era::Modern, several).tools;
         assert_eq!(all.len(), 5);
-        let takes =
-            |tool: &rmcp::model::Tool| tool.input_schema["properties"].get("tenant_context").is_some();
+        let takes = |tool: &rmcp::model::Tool| {
+            tool.input_schema["properties"]
+                .get("tenant_context")
+                .is_some()
+        };
         assert!(all.iter().all(takes));
         let plain = pages.result(page, Era::Modern, PLAIN).tools;
         assert_eq!(plain.len(), 1);

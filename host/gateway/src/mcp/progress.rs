@@ -6,7 +6,8 @@ use rmcp::service::RequestContext;
 use tokio::sync::mpsc;
 use toolhost_tools::ProgressSink;
 
-/// Reports that wait to be sent. A client that reads slower loses some in between, and the call does not wait.
+/// Reports that wait to be sent. A client that reads slower loses some in between, and the call
+/// does not wait.
 const WAITING: usize = 64;
 
 /// The longest message that is passed on, in characters.
@@ -26,7 +27,9 @@ struct ProgressChannel {
 impl ProgressSink for ProgressChannel {
     fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
         // Progress grows ("MUST increase"), and JSON has no NaN and no infinity.
-        let Ok(mut last) = self.last.lock() else { return };
+        let Ok(mut last) = self.last.lock() else {
+            return;
+        };
         if !done.is_finite() || last.is_some_and(|last| done <= last) {
             return;
         }
@@ -34,7 +37,11 @@ impl ProgressSink for ProgressChannel {
         let message = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
         if self
             .sender
-            .try_send(ProgressReport { done, total, message })
+            .try_send(ProgressReport {
+                done,
+                total,
+                message,
+            })
             .is_ok()
         {
             *last = Some(done);
@@ -42,8 +49,8 @@ impl ProgressSink for ProgressChannel {
     }
 }
 
-/// Runs a call; what it reports goes to the client as it comes, and all of it before the result. There is a sink only
-/// where the client asked to be told.
+/// Runs a call; what it reports goes to the client as it comes, and all of it before the result.
+/// There is a sink only where the client asked to be told.
 pub(crate) async fn run_with_progress<F: Future>(
     context: &RequestContext<RoleServer>,
     call: impl FnOnce(Option<Arc<dyn ProgressSink>>) -> F,

@@ -6,8 +6,8 @@
 //! the host of the call    reads the log while the call runs, takes the answer, and says so
 //! ```
 //!
-//! What must never happen here: an answer that is accepted and dropped. Where nobody takes it, its host has stopped: the client
-//! is told, and the call's stream ends for whoever comes back for it.
+//! What must never happen here: an answer that is accepted and dropped. Where nobody takes it, its
+//! host has stopped: the client is told, and the call's stream ends for whoever comes back for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +29,15 @@ use crate::switching::kept_in_log;
 /// What an id of a question begins with.
 const PREFIX: &str = "q-";
 
-/// How soon the host of a call sees an answer that another host got. One look is two reads of the store.
+/// How soon the host of a call sees an answer that another host got. One look is two reads of the
+/// store.
 const ASKED: Duration = Duration::from_millis(250);
 
 /// How soon it sees that the call was cancelled at another host, while nothing is asked.
 const RUNS: Duration = Duration::from_secs(2);
 
-/// How long an answer waits to be taken: many looks of a host that does much else. One that was killed takes none.
+/// How long an answer waits to be taken: many looks of a host that does much else. One that was
+/// killed takes none.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The ids under which this process asks.
@@ -55,7 +57,8 @@ struct LoggedQuestion {
 
 /// A message of a client that may be for another host.
 pub(super) enum ForeignMessage {
-    /// The answer to a question that another process asked, or this one before it was started again.
+    /// The answer to a question that another process asked, or this one before it was started
+    /// again.
     Answer(String),
     /// A call is cancelled, wherever it runs.
     Cancelled(RequestId),
@@ -75,7 +78,9 @@ impl QuestionIds {
 
     /// The transport's own number of a question, where this process asked it.
     fn number(&self, id: &RequestId) -> Option<i64> {
-        let RequestId::String(text) = id else { return None };
+        let RequestId::String(text) = id else {
+            return None;
+        };
         let (process, number) = parts(text)?;
         (process == &*self.process).then(|| number.parse().ok())?
     }
@@ -90,7 +95,8 @@ impl QuestionIds {
                 true
             }
             JsonRpcMessage::Notification(notification) => {
-                if let ServerNotification::CancelledNotification(cancelled) = &mut notification.notification
+                if let ServerNotification::CancelledNotification(cancelled) =
+                    &mut notification.notification
                     && let Some(RequestId::Number(number)) = cancelled.params.request_id
                 {
                     cancelled.params.request_id = Some(self.id(number));
@@ -136,7 +142,9 @@ impl QuestionIds {
     }
 
     fn foreign_answer(&self, id: &RequestId) -> Option<ForeignMessage> {
-        let RequestId::String(text) = id else { return None };
+        let RequestId::String(text) = id else {
+            return None;
+        };
         parts(text)?;
         self.number(id)
             .is_none()
@@ -185,10 +193,16 @@ pub(super) async fn keep_question(
         request: request.clone(),
     };
     let label = label("question", &asked.id.to_string());
-    kept_in_log(log, &label, &serde_json::to_vec(&question).unwrap_or_default()).await;
+    kept_in_log(
+        log,
+        &label,
+        &serde_json::to_vec(&question).unwrap_or_default(),
+    )
+    .await;
 }
 
-/// Hands a message that another host may wait for to whichever does. `false`: an answer that nobody took.
+/// Hands a message that another host may wait for to whichever does. `false`: an answer that nobody
+/// took.
 pub(super) async fn deliver(
     log: &SessionLog,
     elsewhere: ForeignMessage,
@@ -236,8 +250,8 @@ async fn end_call(log: &SessionLog, id: &str) -> Result<(), ChoiceError> {
             SessionLogItem::Ended => return Ok(()),
         }
     }
-    let Some((place, request)) =
-        question.and_then(|question| Some((StreamPosition::parse(&question.place)?, question.request)))
+    let Some((place, request)) = question
+        .and_then(|question| Some((StreamPosition::parse(&question.place)?, question.request)))
     else {
         return Ok(());
     };
@@ -266,7 +280,8 @@ pub(super) struct SessionLogWatcher {
 }
 
 impl SessionLogWatcher {
-    /// Gives each message that comes after where the reader is to the session here, until it is dropped.
+    /// Gives each message that comes after where the reader is to the session here, until it is
+    /// dropped.
     pub(super) async fn run(
         mut self,
         mut reader: EventReader,
@@ -310,7 +325,8 @@ impl SessionLogWatcher {
                 if !is_cancel && !is_answer {
                     continue;
                 }
-                let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(&event.data) else {
+                let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(&event.data)
+                else {
                     continue;
                 };
                 if is_answer {
@@ -347,7 +363,8 @@ mod tests {
     use super::{ForeignMessage, QuestionIds};
 
     fn answer(id: &str) -> Vec<u8> {
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept","content":{{}}}}}}"#).into_bytes()
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"action":"accept","content":{{}}}}}}"#)
+            .into_bytes()
     }
 
     #[test]
@@ -356,7 +373,9 @@ mod tests {
         let asked = one.id(7).to_string();
         let body = answer(&format!("\"{asked}\""));
         assert!(one.foreign_message(&body).is_none());
-        assert!(matches!(two.foreign_message(&body), Some(ForeignMessage::Answer(id)) if id == asked));
+        assert!(
+            matches!(two.foreign_message(&body), Some(ForeignMessage::Answer(id)) if id == asked)
+        );
         let mut message: ClientJsonRpcMessage = serde_json::from_slice(&body).unwrap();
         one.rewrite_incoming(&mut message);
         let JsonRpcMessage::Response(response) = message else {
@@ -380,7 +399,8 @@ mod tests {
 
     #[test]
     fn a_cancelled_call_is_told_wherever_it_runs() {
-        let body = br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#;
+        let body =
+            br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}"#;
         let read = QuestionIds::new(1).foreign_message(body);
         assert!(matches!(
             read,

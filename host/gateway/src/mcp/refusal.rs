@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::malformed_message::{JsonRpcEnvelope, MalformedMessage, UNREAD};
 
-/// Methods that the stateless protocol (2026-07-28) has no more. Whatever their parameters, they are not found there.
+/// Methods that the stateless protocol (2026-07-28) has no more. Whatever their parameters, they
+/// are not found there.
 const REMOVED_METHODS: &[&str] = &[
     "initialize",
     "logging/setLevel",
@@ -42,7 +43,10 @@ pub(super) fn refusal(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
         return None;
     }
     let malformed = MalformedMessage::find(body)?;
-    if malformed.code == ErrorCode::INVALID_PARAMS && is_stateless(headers) && names_a_removed_method(body) {
+    if malformed.code == ErrorCode::INVALID_PARAMS
+        && is_stateless(headers)
+        && names_a_removed_method(body)
+    {
         return None;
     }
     Some(malformed.response(StatusCode::BAD_REQUEST))
@@ -56,11 +60,13 @@ fn is_stateless(headers: &HeaderMap) -> bool {
 
 fn names_a_removed_method(body: &[u8]) -> bool {
     let envelope = serde_json::from_slice::<JsonRpcEnvelope<'_>>(body).ok();
-    let method = envelope.and_then(|envelope| serde_json::from_str::<String>(envelope.method?.get()).ok());
+    let method =
+        envelope.and_then(|envelope| serde_json::from_str::<String>(envelope.method?.get()).ok());
     method.is_some_and(|method| REMOVED_METHODS.contains(&method.as_str()))
 }
 
-/// A refusal of the transport, as an error of JSON-RPC where it is a bare sentence, and with the id null where that is not known.
+/// A refusal of the transport, as an error of JSON-RPC where it is a bare sentence, and with the id
+/// null where that is not known.
 pub(super) async fn spelled_out(headers: &HeaderMap, body: &[u8], response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     if response.status().is_client_error() && kind.is_some_and(|kind| kind == "application/json") {
@@ -87,7 +93,8 @@ pub(super) async fn spelled_out(headers: &HeaderMap, body: &[u8], response: Resp
     MalformedMessage::new(id, ErrorCode::INVALID_REQUEST, text).response(StatusCode::BAD_REQUEST)
 }
 
-/// An error of JSON-RPC with an id, and with what it repeats of the request cut to what somebody reads.
+/// An error of JSON-RPC with an id, and with what it repeats of the request cut to what somebody
+/// reads.
 async fn completed(response: Response) -> Response {
     let is_short = |body: &Body| {
         body.size_hint()
@@ -104,7 +111,9 @@ async fn completed(response: Response) -> Response {
         .unwrap_or_default();
     let mut answer: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
     let has_id = answer.contains_key("id");
-    let Some(Value::String(message)) = answer.get_mut("error").and_then(|error| error.get_mut("message"))
+    let Some(Value::String(message)) = answer
+        .get_mut("error")
+        .and_then(|error| error.get_mut("message"))
     else {
         return Response::from_parts(parts, Body::from(text));
     };

@@ -1,16 +1,18 @@
 use rmcp::model::{
-    CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage, ClientRequest,
-    GetMeta, JsonObject, JsonRpcMessage, JsonRpcVersion2_0, MetaObject, RequestId, RequestMetaObject,
+    CallToolRequest, CallToolRequestMethod, CallToolRequestParams, ClientJsonRpcMessage,
+    ClientRequest, GetMeta, JsonObject, JsonRpcMessage, JsonRpcVersion2_0, MetaObject, RequestId,
+    RequestMetaObject,
 };
 use serde::Deserialize;
 
 /// A request that is a `tools/call` and says nothing else, read in one pass.
 ///
-/// The SDK reads a message into a tree, looks through that once for each kind of message that it could be, and copies what
-/// it finds: for a short call that takes longer than all else that a door does, for a long argument longer than the tool.
+/// The SDK reads a message into a tree, looks through that once for each kind of message that it
+/// could be, and copies what it finds: for a short call that takes longer than all else that a door
+/// does, for a long argument longer than the tool.
 ///
-/// What this does not know (another method, another member, one that stands twice, no JSON at all) is no error here. The SDK
-/// reads it anew and says what is wrong.
+/// What this does not know (another method, another member, one that stands twice, no JSON at all)
+/// is no error here. The SDK reads it anew and says what is wrong.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToolCall {
@@ -67,7 +69,9 @@ impl ToolCall {
 
 #[cfg(test)]
 mod tests {
-    use rmcp::model::{ClientJsonRpcMessage, ClientRequest, GetMeta, JsonRpcMessage, RequestMetaObject};
+    use rmcp::model::{
+        ClientJsonRpcMessage, ClientRequest, GetMeta, JsonRpcMessage, RequestMetaObject,
+    };
     use serde_json::{Value, json};
 
     use super::ToolCall;
@@ -95,7 +99,8 @@ mod tests {
             json!({"name": "t", "arguments": {"_meta": 1}, "_meta": {"progressToken": 3, "x": {"y": []}}}),
         ] {
             for id in [json!(1), json!(-7), json!("a"), json!("7")] {
-                let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+                let message =
+                    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
                 let text = message.to_string();
                 let theirs: ClientJsonRpcMessage = serde_json::from_str(&text).unwrap();
                 let ours = ToolCall::read(text.as_bytes()).unwrap();

@@ -12,7 +12,8 @@ use super::stream_replay::PROTOCOL_VERSION;
 use crate::caller::RequestCaller;
 use crate::problem::{not_found, problem};
 
-/// How often a session is asked to give way, where others take its place first or it is used meanwhile.
+/// How often a session is asked to give way, where others take its place first or it is used
+/// meanwhile.
 const ATTEMPTS: usize = 8;
 
 pub(super) const SESSION_ID: &str = "mcp-session-id";
@@ -30,7 +31,8 @@ pub(super) enum RequestSession {
 /// The session of a request, if it is this caller's own, and the caller in it.
 ///
 /// # Errors
-/// Unknown, somebody else's, or no id at all: one answer, so that ids cannot be tried out (T28, E25).
+/// Unknown, somebody else's, or no id at all: one answer, so that ids cannot be tried out (T28,
+/// E25).
 pub(super) async fn owned_session(
     mcp: &McpState,
     headers: &HeaderMap,
@@ -83,8 +85,9 @@ pub(super) async fn register_session(
             return Ok(());
         }
         // No other host could go on with it, nor this one after a restart.
-        let text =
-            format!("the parameters of initialize have more than the {MAX_CLIENT_BYTES} bytes that are kept");
+        let text = format!(
+            "the parameters of initialize have more than the {MAX_CLIENT_BYTES} bytes that are kept"
+        );
         Err(PublicError::new(ErrorCode::LimitExceeded, text))
     }
     .await;
@@ -105,7 +108,8 @@ pub(super) async fn rebind_session(
     bind(mcp, id, caller).await
 }
 
-/// Makes a session its caller's. Where there is no room, sessions that give way leave the process first.
+/// Makes a session its caller's. Where there is no room, sessions that give way leave the process
+/// first.
 async fn bind(mcp: &McpState, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
     let (home, owner) = (caller.home_tenant(), caller.owner());
     let mut bound = mcp.owners.bind(id, home, owner);

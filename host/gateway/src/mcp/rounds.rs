@@ -26,7 +26,8 @@ pub(super) struct McpCall<'a> {
 }
 
 impl McpCall<'_> {
-    /// Calls until the tool is done or needs an answer that only the client's next request can bring.
+    /// Calls until the tool is done or needs an answer that only the client's next request can
+    /// bring.
     pub(super) async fn run(
         self,
         dispatcher: &Dispatcher,
@@ -81,7 +82,8 @@ impl McpCall<'_> {
                 Ok(answers) => resume = Some(Resume { answers, state }),
                 Err(error) => return Ok((Err(error), active)),
             }
-            // Each round joins the caller of now: an answer may take minutes, and a token may end meanwhile.
+            // Each round joins the caller of now: an answer may take minutes, and a token may end
+            // meanwhile.
             caller = callers.session_caller(context).await?;
             let now = match dispatcher.resolve(&caller, selection, name).await {
                 Ok(now) => now,

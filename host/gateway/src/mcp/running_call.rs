@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 /// What a call comes to.
 pub(super) type ToolCallResult = Result<CallToolResponse, ErrorData>;
 
-/// A call that runs in its request's own task, without the SDK's service between the two. As with that service, it is
-/// cancelled when nobody waits for it any more, and runs on until it has noticed.
+/// A call that runs in its request's own task, without the SDK's service between the two. As with
+/// that service, it is cancelled when nobody waits for it any more, and runs on until it has
+/// noticed.
 pub(super) struct RunningCall {
     call: Option<BoxFuture<'static, ToolCallResult>>,
     cancel: CancellationToken,
@@ -37,7 +38,8 @@ impl Future for RunningCall {
     type Output = ToolCallResult;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<ToolCallResult> {
-        // Taken out, so that one that panics is not gone on with. One that has ended is asked by nobody.
+        // Taken out, so that one that panics is not gone on with. One that has ended is asked by
+        // nobody.
         let Some(mut call) = self.call.take() else {
             return Poll::Pending;
         };
@@ -65,7 +67,8 @@ pub(super) fn is_direct(context: &RequestContext<RoleServer>) -> bool {
     context.extensions.get::<http::request::Parts>().is_none()
 }
 
-/// A call that was begun before its request went to the transport, on its way through it to the session's handler.
+/// A call that was begun before its request went to the transport, on its way through it to the
+/// session's handler.
 #[derive(Clone)]
 pub(super) struct StartedCall(Arc<Mutex<Option<RunningCall>>>);
 
@@ -78,7 +81,11 @@ impl StartedCall {
     pub(super) fn take_from(context: &RequestContext<RoleServer>) -> Option<RunningCall> {
         let parts = context.extensions.get::<http::request::Parts>()?;
         let begun = parts.extensions.get::<Self>()?;
-        begun.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        begun
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 use rmcp::RoleServer;
 use rmcp::service::Peer;
 
-/// After so long the next request of a session goes through the transport, whatever it is: otherwise the transport would
-/// take a session that is used for an idle one. Short against the time that this takes.
+/// After so long the next request of a session goes through the transport, whatever it is:
+/// otherwise the transport would take a session that is used for an idle one. Short against the
+/// time that this takes.
 const SHOWN: Duration = Duration::from_secs(60);
 
 /// The client of a handler's session, as the transport showed it with its last request.

@@ -35,8 +35,8 @@ pub(super) struct SessionPersistence {
     pub(super) caller: RequestCaller,
     pub(super) written: Arc<OpenStreams>,
     pub(super) questions: Arc<QuestionIds>,
-    /// The session that the request came in, which stays here until its answer was made. The transport keeps this as long as
-    /// the session is here, so it is the request that holds it.
+    /// The session that the request came in, which stays here until its answer was made. The
+    /// transport keeps this as long as the session is here, so it is the request that holds it.
     pub(super) in_use: Option<Weak<SessionUseGuard>>,
 }
 
@@ -72,8 +72,8 @@ impl SessionPersistence {
     }
 }
 
-/// The transport's sessions, whose events are kept where there is a place for them: a stream is written to its end, also
-/// when its client is gone, so that the client can come back for it.
+/// The transport's sessions, whose events are kept where there is a place for them: a stream is
+/// written to its end, also when its client is gone, so that the client can come back for it.
 pub(super) struct McpSessionManager {
     pub(super) local: Arc<LocalSessionManager>,
     pub(super) kept: SessionPersistence,
@@ -92,7 +92,8 @@ impl McpSessionManager {
     }
 }
 
-type SseEventStream = std::pin::Pin<Box<dyn futures::Stream<Item = ServerSseMessage> + Send + Sync>>;
+type SseEventStream =
+    std::pin::Pin<Box<dyn futures::Stream<Item = ServerSseMessage> + Send + Sync>>;
 
 impl SessionManager for McpSessionManager {
     type Error = LocalSessionManagerError;
@@ -109,7 +110,8 @@ impl SessionManager for McpSessionManager {
     ) -> Result<ServerJsonRpcMessage, Self::Error> {
         let answer = self.local.initialize_session(id, message).await?;
         if let Ok(log) = self.kept.log(id).await {
-            // What no request asked for is kept whether somebody listens or not; whoever does reads what is kept.
+            // What no request asked for is kept whether somebody listens or not; whoever does reads
+            // what is kept.
             let standalone = self.local.create_standalone_stream(id).await?;
             tokio::spawn(keep_standalone(
                 standalone.boxed(),
@@ -132,14 +134,17 @@ impl SessionManager for McpSessionManager {
         &self,
         id: &SessionId,
         message: ClientJsonRpcMessage,
-    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error>
+    {
         let request = match &message {
             JsonRpcMessage::Request(request) => Some(request.id.clone()),
             _ => None,
         };
         let events = self.readable(self.local.create_stream(id, message).await?);
         let kept = &self.kept;
-        let (Ok(log), Some(stream), Some(request)) = (kept.log(id).await, StreamId::random(), request) else {
+        let (Ok(log), Some(stream), Some(request)) =
+            (kept.log(id).await, StreamId::random(), request)
+        else {
             return Ok(events);
         };
         let (sender, mut receiver) = mpsc::channel(WAITING);
@@ -186,7 +191,8 @@ impl SessionManager for McpSessionManager {
     async fn create_standalone_stream(
         &self,
         id: &SessionId,
-    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error>
+    {
         Ok(self.readable(self.local.create_standalone_stream(id).await?))
     }
 
@@ -194,21 +200,28 @@ impl SessionManager for McpSessionManager {
         &self,
         id: &SessionId,
         last_event_id: String,
-    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+    ) -> Result<impl futures::Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error>
+    {
         Ok(self.readable(self.local.resume(id, last_event_id).await?))
     }
 
-    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
+    async fn restore_session(
+        &self,
+        id: SessionId,
+    ) -> Result<RestoreOutcome<Self::Transport>, Self::Error> {
         self.local.restore_session(id).await
     }
 }
 
-/// What a client said at its handshake, so that another host, or this one after a restart, can go on with it.
+/// What a client said at its handshake, so that another host, or this one after a restart, can go
+/// on with it.
 #[async_trait]
 impl SessionStore for SessionPersistence {
     async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
         let client = self.log(id).await?.client().await?;
-        Ok(client.map(|client| serde_json::from_slice(&client)).transpose()?)
+        Ok(client
+            .map(|client| serde_json::from_slice(&client))
+            .transpose()?)
     }
 
     async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
@@ -249,7 +262,8 @@ struct LoggedCall {
 }
 
 impl LoggedCall {
-    /// Takes what other hosts got for the call, where there are others. It does not end before the call does.
+    /// Takes what other hosts got for the call, where there are others. It does not end before the
+    /// call does.
     async fn start_log_watcher(
         &self,
         reader: Option<EventReader>,
@@ -270,8 +284,8 @@ impl LoggedCall {
     }
 }
 
-/// Hands each event on, and then keeps it: a client that has it needs nothing of the store. A question is kept before: whoever
-/// answers it elsewhere finds it.
+/// Hands each event on, and then keeps it: a client that has it needs nothing of the store. A
+/// question is kept before: whoever answers it elsewhere finds it.
 async fn keep(
     mut events: BoxStream<'static, ServerSseMessage>,
     call: &LoggedCall,
@@ -297,14 +311,18 @@ async fn keep(
         let message = event.message.clone().filter(|_| !*call.asks.borrow());
         let _gone = client.send(event).await;
         if let Some(message) = message {
-            let last = matches!(*message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_));
+            let last = matches!(
+                *message,
+                JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)
+            );
             kept_in_log(log, &place.label(last), &event_bytes(&message)).await;
         }
     }
     streams.lock().remove(&stream);
 }
 
-/// A message as it is kept. One that is too long is kept as an error that says so: whoever comes back for it must not wait.
+/// A message as it is kept. One that is too long is kept as an error that says so: whoever comes
+/// back for it must not wait.
 fn event_bytes(message: &ServerJsonRpcMessage) -> Vec<u8> {
     let id = match message {
         JsonRpcMessage::Response(response) => Some(&response.id),
@@ -338,8 +356,10 @@ mod tests {
     fn an_answer_that_is_too_long_is_kept_as_an_error_to_the_same_request() {
         let of = |length| {
             let result = CallToolResult::success(vec![ContentBlock::text("x".repeat(length))]);
-            let message =
-                JsonRpcMessage::response(ServerResult::CallToolResult(result), RequestId::Number(7));
+            let message = JsonRpcMessage::response(
+                ServerResult::CallToolResult(result),
+                RequestId::Number(7),
+            );
             let kept = event_bytes(&message);
             assert!(kept.len() <= MAX_EVENT_BYTES);
             serde_json::from_slice::<Value>(&kept).unwrap()

@@ -49,10 +49,13 @@ impl SessionUsage {
         idle.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Forgets a session that is idle still; whoever comes from here on finds it gone once `gone` was called.
+    /// Forgets a session that is idle still; whoever comes from here on finds it gone once `gone`
+    /// was called.
     pub(super) fn forget_if_idle(&self, id: &str, idle_for: Duration, gone: impl FnOnce()) -> bool {
         let mut sessions = self.lock();
-        let is_idle = sessions.get(id).is_some_and(|session| session.is_idle(idle_for));
+        let is_idle = sessions
+            .get(id)
+            .is_some_and(|session| session.is_idle(idle_for));
         if is_idle {
             sessions.remove(id);
             gone();

@@ -43,7 +43,8 @@ impl McpState {
     pub(crate) fn new(shared: Arc<SharedState>) -> Self {
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(Duration::from_secs(SESSION_IDLE));
-        // Host and Origin were checked before every route, by stricter rules than the transport has.
+        // Host and Origin were checked before every route, by stricter rules than the transport
+        // has.
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
             .disable_allowed_origins()
@@ -70,15 +71,19 @@ impl McpState {
         }
     }
 
-    /// Whether a session is in this process, and its handshake done. It has its owner here from that moment on, so the
-    /// owner is looked at last.
+    /// Whether a session is in this process, and its handshake done. It has its owner here from
+    /// that moment on, so the owner is looked at last.
     pub(super) async fn is_here(&self, id: &str, owner: &OwnerId) -> bool {
         self.sessions.sessions.read().await.contains_key(id) && self.owners.check(id, owner)
     }
 
-    /// Waits until a session is here, or for the turn to take it up: it was begun on another host, or before a restart.
-    /// Whoever has its turn lets go of it once the handshake is done again.
-    pub(super) async fn lock_unless_present(&self, id: &str, owner: &OwnerId) -> Option<MutexGuard<'_, ()>> {
+    /// Waits until a session is here, or for the turn to take it up: it was begun on another host,
+    /// or before a restart. Whoever has its turn lets go of it once the handshake is done again.
+    pub(super) async fn lock_unless_present(
+        &self,
+        id: &str,
+        owner: &OwnerId,
+    ) -> Option<MutexGuard<'_, ()>> {
         if self.is_here(id, owner).await {
             return None;
         }

@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// What the labels of MCP's events begin with. Those of the HTTP API have none of it, and each door reads its own.
+/// What the labels of MCP's events begin with. Those of the HTTP API have none of it, and each door
+/// reads its own.
 pub(super) const MCP: &str = "mcp:";
 /// After the last event of an answer's stream.
 const LAST: char = '!';
@@ -13,7 +14,8 @@ pub(crate) fn is_mcp(label: &str) -> bool {
     label.starts_with(MCP)
 }
 
-/// The stream of one answer. Its events are numbered where it is written, so that none of them waits for the store.
+/// The stream of one answer. Its events are numbered where it is written, so that none of them
+/// waits for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct StreamId(u64);
 
@@ -91,10 +93,15 @@ mod tests {
             assert!(StreamPosition::parse(odd).is_none(), "{odd}");
         }
         for last in [true, false] {
-            assert_eq!(StreamPosition::of_label(&place.label(last)), Some((place, last)));
+            assert_eq!(
+                StreamPosition::of_label(&place.label(last)),
+                Some((place, last))
+            );
         }
         assert!(
-            StreamPosition::of_label(STANDALONE).is_none() && is_mcp(STANDALONE) && !is_mcp("call_started")
+            StreamPosition::of_label(STANDALONE).is_none()
+                && is_mcp(STANDALONE)
+                && !is_mcp("call_started")
         );
     }
 }

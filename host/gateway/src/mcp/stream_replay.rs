@@ -16,15 +16,20 @@ use super::stream_position::{STANDALONE, StreamPosition};
 use crate::problem::{problem, problem_with};
 use crate::sse;
 
-/// How long a client that came back waits for an answer that another host may be writing. A call takes less, and a host
-/// that was killed writes no more.
+/// How long a client that came back waits for an answer that another host may be writing. A call
+/// takes less, and a host that was killed writes no more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 
-/// `GET /mcp` in a session: what no request asked for, or the rest of an answer whose connection was lost.
-pub(super) async fn stream(headers: &HeaderMap, log: SessionLog, written: &Arc<OpenStreams>) -> Response {
+/// `GET /mcp` in a session: what no request asked for, or the rest of an answer whose connection
+/// was lost.
+pub(super) async fn stream(
+    headers: &HeaderMap,
+    log: SessionLog,
+    written: &Arc<OpenStreams>,
+) -> Response {
     if let Err(response) = acceptable(headers) {
         return *response;
     }
@@ -45,7 +50,8 @@ pub(super) async fn stream(headers: &HeaderMap, log: SessionLog, written: &Arc<O
     problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))
 }
 
-/// As the transport has it: a client that takes no events, or that speaks no known version, gets none.
+/// As the transport has it: a client that takes no events, or that speaks no known version, gets
+/// none.
 fn acceptable(headers: &HeaderMap) -> Result<(), Box<Response>> {
     let mut accepted = headers
         .get_all(header::ACCEPT)
@@ -74,9 +80,10 @@ fn acceptable(headers: &HeaderMap) -> Result<(), Box<Response>> {
     }
 }
 
-/// Whether a client takes an event of empty data at the head of a stream, which says where it goes on when it is cut off.
-/// Clients of before 2025-11-25 read every event's data as JSON. It is the version of the handshake that says so: clients of
-/// 2025-03-26 do not send the header, and others send one that they did not settle.
+/// Whether a client takes an event of empty data at the head of a stream, which says where it goes
+/// on when it is cut off. Clients of before 2025-11-25 read every event's data as JSON. It is the
+/// version of the handshake that says so: clients of 2025-03-26 do not send the header, and others
+/// send one that they did not settle.
 pub(super) fn is_primed(settled: &ProtocolVersion) -> bool {
     // ISO dates compare as text.
     settled.as_str() >= ProtocolVersion::V_2025_11_25.as_str()
@@ -117,7 +124,9 @@ async fn standalone(log: &SessionLog, last: Option<&str>, primes: bool) -> Respo
                 }
                 Ok(Ok(SessionLogItem::Event(_))) => continue,
                 // The one thing that is announced is that a list has changed: it may have.
-                Ok(Ok(SessionLogItem::Lost(id))) => sse::event(Some(&id.to_string()), None, CHANGED),
+                Ok(Ok(SessionLogItem::Lost(id))) => {
+                    sse::event(Some(&id.to_string()), None, CHANGED)
+                }
                 Ok(Ok(SessionLogItem::Ended)) => return None,
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "a session's events cannot be read");
@@ -182,7 +191,8 @@ async fn answer(
     }
     let first = if primes { sse::retry() } else { sse::COMMENT };
     sse::response(
-        futures::stream::once(async { first }).chain(futures::stream::unfold(rest, StreamReplay::next)),
+        futures::stream::once(async { first })
+            .chain(futures::stream::unfold(rest, StreamReplay::next)),
     )
 }
 
@@ -206,13 +216,18 @@ impl StreamReplay {
         loop {
             if let Some((place, last, event)) = self.ready.pop_front() {
                 (self.wanted, self.done, self.since) = (place, last, Instant::now());
-                return Some((sse::event(Some(&place.to_string()), None, &text(&event)), self));
+                return Some((
+                    sse::event(Some(&place.to_string()), None, &text(&event)),
+                    self,
+                ));
             }
             if self.done {
                 return None;
             }
             match tokio::time::timeout(sse::KEEP_ALIVE, self.reader.next()).await {
-                Err(_) if self.written.has(self.wanted.stream) || self.since.elapsed() < PATIENCE => {
+                Err(_)
+                    if self.written.has(self.wanted.stream) || self.since.elapsed() < PATIENCE =>
+                {
                     return Some((sse::COMMENT, self));
                 }
                 Err(_) => return None,

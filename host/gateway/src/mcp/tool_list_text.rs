@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
-/// What the SDK writes for a page without tools. Inside a JSON string its quotes would be escaped, so nothing that a
-/// client sends (the id, say) can look like it.
+/// What the SDK writes for a page without tools. Inside a JSON string its quotes would be escaped,
+/// so nothing that a client sends (the id, say) can look like it.
 const NONE: &[u8] = b"\"tools\":[]";
 
 /// Where the tools go in [`NONE`]: between the brackets, which the kept text brings along.
@@ -15,8 +15,9 @@ const BRACKETS: usize = 2;
 
 /// The tools of one answer to `tools/list`, as text, on their way past the SDK.
 ///
-/// The SDK takes tools as values, so that each answer would copy and write all of them again. It is given none instead,
-/// and checks and answers the request as any other; then the page's text, written once, takes the place of the empty list.
+/// The SDK takes tools as values, so that each answer would copy and write all of them again. It is
+/// given none instead, and checks and answers the request as any other; then the page's text,
+/// written once, takes the place of the empty list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ToolListText(Arc<OnceLock<Bytes>>);
 
@@ -35,8 +36,12 @@ impl ToolListText {
     /// The answer with its tools; any answer but that of a list, and any error, as it is.
     ///
     /// # Errors
-    /// There are tools, and the answer has no place for them: as it stands it would say that there are none.
-    pub(crate) async fn complete<B>(&self, response: http::Response<B>) -> Result<Response, SpliceError>
+    /// There are tools, and the answer has no place for them: as it stands it would say that there
+    /// are none.
+    pub(crate) async fn complete<B>(
+        &self,
+        response: http::Response<B>,
+    ) -> Result<Response, SpliceError>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
@@ -76,7 +81,9 @@ mod tests {
     use bytes::Bytes;
     use http::Response;
     use http_body_util::BodyExt;
-    use rmcp::model::{JsonRpcMessage, ListToolsResult, RequestId, ServerJsonRpcMessage, ServerResult};
+    use rmcp::model::{
+        JsonRpcMessage, ListToolsResult, RequestId, ServerJsonRpcMessage, ServerResult,
+    };
     use serde_json::{Value, json};
 
     use super::{SpliceError, ToolListText};
@@ -118,7 +125,10 @@ mod tests {
             .unwrap();
         let whole: Value = serde_json::from_str(&text(whole).await).unwrap();
         assert_eq!(whole["id"], id);
-        assert_eq!(whole["result"]["tools"], json!([{"name": "a"}, {"name": "b"}]));
+        assert_eq!(
+            whole["result"]["tools"],
+            json!([{"name": "a"}, {"name": "b"}])
+        );
         assert_eq!(whole["result"]["nextCursor"], r#""tools":[]"#);
     }
 

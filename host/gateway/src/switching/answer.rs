@@ -35,8 +35,10 @@ impl SwitchRequest {
             #[serde(rename = "tenantId")]
             tenant_id: String,
         }
-        let SwitchTenantArguments { tenant_id } =
-            read(arguments, "switch_tenant takes one argument, tenantId, a text")?;
+        let SwitchTenantArguments { tenant_id } = read(
+            arguments,
+            "switch_tenant takes one argument, tenantId, a text",
+        )?;
         Ok(Self::Tenant(tenant_id))
     }
 
@@ -189,7 +191,8 @@ impl TenantSwitcher {
         Ok((structured_output(answer), active))
     }
 
-    /// The tenant that a switch would go to, as the caller's tree has it, and how many were ever removed.
+    /// The tenant that a switch would go to, as the caller's tree has it, and how many were ever
+    /// removed.
     async fn target(
         &self,
         who: &SessionCaller,

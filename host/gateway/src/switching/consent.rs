@@ -11,11 +11,13 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// The one question's.
 const QUESTION: &str = "switch";
 
-/// A switch that a person is asked about: the answer counts for that very switch, once, on whichever host it comes to.
+/// A switch that a person is asked about: the answer counts for that very switch, once, on
+/// whichever host it comes to.
 pub(super) struct SwitchConsent<'a> {
     pub(super) owner: OwnerId,
     pub(super) tenant: &'a Tenant,
-    /// How many tenants were ever removed: where one was meanwhile, the name may be another tenant's by now.
+    /// How many tenants were ever removed: where one was meanwhile, the name may be another
+    /// tenant's by now.
     pub(super) removals: u64,
 }
 
@@ -25,7 +27,9 @@ impl SwitchConsent<'_> {
         let tenant = self.tenant;
         let removals = self.removals.to_be_bytes();
         let parts = self.parts(&removals);
-        let state = sealer.seal(&Space::Host, purpose(&parts), LIFETIME, &[]).await;
+        let state = sealer
+            .seal(&Space::Host, purpose(&parts), LIFETIME, &[])
+            .await;
         let state = state.map_err(|error| {
             tracing::error!(%error, "the state of a switch cannot be sealed");
             PublicError::new(ErrorCode::Internal, "the question cannot be sealed")
@@ -53,11 +57,18 @@ impl SwitchConsent<'_> {
     /// Whether the person said yes to this very switch.
     ///
     /// # Errors
-    /// No, or there was no such question: another caller's, another tenant's, late, or answered before.
-    pub(super) async fn check(&self, sealer: &StateSealer, answer: &Resume) -> Result<(), PublicError> {
+    /// No, or there was no such question: another caller's, another tenant's, late, or answered
+    /// before.
+    pub(super) async fn check(
+        &self,
+        sealer: &StateSealer,
+        answer: &Resume,
+    ) -> Result<(), PublicError> {
         let removals = self.removals.to_be_bytes();
         let parts = self.parts(&removals);
-        let taken = sealer.take(&Space::Host, purpose(&parts), &answer.state).await;
+        let taken = sealer
+            .take(&Space::Host, purpose(&parts), &answer.state)
+            .await;
         taken.map_err(|error| match error {
             StateError::Invalid => {
                 let text =

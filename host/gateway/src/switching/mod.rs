@@ -1,5 +1,6 @@
-//! The host's own tools, and which tenant a call is for. A request says by its session, or by a tenant context, what it
-//! chose; whether it may is asked of the tree at each call, for that request's own token.
+//! The host's own tools, and which tenant a call is for. A request says by its session, or by a
+//! tenant context, what it chose; whether it may is asked of the tree at each call, for that
+//! request's own token.
 
 mod answer;
 mod consent;
@@ -18,8 +19,8 @@ use toolhost_identity::{Binding, Role, TenantId, Tree};
 use toolhost_policy::{ErrorCode, PublicError};
 use toolhost_store::{RecordChange, StateSealer};
 use toolhost_tenancy::{
-    AdmittedCaller, AuthorityCredentials, ChoiceError, SessionDeps, Sessions, Switch, TenantContexts,
-    TenantDirectory,
+    AdmittedCaller, AuthorityCredentials, ChoiceError, SessionDeps, Sessions, Switch,
+    TenantContexts, TenantDirectory,
 };
 
 use crate::caller::SessionCaller;
@@ -63,7 +64,8 @@ impl fmt::Debug for TenantSwitcher {
 }
 
 impl TenantSwitcher {
-    /// Over what sessions stand on, with the authority's credentials, the mode, where switches are recorded, and what seals the questions.
+    /// Over what sessions stand on, with the authority's credentials, the mode, where switches are
+    /// recorded, and what seals the questions.
     #[must_use]
     pub fn new(
         rooms: SessionDeps,
@@ -111,8 +113,9 @@ impl TenantSwitcher {
         }
     }
 
-    /// The host's own tools in the list of a caller for whom this tenant is active: none where it has nothing to switch to.
-    /// Called by name they answer all the same; so where the directory cannot be asked they are listed.
+    /// The host's own tools in the list of a caller for whom this tenant is active: none where it
+    /// has nothing to switch to. Called by name they answer all the same; so where the directory
+    /// cannot be asked they are listed.
     pub(crate) async fn listed_host_tools(
         &self,
         admitted: &AdmittedCaller,
@@ -124,10 +127,12 @@ impl TenantSwitcher {
         }
     }
 
-    /// The binding of a call: this request's own principal at the tenant that it chose, if that is within reach now.
+    /// The binding of a call: this request's own principal at the tenant that it chose, if that is
+    /// within reach now.
     ///
     /// # Errors
-    /// There is no such session or context for this caller, no tenant, or one that is out of reach by now.
+    /// There is no such session or context for this caller, no tenant, or one that is out of reach
+    /// by now.
     pub(crate) async fn binding(
         &self,
         who: &SessionCaller,
@@ -138,10 +143,11 @@ impl TenantSwitcher {
         Ok(binding)
     }
 
-    /// A call begins, which may need the tenant authority's token: its own bearer can be shown there as long as `admitted`
-    /// lasts.
+    /// A call begins, which may need the tenant authority's token: its own bearer can be shown
+    /// there as long as `admitted` lasts.
     pub(crate) fn register_bearer(&self, binding: &Binding, admitted: &AdmittedCaller) {
-        self.credentials.register_bearer(binding, &admitted.presented);
+        self.credentials
+            .register_bearer(binding, &admitted.presented);
     }
 
     async fn resolve_binding(
@@ -164,7 +170,9 @@ impl TenantSwitcher {
                 self.sessions.binding(id, principal).await
             }
             (None, Some(name)) => {
-                self.switch.renew_context(name, &who.admitted.presented).await;
+                self.switch
+                    .renew_context(name, &who.admitted.presented)
+                    .await;
                 match self.contexts.binding(name, principal).await {
                     Err(ChoiceError::Unknown) => return Err(unknown_context()),
                     bound => bound,
@@ -203,7 +211,8 @@ impl TenantSwitcher {
         active: Option<&TenantId>,
     ) -> Result<bool, PublicError> {
         let role = admitted.presented.principal.role();
-        // An admin reaches its own tenant alone. A choice of when it was more may still have to be undone.
+        // An admin reaches its own tenant alone. A choice of when it was more may still have to be
+        // undone.
         if self.mode == SwitchMode::Off || (role == Role::Admin && active.is_some()) {
             return Ok(false);
         }

@@ -14,8 +14,8 @@ pub(crate) struct ReachableTenant {
 }
 
 impl TenantSwitcher {
-    /// The tenants that a caller reaches, in order of their ids: by the login token, whatever is active (N5). Where nobody
-    /// switches, its own.
+    /// The tenants that a caller reaches, in order of their ids: by the login token, whatever is
+    /// active (N5). Where nobody switches, its own.
     pub(crate) async fn reachable_tenants(
         &self,
         who: &SessionCaller,
@@ -23,8 +23,8 @@ impl TenantSwitcher {
         let tree = self.tree(&who.admitted).await?;
         let caller = &who.admitted.caller;
         let reachable = caller.reachable(&tree).into_iter();
-        let reachable =
-            reachable.filter(|tenant| self.mode != SwitchMode::Off || Some(&tenant.id) == caller.home());
+        let reachable = reachable
+            .filter(|tenant| self.mode != SwitchMode::Off || Some(&tenant.id) == caller.home());
         // The tenant above the caller's own is none of its business.
         let parent = |tenant: &Tenant| {
             let parent = tenant.parent.clone();

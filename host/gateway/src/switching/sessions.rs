@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 use toolhost_identity::{Principal, TenantId};
 use toolhost_policy::PublicError;
-use toolhost_tenancy::{AdmittedCaller, ChoiceError, SessionId, SessionLog, SessionView, SwitchOutcome};
+use toolhost_tenancy::{
+    AdmittedCaller, ChoiceError, SessionId, SessionLog, SessionView, SwitchOutcome,
+};
 
 use super::{TenantSwitcher, log_into_public};
 use crate::caller::RequestCaller;
@@ -15,14 +17,22 @@ const CHANGED: &str = "active_tenant_changed";
 
 impl TenantSwitcher {
     /// Keeps a choice for a session that the transport has just made.
-    pub(crate) async fn begin_session(&self, id: &str, caller: &RequestCaller) -> Result<(), PublicError> {
+    pub(crate) async fn begin_session(
+        &self,
+        id: &str,
+        caller: &RequestCaller,
+    ) -> Result<(), PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Id.public())?;
         let kept = self.sessions.adopt(&id, caller.principal()).await;
         kept.map_err(|error| log_into_public(&error))
     }
 
     /// The session of this id, if it is this caller's own; a use of it.
-    pub(crate) async fn session(&self, id: &str, caller: &RequestCaller) -> Result<SessionId, PublicError> {
+    pub(crate) async fn session(
+        &self,
+        id: &str,
+        caller: &RequestCaller,
+    ) -> Result<SessionId, PublicError> {
         self.session_view(id, caller).await.map(|view| view.id)
     }
 
@@ -38,7 +48,10 @@ impl TenantSwitcher {
     }
 
     /// The caller's own sessions.
-    pub(crate) async fn shown_all(&self, caller: &RequestCaller) -> Result<Vec<SessionView>, PublicError> {
+    pub(crate) async fn shown_all(
+        &self,
+        caller: &RequestCaller,
+    ) -> Result<Vec<SessionView>, PublicError> {
         let all = self.sessions.list(caller.principal()).await;
         all.map_err(|error| log_into_public(&error))
     }
@@ -51,13 +64,18 @@ impl TenantSwitcher {
     }
 
     /// What happened in a session of this id of this caller's, whether there is one or not.
-    pub(crate) async fn log(&self, id: &str, caller: &RequestCaller) -> Result<SessionLog, PublicError> {
+    pub(crate) async fn log(
+        &self,
+        id: &str,
+        caller: &RequestCaller,
+    ) -> Result<SessionLog, PublicError> {
         let id = SessionId::parse(id).ok_or_else(|| ChoiceError::Unknown.public())?;
         let log = self.sessions.log(&id, caller.principal()).await;
         log.map_err(|error| log_into_public(&error))
     }
 
-    /// Writes down that a session has another active tenant. The switch is made, and does not wait for it.
+    /// Writes down that a session has another active tenant. The switch is made, and does not wait
+    /// for it.
     pub(super) async fn record_switch(
         &self,
         id: &SessionId,
@@ -103,7 +121,8 @@ impl TenantSwitcher {
     }
 }
 
-/// Keeps an event. One of a session that is over is nobody's, and one that cannot be kept must not undo what happened.
+/// Keeps an event. One of a session that is over is nobody's, and one that cannot be kept must not
+/// undo what happened.
 pub(crate) async fn kept_in_log(log: &SessionLog, label: &str, data: &[u8]) {
     match log.append(label, data).await {
         Ok(_) | Err(ChoiceError::Unknown) => {}

@@ -15,7 +15,8 @@ const JITTER_MS: u64 = 120_000;
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl TenantSwitcher {
-    /// Sweeps what is idle out of every space of a store, one after the other, now and then, until `shutdown`.
+    /// Sweeps what is idle out of every space of a store, one after the other, now and then, until
+    /// `shutdown`.
     pub fn keep_swept(
         self: &Arc<Self>,
         store: Arc<dyn Store>,
@@ -33,7 +34,8 @@ impl TenantSwitcher {
         })
     }
 
-    /// One round; how many sessions and contexts were over. A space that cannot be swept is left to the next round.
+    /// One round; how many sessions and contexts were over. A space that cannot be swept is left to
+    /// the next round.
     pub async fn sweep(&self, store: &dyn Store) -> u64 {
         let tenants = match store.tenants().await {
             Ok(tenants) => tenants,
@@ -54,7 +56,9 @@ impl TenantSwitcher {
             ] {
                 match result {
                     Ok(count) => swept += count,
-                    Err(error) => tracing::warn!(%error, %space, "idle sessions of a space cannot be swept"),
+                    Err(error) => {
+                        tracing::warn!(%error, %space, "idle sessions of a space cannot be swept")
+                    }
                 }
             }
             tokio::time::sleep(PAUSE).await;

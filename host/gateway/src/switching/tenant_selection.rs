@@ -28,7 +28,8 @@ impl TenantSelection {
     /// What stands in `_meta`.
     ///
     /// # Errors
-    /// It is no text. What cannot be read is refused, since a call without it would be for another tenant.
+    /// It is no text. What cannot be read is refused, since a call without it would be for another
+    /// tenant.
     pub(crate) fn in_meta(meta: &Map<String, Value>) -> Result<Self, PublicError> {
         let text = |key: &'static str| match meta.get(key) {
             None => Ok(None),
@@ -37,7 +38,9 @@ impl TenantSelection {
         };
         Ok(Self {
             context: text(CONTEXT_KEY)?
-                .map(|name| ContextName::parse(&name).ok_or_else(|| invalid_context_error(CONTEXT_KEY)))
+                .map(|name| {
+                    ContextName::parse(&name).ok_or_else(|| invalid_context_error(CONTEXT_KEY))
+                })
                 .transpose()?,
             expects: text(EXPECT_KEY)?,
         })
@@ -50,7 +53,8 @@ impl TenantSelection {
     pub(crate) fn check(&self, active: Option<&TenantId>) -> Result<(), PublicError> {
         match &self.expects {
             Some(expected) if active.is_none_or(|active| active.as_str() != expected) => {
-                let text = "the active tenant is not the one that the call expects; nothing was done";
+                let text =
+                    "the active tenant is not the one that the call expects; nothing was done";
                 Err(PublicError::new(ErrorCode::TenantMismatch, text).about(EXPECT_KEY))
             }
             _ => Ok(()),
@@ -59,8 +63,8 @@ impl TenantSelection {
 }
 
 impl TenantSwitcher {
-    /// Takes the argument out, where the host has put it into the schemas for this caller. Elsewhere it stays, and no
-    /// schema has it.
+    /// Takes the argument out, where the host has put it into the schemas for this caller.
+    /// Elsewhere it stays, and no schema has it.
     ///
     /// # Errors
     /// It is no text, or says something else than `_meta`.
@@ -139,7 +143,11 @@ mod tests {
         let expects = said(&json!({ "toolhost/expect_tenant": "acme" })).unwrap();
         assert!(expects.check(Some(&acme)).is_ok());
         assert!(expects.check(None).is_err());
-        assert!(expects.check(Some(&TenantId::parse("globex").unwrap())).is_err());
+        assert!(
+            expects
+                .check(Some(&TenantId::parse("globex").unwrap()))
+                .is_err()
+        );
         assert!(said(&json!({})).unwrap().check(None).is_ok());
     }
 }

@@ -6,7 +6,8 @@ use toolhost_tools::with_error_branch;
 
 use super::help::Topic;
 
-/// A tool that the host answers itself. No plugin has one of these names: such a plugin does not load.
+/// A tool that the host answers itself. No plugin has one of these names: such a plugin does not
+/// load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HostTool {
     List,
@@ -24,7 +25,13 @@ pub(crate) enum HostToolSet {
 }
 
 static TOOLS: LazyLock<[(HostTool, Tool); 4]> = LazyLock::new(|| {
-    [HostTool::Help, HostTool::List, HostTool::Reset, HostTool::Switch].map(|tool| (tool, tool.to_mcp_tool()))
+    [
+        HostTool::Help,
+        HostTool::List,
+        HostTool::Reset,
+        HostTool::Switch,
+    ]
+    .map(|tool| (tool, tool.to_mcp_tool()))
 });
 
 impl HostToolSet {
@@ -171,7 +178,10 @@ mod tests {
 
     #[test]
     fn the_names_that_no_plugin_may_have_are_those_of_these_tools() {
-        let mut names: Vec<&str> = HostToolSet::All.tools().map(|tool| tool.name.as_ref()).collect();
+        let mut names: Vec<&str> = HostToolSet::All
+            .tools()
+            .map(|tool| tool.name.as_ref())
+            .collect();
         let mut reserved = HOST_TOOLS.to_vec();
         names.sort_unstable();
         reserved.sort_unstable();
@@ -181,7 +191,8 @@ mod tests {
     #[test]
     fn what_is_not_offered_is_not_found() {
         assert!(
-            HostToolSet::Help.find("switch_tenant").is_none() && HostToolSet::Help.find("help").is_some()
+            HostToolSet::Help.find("switch_tenant").is_none()
+                && HostToolSet::Help.find("help").is_some()
         );
         assert!(HostToolSet::Nothing.find("help").is_none());
     }

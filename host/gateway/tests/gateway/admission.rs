@@ -30,7 +30,8 @@ async fn a_rebound_name_or_a_foreign_page_reaches_no_route() {
             .header("host", "evil.example:8080")
             .body(Body::empty())
             .unwrap();
-        // A probe asks by whatever address a machine has; a page says where it is from, and is refused there too.
+        // A probe asks by whatever address a machine has; a page says where it is from, and is
+        // refused there too.
         let is_probe = matches!(*path, "/health" | "/ready");
         let refused = |status: http::StatusCode| (status == 403) != is_probe;
         assert!(refused(host.send(rebound).await.status), "{method} {path}");
@@ -85,8 +86,7 @@ async fn what_needs_a_token_says_where_to_get_one() {
             assert_eq!(answer.status, 401, "{method} {path}");
             let challenge = answer.headers["www-authenticate"].to_str().unwrap();
             assert!(challenge.starts_with("Bearer"), "{challenge}");
-            let metadata =
-                "resource_metadata=\"http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp\"";
+            let metadata = "resource_metadata=\"http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp\"";
             assert!(challenge.contains(metadata), "{challenge}");
             assert_eq!(answer.headers["content-type"], "application/problem+json");
             assert_eq!(answer.json()["code"], "unauthenticated");
@@ -101,9 +101,16 @@ async fn what_needs_a_token_says_where_to_get_one() {
 async fn two_authorization_headers_are_a_bad_request() {
     let host = host();
     let alice = token("acme", "alice");
-    for second in [format!("Bearer {alice}"), "Bearer x".into(), "Basic eDp5".into()] {
+    for second in [
+        format!("Bearer {alice}"),
+        "Bearer x".into(),
+        "Basic eDp5".into(),
+    ] {
         let twice = request("GET", "/api/v1/tools", Some(&alice)).header("authorization", second);
-        assert_eq!(host.send(twice.body(Body::empty()).unwrap()).await.status, 400);
+        assert_eq!(
+            host.send(twice.body(Body::empty()).unwrap()).await.status,
+            400
+        );
     }
 }
 
@@ -126,7 +133,10 @@ async fn a_token_in_the_query_is_refused_even_beside_a_good_one() {
 async fn a_bad_token_is_refused_where_no_token_would_do() {
     let host = host_with(development());
     assert_eq!(host.get("/api/v1/tools", None).await.status, 200);
-    assert_eq!(host.get("/api/v1/tools", Some("not-a-token")).await.status, 401);
+    assert_eq!(
+        host.get("/api/v1/tools", Some("not-a-token")).await.status,
+        401
+    );
 }
 
 #[tokio::test]
@@ -146,7 +156,11 @@ async fn the_metadata_stands_at_both_places() {
         "/.well-known/oauth-protected-resource/mcp",
     ] {
         let answer = host.get(path, None).await;
-        assert_eq!(answer.json()["resource"], "http://127.0.0.1:8080/mcp", "{path}");
+        assert_eq!(
+            answer.json()["resource"],
+            "http://127.0.0.1:8080/mcp",
+            "{path}"
+        );
         assert!(
             !answer.json()["authorization_servers"]
                 .as_array()

@@ -18,7 +18,11 @@ async fn a_call_runs_as_the_caller_of_its_own_token() {
     let host = host();
     for (tenant, subject) in [("acme", "alice"), ("globex", "bob"), ("acme", "bob")] {
         let answer = host
-            .send(post(&token(tenant, subject), "whoami", r#"{"arguments": {}}"#))
+            .send(post(
+                &token(tenant, subject),
+                "whoami",
+                r#"{"arguments": {}}"#,
+            ))
             .await;
         let text = format!("{tenant}/{subject}");
         assert_eq!(
@@ -55,12 +59,23 @@ async fn a_member_that_nobody_knows_is_refused() {
         );
     }
     assert_eq!(
-        host.get("/api/v1/tools?tenant=globex", Some(&alice)).await.status,
+        host.get("/api/v1/tools?tenant=globex", Some(&alice))
+            .await
+            .status,
         400
     );
-    let query = request("POST", "/api/v1/tools/whoami/call?tenant=globex", Some(&alice))
-        .header("content-type", "application/json");
-    assert_eq!(host.send(query.body(Body::from("{}")).unwrap()).await.status, 400);
+    let query = request(
+        "POST",
+        "/api/v1/tools/whoami/call?tenant=globex",
+        Some(&alice),
+    )
+    .header("content-type", "application/json");
+    assert_eq!(
+        host.send(query.body(Body::from("{}")).unwrap())
+            .await
+            .status,
+        400
+    );
 }
 
 #[tokio::test]
@@ -74,7 +89,10 @@ async fn what_is_wrong_with_a_body_is_said_without_the_whole_of_it() {
     ] {
         let answer = host.send(post(&alice, "whoami", &body.to_string())).await;
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-        assert!(answer.status == 400 && detail.chars().count() < 400, "{detail}");
+        assert!(
+            answer.status == 400 && detail.chars().count() < 400,
+            "{detail}"
+        );
         assert!(detail.contains("at line 1 column"), "{detail}");
     }
 }
@@ -154,7 +172,9 @@ async fn the_list_is_paged_and_each_tenants_own() {
     };
     let (acme, globex) = (names("acme").await, names("globex").await);
     assert_eq!(acme.len() + 1, globex.len());
-    assert!(!acme.contains(&"only_globex".to_owned()) && globex.contains(&"only_globex".to_owned()));
+    assert!(
+        !acme.contains(&"only_globex".to_owned()) && globex.contains(&"only_globex".to_owned())
+    );
     assert_eq!(names("acme").await, acme, "and stays so");
     assert_eq!(
         host.get("/api/v1/tools?cursor=x", Some(&token("acme", "a")))
@@ -169,11 +189,14 @@ async fn a_client_that_goes_away_cancels_its_call() {
     let host = host();
     let call = tokio::spawn({
         let router = host.router.clone();
-        async move { tower::ServiceExt::oneshot(router, post(&token("acme", "alice"), "wait", "{}")).await }
+        async move {
+            tower::ServiceExt::oneshot(router, post(&token("acme", "alice"), "wait", "{}")).await
+        }
     });
     host.calls.started().await;
     call.abort();
-    // The stand-in waits for the token inside the dropped future, so the drop itself is what can be seen.
+    // The stand-in waits for the token inside the dropped future, so the drop itself is what can be
+    // seen.
     assert!(call.await.unwrap_err().is_cancelled());
 }
 

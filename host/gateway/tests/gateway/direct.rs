@@ -16,13 +16,17 @@ fn through_the_transport(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-/// A session whose client the transport has shown, so that its calls need not wait for the transport.
+/// A session whose client the transport has shown, so that its calls need not wait for the
+/// transport.
 async fn session(host: &Host, token: &str, capabilities: Value) -> String {
     let session = host.session_with(token, capabilities).await;
     let answer = host
         .send(legacy(token, Some(&session), &call(1, "whoami", json!({}))))
         .await;
-    assert!(is_streamed(&answer), "the first call goes through the transport");
+    assert!(
+        is_streamed(&answer),
+        "the first call goes through the transport"
+    );
     session
 }
 
@@ -71,8 +75,14 @@ async fn a_call_in_a_session_is_answered_as_the_transport_would_and_is_one_event
         let request = || legacy(&alice, Some(&session), &call(5, name, json!({})));
         let theirs = host.send(through_the_transport(request())).await;
         let ours = host.send(request()).await;
-        assert!(is_streamed(&theirs) && !is_streamed(&ours), "{name}: {ours:?}");
-        assert_eq!((ours.status, ours.messages()), (theirs.status, theirs.messages()));
+        assert!(
+            is_streamed(&theirs) && !is_streamed(&ours),
+            "{name}: {ours:?}"
+        );
+        assert_eq!(
+            (ours.status, ours.messages()),
+            (theirs.status, theirs.messages())
+        );
         for name in ["content-type", "x-accel-buffering"] {
             assert_eq!(ours.headers[name], theirs.headers[name]);
         }
@@ -88,8 +98,14 @@ async fn a_call_that_is_not_done_at_once_goes_on_behind_the_transport() {
         .send(legacy(&alice, Some(&session), &call(5, "slow", json!({}))))
         .await;
     assert!(is_streamed(&answer), "{answer:?}");
-    assert_eq!(answer.last()["result"]["content"][0]["text"], "slow but done");
-    assert_eq!(host.calls.starts.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_eq!(
+        answer.last()["result"]["content"][0]["text"],
+        "slow but done"
+    );
+    assert_eq!(
+        host.calls.starts.load(std::sync::atomic::Ordering::SeqCst),
+        1
+    );
 }
 
 #[tokio::test]
@@ -102,9 +118,11 @@ async fn a_call_that_was_begun_early_is_cancelled_as_any_other() {
             .open(legacy(&alice, Some(&session), &call(7, "wait", json!({}))))
             .await;
         host.calls.started().await;
-        assert_eq!(host.calls.cancels.load(std::sync::atomic::Ordering::SeqCst), 0);
-        let cancel =
-            json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+        assert_eq!(
+            host.calls.cancels.load(std::sync::atomic::Ordering::SeqCst),
+            0
+        );
+        let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
         let mut request = legacy(&alice, Some(&session), &cancel);
         if by_end {
             *request.method_mut() = http::Method::DELETE;
@@ -128,15 +146,16 @@ async fn a_call_that_was_begun_early_asks_on_its_own_stream() {
     while !seen.contains("elicitation/create") {
         let frame = tokio::time::timeout(Duration::from_secs(20), stream.frame()).await;
         let frame = frame.expect("it asks here").expect("it asks").unwrap();
-        seen.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap_or_default()));
+        seen.push_str(&String::from_utf8_lossy(
+            &frame.into_data().unwrap_or_default(),
+        ));
     }
     let question = seen
         .lines()
         .filter_map(|line| line.strip_prefix("data:"))
         .find(|data| data.contains("elicitation/create"));
     let id = serde_json::from_str::<Value>(question.unwrap()).unwrap()["id"].clone();
-    let answer =
-        json!({"jsonrpc": "2.0", "id": id, "result": {"action": "accept", "content": {"name": "y"}}});
+    let answer = json!({"jsonrpc": "2.0", "id": id, "result": {"action": "accept", "content": {"name": "y"}}});
     host.send(legacy(&alice, Some(&session), &answer)).await;
     let rest = stream.collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&rest).contains(r#"accept:{\"name\":\"y\"}"#));
@@ -149,7 +168,10 @@ async fn progress_that_was_asked_for_comes_although_the_session_is_known() {
     let session = session(&host, &alice, json!({})).await;
     let mut asked = call(4, "steps", json!({}));
     asked["params"]["_meta"] = json!({"progressToken": "p"});
-    let messages = host.send(legacy(&alice, Some(&session), &asked)).await.messages();
+    let messages = host
+        .send(legacy(&alice, Some(&session), &asked))
+        .await
+        .messages();
     assert_eq!(messages.len(), 4, "{messages:?}");
 }
 
@@ -191,7 +213,10 @@ async fn a_stateless_request_with_anything_wrong_is_refused_by_the_transport() {
     let host = host();
     let alice = token("acme", "alice");
     let changes: [Change; 16] = [
-        ("accept", &["x/y;z=\", application/json, text/event-stream, \""]),
+        (
+            "accept",
+            &["x/y;z=\", application/json, text/event-stream, \""],
+        ),
         ("accept", &[]),
         ("accept", &["application/json"]),
         ("accept", &["text/event-stream"]),
@@ -233,7 +258,8 @@ async fn a_stateless_body_that_lacks_what_it_has_to_say_is_refused_by_the_transp
         ("clientCapabilities", json!(7)),
     ] {
         let (parts, body) = modern(&alice, "tools/call", tool("whoami"), json!({})).into_parts();
-        let mut message: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+        let mut message: Value =
+            serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
         message["params"]["_meta"][format!("io.modelcontextprotocol/{key}")] = value.clone();
         let answer = host
             .send(Request::from_parts(parts, Body::from(message.to_string())))

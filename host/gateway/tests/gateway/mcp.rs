@@ -34,7 +34,11 @@ async fn both_generations_are_served_at_one_place() {
     assert_eq!(answer.last()["result"]["content"][0]["text"], "acme/alice");
     let session = host.session(&alice).await;
     let answer = host
-        .send(legacy(&alice, Some(&session), &call(3, "whoami", json!({}))))
+        .send(legacy(
+            &alice,
+            Some(&session),
+            &call(3, "whoami", json!({})),
+        ))
         .await;
     assert_eq!(answer.last()["result"]["content"][0]["text"], "acme/alice");
 }
@@ -66,7 +70,8 @@ async fn the_list_is_private_paged_and_each_tenants_own() {
             list("globex", json!({"cursor": cursor})).await,
         );
         assert!(
-            !names(&acme).contains(&"only_globex".into()) && names(&globex).contains(&"only_globex".into())
+            !names(&acme).contains(&"only_globex".into())
+                && names(&globex).contains(&"only_globex".into())
         );
     }
     let bad = host
@@ -86,15 +91,22 @@ async fn the_list_is_the_same_tools_in_both_generations_under_any_id() {
     let alice = token("acme", "alice");
     let session = host.session(&alice).await;
     let message = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/list", "params": {}});
-    let older = host.send(legacy(&alice, Some(&session), &message)).await.last();
+    let older = host
+        .send(legacy(&alice, Some(&session), &message))
+        .await
+        .last();
     let tools = older["result"]["tools"].as_array().unwrap();
     assert!(!tools.is_empty());
     for id in [json!(3), json!("\"tools\":[]")] {
         let (parts, body) = modern(&alice, "tools/list", json!({}), json!({})).into_parts();
-        let mut message: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+        let mut message: Value =
+            serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
         message["id"] = id.clone();
         let answer = host
-            .send(http::Request::from_parts(parts, Body::from(message.to_string())))
+            .send(http::Request::from_parts(
+                parts,
+                Body::from(message.to_string()),
+            ))
             .await;
         let length: usize = answer
             .headers
@@ -105,9 +117,13 @@ async fn the_list_is_the_same_tools_in_both_generations_under_any_id() {
         assert_eq!(length, answer.body.len());
         let newer = answer.last();
         assert_eq!(newer["id"], id);
-        let names =
-            |tools: &[Value]| -> Vec<Value> { tools.iter().map(|tool| tool["name"].clone()).collect() };
-        assert_eq!(names(newer["result"]["tools"].as_array().unwrap()), names(tools));
+        let names = |tools: &[Value]| -> Vec<Value> {
+            tools.iter().map(|tool| tool["name"].clone()).collect()
+        };
+        assert_eq!(
+            names(newer["result"]["tools"].as_array().unwrap()),
+            names(tools)
+        );
         assert_eq!(
             newer["result"]["tools"][0]["inputSchema"],
             tools[0]["inputSchema"]
@@ -137,7 +153,8 @@ async fn a_list_request_that_contradicts_itself_is_refused_and_gets_no_tools() {
         .headers_mut()
         .insert("accept", "text/html".parse().unwrap());
     let (parts, body) = list().into_parts();
-    let mut message: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    let mut message: Value =
+        serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
     message["params"]["_meta"] = json!({"io.modelcontextprotocol/protocolVersion": MODERN});
     let no_capabilities = http::Request::from_parts(parts, Body::from(message.to_string()));
     for (what, request) in [
@@ -169,7 +186,10 @@ async fn anothers_tool_is_as_unknown_as_none() {
         of("globex", "only_globex").await["result"]["content"][0]["text"],
         "globex only"
     );
-    let (foreign, none) = (of("acme", "only_globex").await, of("acme", "nothing_else").await);
+    let (foreign, none) = (
+        of("acme", "only_globex").await,
+        of("acme", "nothing_else").await,
+    );
     assert_eq!(foreign["error"]["code"], -32602);
     let text = |value: &Value, name: &str| value.to_string().replace(name, "…");
     assert_eq!(text(&foreign, "only_globex"), text(&none, "nothing_else"));
@@ -203,7 +223,10 @@ async fn progress_comes_before_the_result_and_only_where_it_was_asked_for() {
     let session = host.session(&alice).await;
     let mut asked = call(4, "steps", json!({}));
     asked["params"]["_meta"] = json!({"progressToken": "p"});
-    let old = host.send(legacy(&alice, Some(&session), &asked)).await.messages();
+    let old = host
+        .send(legacy(&alice, Some(&session), &asked))
+        .await
+        .messages();
     let params = json!({"name": "steps", "arguments": {}, "_meta": {"progressToken": "p"}});
     let new = host
         .send(modern(&alice, "tools/call", params, json!({})))
@@ -236,14 +259,17 @@ async fn a_question_goes_out_sealed_and_its_answer_comes_back() {
     let host = host();
     let alice = token("acme", "alice");
     let can = json!({"elicitation": {}});
-    let ask = async |params: Value, can: Value| host.send(modern(&alice, "tools/call", params, can)).await;
+    let ask = async |params: Value, can: Value| {
+        host.send(modern(&alice, "tools/call", params, can)).await
+    };
     let asked = ask(json!({"name": "ask", "arguments": {}}), can.clone())
         .await
         .last();
     assert_eq!(asked["result"]["resultType"], "input_required");
     let state = asked["result"]["requestState"].clone();
     let answers = json!({"q": {"action": "accept", "content": {"name": "x"}}});
-    let params = json!({"name": "ask", "arguments": {}, "inputResponses": answers, "requestState": state});
+    let params =
+        json!({"name": "ask", "arguments": {}, "inputResponses": answers, "requestState": state});
     assert_eq!(
         ask(params, can.clone()).await.last()["result"]["content"][0]["text"],
         "accept:{\"name\":\"x\"}"
@@ -252,7 +278,10 @@ async fn a_question_goes_out_sealed_and_its_answer_comes_back() {
     assert_eq!(ask(forged, can).await.last()["error"]["code"], -32602);
     let cannot = ask(json!({"name": "ask", "arguments": {}}), json!({})).await;
     assert_eq!(
-        (cannot.status.as_u16(), cannot.last()["error"]["code"].clone()),
+        (
+            cannot.status.as_u16(),
+            cannot.last()["error"]["code"].clone()
+        ),
         (400, json!(-32021))
     );
 }
@@ -262,7 +291,9 @@ async fn a_tool_that_needs_more_than_the_client_can_do_is_not_called() {
     let host = host();
     let alice = token("acme", "alice");
     let params = json!({"name": "sampler", "arguments": {}});
-    let answer = host.send(modern(&alice, "tools/call", params, json!({}))).await;
+    let answer = host
+        .send(modern(&alice, "tools/call", params, json!({})))
+        .await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.last()["error"]["code"], -32021);
     assert_eq!(
@@ -271,7 +302,11 @@ async fn a_tool_that_needs_more_than_the_client_can_do_is_not_called() {
     );
     let session = host.session(&alice).await;
     let answer = host
-        .send(legacy(&alice, Some(&session), &call(1, "sampler", json!({}))))
+        .send(legacy(
+            &alice,
+            Some(&session),
+            &call(1, "sampler", json!({})),
+        ))
         .await
         .last();
     assert_eq!(
@@ -300,7 +335,9 @@ async fn an_older_client_is_asked_on_the_open_stream() {
     let mut seen = String::new();
     let mut answered = false;
     while let Some(Ok(frame)) = stream.frame().await {
-        seen.push_str(&String::from_utf8_lossy(&frame.into_data().unwrap_or_default()));
+        seen.push_str(&String::from_utf8_lossy(
+            &frame.into_data().unwrap_or_default(),
+        ));
         let question = seen
             .lines()
             .filter_map(|line| line.strip_prefix("data:"))
@@ -308,10 +345,11 @@ async fn an_older_client_is_asked_on_the_open_stream() {
         if let (Some(question), false) = (question, answered) {
             answered = true;
             let id = serde_json::from_str::<Value>(question).unwrap()["id"].clone();
-            let answer =
-                json!({"jsonrpc": "2.0", "id": id, "result": {"action": "accept", "content": {"name": "y"}}});
+            let answer = json!({"jsonrpc": "2.0", "id": id, "result": {"action": "accept", "content": {"name": "y"}}});
             assert_eq!(
-                host.send(legacy(&alice, Some(&session), &answer)).await.status,
+                host.send(legacy(&alice, Some(&session), &answer))
+                    .await
+                    .status,
                 202
             );
         }
@@ -351,7 +389,10 @@ async fn headers_and_body_of_the_stateless_protocol_agree() {
         .insert("mcp-name", "only_globex".parse().unwrap());
     let answer = host.send(request).await;
     assert_eq!(
-        (answer.status.as_u16(), answer.last()["error"]["code"].clone()),
+        (
+            answer.status.as_u16(),
+            answer.last()["error"]["code"].clone()
+        ),
         (400, json!(-32020))
     );
 }
@@ -367,7 +408,10 @@ async fn every_list_is_answered_in_both_generations() {
         ("resources/templates/list", "resourceTemplates"),
     ] {
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method});
-        let old = host.send(legacy(&alice, Some(&session), &message)).await.last();
+        let old = host
+            .send(legacy(&alice, Some(&session), &message))
+            .await
+            .last();
         assert_eq!(old["result"], json!({ member: [] }), "{method}: {old}");
         let new = host
             .send(modern(&alice, method, json!({}), json!({})))
@@ -376,10 +420,14 @@ async fn every_list_is_answered_in_both_generations() {
         assert_eq!(new["result"][member], json!([]), "{method}: {new}");
         assert_eq!(new["result"]["cacheScope"], "private", "{method}: {new}");
     }
-    let get =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "p".repeat(100)}});
+    let get = json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "p".repeat(100)}});
     let old = host.send(legacy(&alice, Some(&session), &get)).await.last();
-    let new = host.send(modern(&alice, "prompts/get", get["params"].clone(), json!({})));
+    let new = host.send(modern(
+        &alice,
+        "prompts/get",
+        get["params"].clone(),
+        json!({}),
+    ));
     let text = format!("unknown prompt: {}", "p".repeat(64));
     for answer in [old, new.await.last()] {
         assert_eq!(
@@ -397,7 +445,10 @@ async fn a_method_that_nobody_knows_is_not_repeated_whole() {
     let session = host.session(&alice).await;
     let method = "m".repeat(10_000);
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": method});
-    let old = host.send(legacy(&alice, Some(&session), &message)).await.last();
+    let old = host
+        .send(legacy(&alice, Some(&session), &message))
+        .await
+        .last();
     let new = host
         .send(modern(&alice, &method, json!({}), json!({})))
         .await
@@ -411,7 +462,10 @@ async fn a_method_that_nobody_knows_is_not_repeated_whole() {
     let mut other = modern(&alice, "tools/list", json!({}), json!({}));
     *other.body_mut() = Body::from(message.to_string());
     let answer = host.send(other).await;
-    assert!(answer.status == 400 && answer.body.len() < 1000, "{answer:?}");
+    assert!(
+        answer.status == 400 && answer.body.len() < 1000,
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -427,7 +481,11 @@ async fn an_error_of_the_stateless_protocol_has_an_id_or_null() {
         *request.body_mut() = Body::from(body.to_string());
         let answer = host.send(request).await;
         assert_eq!(answer.status, 400, "{body}: {answer:?}");
-        assert_eq!(answer.json().get("id"), Some(&Value::Null), "{body}: {answer:?}");
+        assert_eq!(
+            answer.json().get("id"),
+            Some(&Value::Null),
+            "{body}: {answer:?}"
+        );
     }
 }
 

@@ -40,7 +40,10 @@ async fn a_session_that_was_parked_goes_on_for_its_owner_alone() {
             "it is parked already"
         );
         assert_eq!(whoami(&host, &mallory, &session).await.0, 404);
-        assert_eq!(whoami(&host, &alice, &session).await, (200, json!("acme/alice")));
+        assert_eq!(
+            whoami(&host, &alice, &session).await,
+            (200, json!("acme/alice"))
+        );
     }
     let ended = support::request("DELETE", "/mcp", Some(&alice))
         .header("mcp-protocol-version", support::LEGACY)
@@ -68,7 +71,10 @@ async fn a_session_is_not_parked_while_a_call_of_it_runs_whether_its_client_wait
         parked
     };
     let (answer, parked) = tokio::join!(waiting, beside);
-    assert_eq!(answer.last()["result"]["content"][0]["text"], "slow but done");
+    assert_eq!(
+        answer.last()["result"]["content"][0]["text"],
+        "slow but done"
+    );
     assert_eq!(parked, 0, "a call of it ran all the time");
     // A client that is gone: what its call answers is kept, so the session stays until then.
     let gone = host
@@ -76,7 +82,10 @@ async fn a_session_is_not_parked_while_a_call_of_it_runs_whether_its_client_wait
         .await;
     drop(gone);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(whoami(&host, &alice, &session).await, (200, json!("acme/alice")));
+    assert_eq!(
+        whoami(&host, &alice, &session).await,
+        (200, json!("acme/alice"))
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Who gets a connection, a stream and a session, whatever others hold; and how a host goes that is stopped.
+//! Who gets a connection, a stream and a session, whatever others hold; and how a host goes that is
+//! stopped.
 use crate::support;
 
 use std::net::SocketAddr;
@@ -106,7 +107,11 @@ async fn streams_of_one_session_end_when_it_has_too_many_and_those_of_one_tenant
     let served = serve(host, 16, Duration::ZERO).await;
     let mut streams = vec![];
     for _ in 0..8 {
-        let mut stream = say(served.address, &events(served.address, &alice, &sessions[0])).await;
+        let mut stream = say(
+            served.address,
+            &events(served.address, &alice, &sessions[0]),
+        )
+        .await;
         let head = head(&mut stream).await;
         // Of 16 connections one caller may hold three with a verified request.
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
@@ -133,7 +138,11 @@ async fn a_client_that_never_ends_its_sessions_is_never_locked_out() {
     for _ in 0..103 {
         let session = host.session(&alice).await;
         let answer = host
-            .send(legacy(&alice, Some(&session), &call(1, "whoami", json!({}))))
+            .send(legacy(
+                &alice,
+                Some(&session),
+                &call(1, "whoami", json!({})),
+            ))
             .await;
         assert_eq!(answer.status, 200);
         sessions.push(session);
@@ -142,7 +151,11 @@ async fn a_client_that_never_ends_its_sessions_is_never_locked_out() {
         let call = legacy(&alice, Some(session), &call(2, "whoami", json!({})));
         host.send(call).await.status.as_u16()
     };
-    assert_eq!(called(&sessions[0]).await, 404, "the longest idle one gave way");
+    assert_eq!(
+        called(&sessions[0]).await,
+        404,
+        "the longest idle one gave way"
+    );
     assert_eq!(called(&sessions[102]).await, 200);
     let mut gone = 0;
     for session in &sessions {
@@ -273,10 +286,15 @@ async fn an_answer_begins_with_an_empty_event_only_where_the_client_knows_of_it(
         assert_eq!(begun.status, 200, "{settled} {version:?}");
         let session = begun.headers["mcp-session-id"].to_str().unwrap().to_owned();
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        assert_eq!(host.send(old(Some(&session), &initialized)).await.status, 202);
+        assert_eq!(
+            host.send(old(Some(&session), &initialized)).await.status,
+            202
+        );
         // The first goes through the transport, the second is answered at once.
         for name in ["slow", "whoami", "whoami"] {
-            let answer = host.send(old(Some(&session), &call(1, name, json!({})))).await;
+            let answer = host
+                .send(old(Some(&session), &call(1, name, json!({}))))
+                .await;
             let text = String::from_utf8(answer.body.to_vec()).unwrap();
             assert_eq!(
                 begins_empty(&text),
@@ -338,7 +356,12 @@ async fn a_malformed_message_is_answered_with_the_error_that_json_rpc_has_for_it
             -32700,
             json!(null),
         ),
-        (true, r#"{"id":1,"method":"ping"}"#.to_owned(), -32600, json!(1)),
+        (
+            true,
+            r#"{"id":1,"method":"ping"}"#.to_owned(),
+            -32600,
+            json!(1),
+        ),
         (
             true,
             r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#.to_owned(),
@@ -369,7 +392,9 @@ async fn a_malformed_message_is_answered_with_the_error_that_json_rpc_has_for_it
     }
     let ping = br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     assert_eq!(
-        host.send(post(Some(&session), ping, "text/plain")).await.status,
+        host.send(post(Some(&session), ping, "text/plain"))
+            .await
+            .status,
         415
     );
     assert_eq!(

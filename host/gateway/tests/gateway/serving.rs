@@ -80,7 +80,9 @@ async fn a_call_that_does_not_finish_is_dropped_at_the_end_of_the_grace_period()
     let begun = Instant::now();
     served.shutdown.cancel();
     served.running.await.unwrap().unwrap();
-    assert!(begun.elapsed() >= Duration::from_millis(300) && begun.elapsed() < Duration::from_secs(25));
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300) && begun.elapsed() < Duration::from_secs(25)
+    );
     assert!(!rest(stream).await.contains("200 OK"));
 }
 
@@ -105,7 +107,11 @@ async fn a_quiet_stream_does_not_hold_up_a_shutdown() {
     let begun = Instant::now();
     served.shutdown.cancel();
     served.running.await.unwrap().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -138,7 +144,10 @@ async fn bytes_that_are_no_request_end_their_connection_alone() {
             "GET /health HTTP/1.1\r\nhost: {}\r\nx: {long}\r\n\r\n",
             served.address
         ),
-        format!("GET /health HTTP/1.1\r\nhost: {}\r\n{many}\r\n", served.address),
+        format!(
+            "GET /health HTTP/1.1\r\nhost: {}\r\n{many}\r\n",
+            served.address
+        ),
     ] {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         let _reset = stream.write_all(bad.as_bytes()).await;
@@ -154,5 +163,9 @@ async fn bytes_that_are_no_request_end_their_connection_alone() {
         "GET /health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
         served.address
     );
-    assert!(rest(say(served.address, &good).await).await.contains("200 OK"));
+    assert!(
+        rest(say(served.address, &good).await)
+            .await
+            .contains("200 OK")
+    );
 }

@@ -7,7 +7,9 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use serde_json::json;
-use support::{Answer, LEGACY, MODERN, call, host, initialize, legacy, modern, request, token, token_for};
+use support::{
+    Answer, LEGACY, MODERN, call, host, initialize, legacy, modern, request, token, token_for,
+};
 
 fn with_session(method: &str, token: &str, id: &str) -> Request<Body> {
     match method {
@@ -62,7 +64,10 @@ async fn an_id_that_a_client_made_up_begins_no_session() {
     assert_eq!(answer.status, 404);
     assert!(!answer.headers.contains_key("mcp-session-id"));
     let ids = [host.session(&alice).await, host.session(&alice).await];
-    assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() >= 32), "{ids:?}");
+    assert!(
+        ids[0] != ids[1] && ids.iter().all(|id| id.len() >= 32),
+        "{ids:?}"
+    );
 }
 
 #[tokio::test]
@@ -82,7 +87,8 @@ async fn the_stateless_protocol_reaches_no_session() {
     let host = host();
     let (alice, bob) = (token("acme", "alice"), token("globex", "bob"));
     let id = host.session(&alice).await;
-    // A handshake goes to a session even under the newer version's header; the id of another must not come along.
+    // A handshake goes to a session even under the newer version's header; the id of another must
+    // not come along.
     let mut message = initialize(json!({}));
     message["params"]["protocolVersion"] = MODERN.into();
     let mut request = legacy(&bob, Some(&id), &message);
@@ -129,7 +135,10 @@ async fn an_ended_session_stays_ended() {
     let host = host();
     let alice = token("acme", "alice");
     let id = host.session(&alice).await;
-    assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 204);
+    assert_eq!(
+        host.send(with_session("DELETE", &alice, &id)).await.status,
+        204
+    );
     let unknown = host.send(with_session("POST", &alice, "never-was")).await;
     for method in ["POST", "GET", "DELETE"] {
         assert_eq!(
@@ -138,7 +147,9 @@ async fn an_ended_session_stays_ended() {
             "{method}"
         );
     }
-    let again = host.send(legacy(&alice, Some(&id), &initialize(json!({})))).await;
+    let again = host
+        .send(legacy(&alice, Some(&id), &initialize(json!({}))))
+        .await;
     assert_eq!(again.status, 404, "and its id begins no other");
 }
 
@@ -150,13 +161,18 @@ async fn last_event_id_resumes_nothing_of_another_session() {
     host.send(with_session("POST", &alice, &hers)).await;
     for id in ["0", "0/0", "0/1", "1/1"] {
         let mut foreign = with_session("GET", &bob, &hers);
-        foreign.headers_mut().insert("last-event-id", id.parse().unwrap());
+        foreign
+            .headers_mut()
+            .insert("last-event-id", id.parse().unwrap());
         assert_eq!(host.send(foreign).await.status, 404);
         let mut own = with_session("GET", &bob, &his);
-        own.headers_mut().insert("last-event-id", id.parse().unwrap());
+        own.headers_mut()
+            .insert("last-event-id", id.parse().unwrap());
         let body = host.open(own).await.into_body();
         let seen = tokio::time::timeout(Duration::from_millis(100), body.collect()).await;
-        let seen = seen.map(|body| body.unwrap().to_bytes()).unwrap_or_default();
+        let seen = seen
+            .map(|body| body.unwrap().to_bytes())
+            .unwrap_or_default();
         assert!(
             !String::from_utf8_lossy(&seen).contains("alice"),
             "{id}: {seen:?}"
@@ -200,7 +216,10 @@ async fn deleting_a_session_cancels_its_calls() {
         .open(legacy(&alice, Some(&id), &call(7, "wait", json!({}))))
         .await;
     host.calls.started().await;
-    assert_eq!(host.send(with_session("DELETE", &alice, &id)).await.status, 204);
+    assert_eq!(
+        host.send(with_session("DELETE", &alice, &id)).await.status,
+        204
+    );
     host.calls.cancelled().await;
     drop(open);
 }
@@ -214,8 +233,12 @@ async fn a_client_cancels_its_own_call_by_notification() {
         .open(legacy(&alice, Some(&id), &call(7, "wait", json!({}))))
         .await;
     host.calls.started().await;
-    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
-    assert_eq!(host.send(legacy(&alice, Some(&id), &cancel)).await.status, 202);
+    let cancel =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+    assert_eq!(
+        host.send(legacy(&alice, Some(&id), &cancel)).await.status,
+        202
+    );
     host.calls.cancelled().await;
     drop(open);
 }

@@ -129,7 +129,8 @@ async fn the_newer_protocol_needs_no_handshake() {
         "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
     });
-    let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
+    let discover =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
     let answer = client.ask(&discover).await;
     assert!(
         answer["result"]["supportedVersions"]

@@ -4,11 +4,13 @@ use crate::support;
 
 use serde_json::{Value, json};
 use support::{
-    AUDIENCE, ES256, ISSUER, NOW, check, check_claims, check_untyped, claims, key_set, pointer, rules, with,
+    AUDIENCE, ES256, ISSUER, NOW, check, check_claims, check_untyped, claims, key_set, pointer,
+    rules, with,
 };
 use toolhost_identity::{
-    AcceptedType, Binding, ClaimPointer, ClaimRule, ClaimTest, IssuerName, MissingSubjectRule, Principal,
-    PrincipalKind, Role, StaticDirectory, TenantId, TokenError, UnverifiedToken, examine,
+    AcceptedType, Binding, ClaimPointer, ClaimRule, ClaimTest, IssuerName, MissingSubjectRule,
+    Principal, PrincipalKind, Role, StaticDirectory, TenantId, TokenError, UnverifiedToken,
+    examine,
 };
 
 fn error(claims: &Value) -> Option<TokenError> {
@@ -22,9 +24,15 @@ fn caller(claims: &Value) -> Principal {
 #[test]
 fn each_required_claim_is_required() {
     for name in ["sub", "aud", "exp"] {
-        assert_eq!(error(&with(name, Value::Null)), Some(TokenError::Missing(name)));
+        assert_eq!(
+            error(&with(name, Value::Null)),
+            Some(TokenError::Missing(name))
+        );
     }
-    assert_eq!(error(&with("iss", Value::Null)), Some(TokenError::Missing("iss")));
+    assert_eq!(
+        error(&with("iss", Value::Null)),
+        Some(TokenError::Missing("iss"))
+    );
     for optional in ["nbf", "iat"] {
         assert_eq!(error(&with(optional, Value::Null)), None);
     }
@@ -38,7 +46,11 @@ fn the_issuer_is_compared_byte_for_byte() {
         "https://idp.example\u{0}",
         "https://other.example",
     ] {
-        assert_eq!(error(&with("iss", json!(iss))), Some(TokenError::Issuer), "{iss}");
+        assert_eq!(
+            error(&with("iss", json!(iss))),
+            Some(TokenError::Issuer),
+            "{iss}"
+        );
     }
     for iss in [json!([ISSUER]), json!(1), json!({"a": ISSUER})] {
         assert_eq!(error(&with("iss", iss)), Some(TokenError::Missing("iss")));
@@ -90,7 +102,11 @@ fn t26_an_expired_or_future_token_is_refused_with_thirty_seconds_to_spare() {
         ("iat", json!(NOW + 30), None),
         ("exp", json!(NOW as f64 + 0.5), None),
     ] {
-        assert_eq!(error(&with(name, value.clone())), expected, "{name} {value}");
+        assert_eq!(
+            error(&with(name, value.clone())),
+            expected,
+            "{name} {value}"
+        );
     }
 }
 
@@ -198,7 +214,10 @@ fn a_tenant_claim_may_be_a_list_of_one_or_an_object_of_one_entry() {
         check_claims(&with("tenantId", value), &by_id).map(|p| p.tenant_key().map(str::to_owned))
     };
     assert_eq!(key(one), Ok(Some("dd4e".into())));
-    assert_eq!(key(json!({"acme": {"id": ["dd4e"]}})), Ok(Some("dd4e".into())));
+    assert_eq!(
+        key(json!({"acme": {"id": ["dd4e"]}})),
+        Ok(Some("dd4e".into()))
+    );
     for other in [
         json!({"acme": {}}),
         json!("dd4e"),
@@ -289,7 +308,14 @@ fn b6_a_token_without_a_subject_is_its_clients_or_nobodys() {
 #[test]
 fn e3_the_tenant_comes_from_the_configured_claim_alone() {
     let mut decoys = with("tenantId", Value::Null);
-    for name in ["tenant", "tenant_id", "tid", "org_id", "snc-tenant", "X-Tenant"] {
+    for name in [
+        "tenant",
+        "tenant_id",
+        "tid",
+        "org_id",
+        "snc-tenant",
+        "X-Tenant",
+    ] {
         decoys[name] = json!("globex");
     }
     assert_eq!(caller(&decoys).tenant_key(), None);
@@ -319,7 +345,10 @@ fn n2_a_role_is_believed_as_far_as_the_issuer_may_grant_it() {
         role(json!(["viewer", "superadmin", "owner"]), &[Role::Owner]),
         Role::Owner
     );
-    assert_eq!(role(json!("superadmin"), &[Role::Superadmin]), Role::Superadmin);
+    assert_eq!(
+        role(json!("superadmin"), &[Role::Superadmin]),
+        Role::Superadmin
+    );
     for odd in [
         json!("owner "),
         json!(2),
@@ -360,7 +389,10 @@ fn an_id_token_is_no_access_token() {
         ("typ", "employee", Ok(())),
     ] {
         let claims = with(name, json!(value));
-        for result in [check_untyped(&claims, &rules()), check_claims(&claims, &rules())] {
+        for result in [
+            check_untyped(&claims, &rules()),
+            check_claims(&claims, &rules()),
+        ] {
             assert_eq!(result.map(drop), expected, "{name} {value}");
         }
     }
@@ -404,7 +436,10 @@ fn an_id_token_is_no_access_token() {
 #[test]
 fn each_sign_of_a_machine_is_enough() {
     let kind = |name: &str, value: Value| caller(&with(name, value)).kind();
-    assert_eq!(kind("gty", json!("client-credentials")), PrincipalKind::Machine);
+    assert_eq!(
+        kind("gty", json!("client-credentials")),
+        PrincipalKind::Machine
+    );
     assert_eq!(kind("sub", json!("abc@clients")), PrincipalKind::Machine);
     assert_eq!(kind("client_id", json!("user-1")), PrincipalKind::Machine);
     assert_eq!(kind("azp", json!("user-1")), PrincipalKind::Machine);
@@ -432,7 +467,10 @@ fn client_and_scopes_are_read_from_where_issuers_put_them() {
     let mut both = with("azp", json!("second"));
     both["client_id"] = json!("first");
     assert_eq!(caller(&both).client(), Some("first"));
-    assert_eq!(caller(&with("azp", json!("second"))).client(), Some("second"));
+    assert_eq!(
+        caller(&with("azp", json!("second"))).client(),
+        Some("second")
+    );
     assert_eq!(caller(&claims()).client(), None);
     assert_eq!(
         error(&with("client_id", json!(1))),
@@ -440,7 +478,10 @@ fn client_and_scopes_are_read_from_where_issuers_put_them() {
     );
     assert_eq!(caller(&with("scope", json!("b  a b"))).scopes(), ["a", "b"]);
     assert_eq!(caller(&with("scp", json!(["a", "b"]))).scopes(), ["a", "b"]);
-    assert_eq!(caller(&with("scope", json!(["b", "a"]))).scopes(), ["a", "b"]);
+    assert_eq!(
+        caller(&with("scope", json!(["b", "a"]))).scopes(),
+        ["a", "b"]
+    );
     assert_eq!(caller(&with("scp", json!("a b"))).scopes(), ["a", "b"]);
     for (name, bad) in [
         ("scope", json!(["a b"])),

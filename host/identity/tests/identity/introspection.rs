@@ -21,7 +21,13 @@ fn answered(change: &[(&str, Value)]) -> Result<Principal, TokenError> {
 #[test]
 fn t26_only_active_true_is_active() {
     assert_eq!(answered(&[]).unwrap().tenant_key(), Some("acme"));
-    for active in [json!(false), json!("true"), json!(1), json!([true]), Value::Null] {
+    for active in [
+        json!(false),
+        json!("true"),
+        json!(1),
+        json!([true]),
+        Value::Null,
+    ] {
         assert_eq!(
             answered(&[("active", active.clone())]),
             Err(TokenError::Inactive),
@@ -50,7 +56,10 @@ fn an_answer_is_held_to_what_a_token_is_held_to() {
     let mut answer = claims();
     answer["active"] = json!(true);
     let answer = answer.as_object().unwrap().clone();
-    assert_eq!(verify_introspection(answer, &scoped, NOW), Err(TokenError::Scope));
+    assert_eq!(
+        verify_introspection(answer, &scoped, NOW),
+        Err(TokenError::Scope)
+    );
 }
 
 /// A19: a refresh token is active at its issuer too.
@@ -67,7 +76,11 @@ fn what_the_issuer_says_is_no_access_token_is_no_caller() {
         ("typ", "ID", TokenError::IdToken),
         ("at_hash", "x", TokenError::IdToken),
     ] {
-        assert_eq!(answered(&[(name, json!(value))]), Err(expected), "{name} {value}");
+        assert_eq!(
+            answered(&[(name, json!(value))]),
+            Err(expected),
+            "{name} {value}"
+        );
     }
     assert_eq!(answered(&[("token_type", json!(1))]), Err(TokenError::Type));
     for good in [

@@ -1,10 +1,13 @@
-//! The tokens of well-known identity providers, as they come: with the provider's profile, and without one.
+//! The tokens of well-known identity providers, as they come: with the provider's profile, and
+//! without one.
 
 use crate::support;
 
 use serde_json::{Value, json};
 use support::{ES256, NOW, check, key_set, pointer};
-use toolhost_identity::{Algorithm, IssuerName, IssuerRules, PrincipalKind, ProviderProfile, TokenError};
+use toolhost_identity::{
+    Algorithm, IssuerName, IssuerRules, PrincipalKind, ProviderProfile, TokenError,
+};
 
 const TID: &str = "11111111-2222-3333-4444-555555555555";
 const APP: &str = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
@@ -37,7 +40,13 @@ struct Provider {
     tokens: Vec<Token>,
 }
 
-fn token(what: &'static str, typ: Option<&'static str>, claims: Value, want: Want, plain: Want) -> Token {
+fn token(
+    what: &'static str,
+    typ: Option<&'static str>,
+    claims: Value,
+    want: Want,
+    plain: Want,
+) -> Token {
     Token {
         what,
         typ,
@@ -622,7 +631,11 @@ fn providers() -> Vec<Provider> {
 
 fn rules(provider: &Provider, is_plain: bool) -> IssuerRules {
     let name = IssuerName::parse(provider.issuer).unwrap();
-    let plain = IssuerRules::new(name, vec![provider.audience.to_owned()], Algorithm::ALL.to_vec());
+    let plain = IssuerRules::new(
+        name,
+        vec![provider.audience.to_owned()],
+        Algorithm::ALL.to_vec(),
+    );
     if is_plain {
         return plain;
     }
@@ -680,7 +693,8 @@ fn b1_b2_each_providers_users_machines_and_id_tokens_are_told_apart() {
     }
 }
 
-/// What the default cannot tell is an ID token without any mark of one, and two kinds of machines whose tokens have none.
+/// What the default cannot tell is an ID token without any mark of one, and two kinds of machines
+/// whose tokens have none.
 #[test]
 fn b1_no_machine_is_taken_for_a_person_without_a_profile() {
     let untold: Vec<_> = providers()
@@ -722,7 +736,10 @@ fn b1_b2_a_workload_is_a_machine_and_a_refresh_token_is_no_access_token_whoever_
             Machine,
             json!({"sub": "project_path:acme/tools:ref_type:branch:ref:main"}),
         ),
-        (Machine, json!({"sub": "m2m-client-live-1", "scope": "tools"})),
+        (
+            Machine,
+            json!({"sub": "m2m-client-live-1", "scope": "tools"}),
+        ),
         (
             Machine,
             json!({"sub": "x", "preferred_username": "ak-tools-client_credentials"}),
@@ -761,7 +778,10 @@ fn b1_b2_a_workload_is_a_machine_and_a_refresh_token_is_no_access_token_whoever_
             json!({"sub": "u", "azp": "tools", "acr": "default", "uid": "x"}),
         ),
         (User, json!({"sub": "u", "token_type": "Bearer"})),
-        (User, json!({"sub": "u", "jti": "abc-r", "client_id": "app"})),
+        (
+            User,
+            json!({"sub": "u", "jti": "abc-r", "client_id": "app"}),
+        ),
         (User, json!({"sub": "u", "azp": "tools", "scope": "openid"})),
         (
             User,

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{check_claims, rules, with};
 use toolhost_identity::{
-    AuthorityGrant, AuthorityGrantError, Binding, BindingError, Caller, Directory, GrantId, GrantRules,
-    MAX_DEPTH, NamedTenants, Principal, Role, Tenant, TenantId, TenantScope, TenantState, Tree, TreeError,
+    AuthorityGrant, AuthorityGrantError, Binding, BindingError, Caller, Directory, GrantId,
+    GrantRules, MAX_DEPTH, NamedTenants, Principal, Role, Tenant, TenantId, TenantScope,
+    TenantState, Tree, TreeError,
 };
 
 fn id(text: &str) -> TenantId {
@@ -96,7 +97,10 @@ fn n1_a_cycle_an_orphan_and_a_double_are_refused() {
         let tenants = tenants.iter().map(|(one, parent)| tenant(one, parent));
         Tree::new(0, tenants).unwrap_err()
     };
-    assert!(matches!(refused(&[("a", "b"), ("b", "a")]), TreeError::Cycle(_)));
+    assert!(matches!(
+        refused(&[("a", "b"), ("b", "a")]),
+        TreeError::Cycle(_)
+    ));
     assert!(matches!(refused(&[("a", "a")]), TreeError::Cycle(_)));
     assert!(matches!(
         refused(&[("root", ""), ("a", "c"), ("b", "a"), ("c", "b")]),
@@ -109,7 +113,10 @@ fn n1_a_cycle_an_orphan_and_a_double_are_refused() {
             parent: id("gone")
         }
     );
-    assert_eq!(refused(&[("a", ""), ("a", "")]), TreeError::TenantTwice(id("a")));
+    assert_eq!(
+        refused(&[("a", ""), ("a", "")]),
+        TreeError::TenantTwice(id("a"))
+    );
 }
 
 #[test]
@@ -137,7 +144,10 @@ fn n1_a_display_name_fits_in_a_list() {
             display_name: bad.into(),
             ..tenant("acme", "")
         };
-        assert!(matches!(Tree::new(0, [named]), Err(TreeError::DisplayName(_))));
+        assert!(matches!(
+            Tree::new(0, [named]),
+            Err(TreeError::DisplayName(_))
+        ));
     }
 }
 
@@ -166,8 +176,9 @@ fn n3_an_owner_reaches_its_own_and_all_below_and_neither_parent_nor_sibling() {
 #[test]
 fn n3_a_tenant_that_was_moved_away_is_reached_no_more() {
     let before = tree(family());
-    let chosen =
-        |tree: &Arc<Tree>| Binding::active(principal("OWNER", Some("acme")), &id("acme-eu-fr"), 1, tree);
+    let chosen = |tree: &Arc<Tree>| {
+        Binding::active(principal("OWNER", Some("acme")), &id("acme-eu-fr"), 1, tree)
+    };
     assert!(chosen(&before).is_ok());
     assert_eq!(
         chosen(&moved("acme-eu", "globex")).unwrap_err(),
@@ -192,7 +203,11 @@ fn n5_the_reach_is_that_of_the_home_tenant_wherever_one_is() {
     assert_eq!(away.generation(), 1);
     for further in ["acme", "acme-us", "globex"] {
         let next = Binding::active(away.shared_principal(), &id(further), 2, &tree);
-        assert_eq!(next.unwrap_err(), BindingError::TenantUnavailable, "{further}");
+        assert_eq!(
+            next.unwrap_err(),
+            BindingError::TenantUnavailable,
+            "{further}"
+        );
     }
     assert_eq!(away.owner(), Binding::home(owner, &tree).unwrap().owner());
 }
@@ -222,7 +237,12 @@ fn a_suspended_tenant_takes_those_below_it_along() {
         let home = Binding::home(principal("SUPERADMIN", Some(below)), &tree);
         assert_eq!(home.unwrap_err(), BindingError::TenantUnavailable);
         // Nor does a caller whose own tenant is suspended reach others.
-        let other = Binding::active(principal("SUPERADMIN", Some(below)), &id("globex"), 1, &tree);
+        let other = Binding::active(
+            principal("SUPERADMIN", Some(below)),
+            &id("globex"),
+            1,
+            &tree,
+        );
         assert_eq!(other.unwrap_err(), BindingError::TenantUnavailable);
         assert!(!tree.reaches(Role::Superadmin, Some(&id(below)), &id("globex")));
     }
@@ -248,7 +268,9 @@ fn a_caller_without_a_claim_is_tenantless_and_one_with_an_unknown_claim_is_nobod
 #[test]
 fn a20_in_single_tenant_mode_every_token_is_the_one_tenant_but_one_that_names_another() {
     let single = Arc::new(Tree::from_single_tenant(tenant("acme", "")).unwrap());
-    let home = |key| Binding::home(principal("ADMIN", key), &single).map(|binding| binding.tenant().clone());
+    let home = |key| {
+        Binding::home(principal("ADMIN", key), &single).map(|binding| binding.tenant().clone())
+    };
     assert_eq!(home(None), Ok(id("acme")));
     assert_eq!(home(Some("acme")), Ok(id("acme")));
     assert_eq!(home(Some("globex")), Err(BindingError::TenantUnavailable));
@@ -264,7 +286,10 @@ fn a20_in_single_tenant_mode_every_token_is_the_one_tenant_but_one_that_names_an
     );
 }
 
-fn granted(change: &[(&str, Value)], rules_of: &GrantRules) -> Result<AuthorityGrant, AuthorityGrantError> {
+fn granted(
+    change: &[(&str, Value)],
+    rules_of: &GrantRules,
+) -> Result<AuthorityGrant, AuthorityGrantError> {
     let caller = principal("ADMIN", Some("acme"));
     let mut claims = with("tenantId", json!("globex"));
     let mut rules = rules();
@@ -279,7 +304,14 @@ fn granted(change: &[(&str, Value)], rules_of: &GrantRules) -> Result<AuthorityG
     }
     let token = check_claims(&claims, &rules).unwrap();
     let id_of = GrantId::new([7; 16]);
-    AuthorityGrant::try_new(id_of, &caller, &token, &id("globex"), rules_of, &tree(family()))
+    AuthorityGrant::try_new(
+        id_of,
+        &caller,
+        &token,
+        &id("globex"),
+        rules_of,
+        &tree(family()),
+    )
 }
 
 #[test]
@@ -288,12 +320,20 @@ fn n8_a_grant_is_for_the_same_subject_kind_client_and_the_tenant_that_was_asked(
     assert!(granted(&[], &usual).is_ok());
     for (name, value, expected) in [
         ("sub", json!("user-2"), AuthorityGrantError::Subject),
-        ("iss", json!("https://other.example"), AuthorityGrantError::Issuer),
+        (
+            "iss",
+            json!("https://other.example"),
+            AuthorityGrantError::Issuer,
+        ),
         ("tenantId", json!("acme"), AuthorityGrantError::Tenant),
         ("tenantId", json!("nowhere"), AuthorityGrantError::Tenant),
         ("tenantId", Value::Null, AuthorityGrantError::Tenant),
         ("client_id", json!("other"), AuthorityGrantError::Client),
-        ("gty", json!("client-credentials"), AuthorityGrantError::Kind),
+        (
+            "gty",
+            json!("client-credentials"),
+            AuthorityGrantError::Kind,
+        ),
     ] {
         assert_eq!(granted(&[(name, value)], &usual), Err(expected), "{name}");
     }
@@ -320,8 +360,16 @@ fn a_grant_holds_for_its_own_caller_until_its_end_and_where_the_tenant_is_served
     assert_eq!(bind(admin(), &tree(family()), now), Ok(id("globex")));
     let refused = Err(BindingError::TenantUnavailable);
     assert_eq!(bind(admin(), &tree(family()), now + 1), refused, "over");
-    assert_eq!(bind(admin(), &suspended("globex"), now), refused, "suspended");
-    assert_eq!(bind(admin(), &suspended("acme"), now), refused, "home suspended");
+    assert_eq!(
+        bind(admin(), &suspended("globex"), now),
+        refused,
+        "suspended"
+    );
+    assert_eq!(
+        bind(admin(), &suspended("acme"), now),
+        refused,
+        "home suspended"
+    );
     let other = principal("ADMIN", Some("acme-us"));
     assert_eq!(bind(other, &tree(family()), now), refused, "another home");
     assert_eq!(
@@ -379,7 +427,8 @@ fn scoped(role: &str, key: &str, tenants: NamedTenants) -> Arc<Principal> {
     Arc::new(check_claims(&claims, &rules).unwrap())
 }
 
-/// A8: switching obeys what the issuer may name, whatever the role is and whatever a remote authority says.
+/// A8: switching obeys what the issuer may name, whatever the role is and whatever a remote
+/// authority says.
 #[test]
 fn a8_no_role_and_no_grant_reaches_out_of_the_issuers_scope() {
     let tree = tree(family());
@@ -414,7 +463,14 @@ fn a8_no_role_and_no_grant_reaches_out_of_the_issuers_scope() {
     let rules = GrantRules::default();
     let grant = |tenant: &str| {
         let token = scoped("admin", tenant, NamedTenants::All);
-        AuthorityGrant::try_new(GrantId::new([1; 16]), &who, &token, &id(tenant), &rules, &tree)
+        AuthorityGrant::try_new(
+            GrantId::new([1; 16]),
+            &who,
+            &token,
+            &id(tenant),
+            &rules,
+            &tree,
+        )
     };
     assert_eq!(grant("globex").unwrap_err(), AuthorityGrantError::Tenant);
     let granted = grant("acme-eu").unwrap();
@@ -439,7 +495,14 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
     };
     let caller = of(Some("app"), None);
     let grant = |token: &Principal, rules: &GrantRules| {
-        let made = AuthorityGrant::try_new(GrantId::new([1; 16]), &caller, token, &id("acme"), rules, &tree);
+        let made = AuthorityGrant::try_new(
+            GrantId::new([1; 16]),
+            &caller,
+            token,
+            &id("acme"),
+            rules,
+            &tree,
+        );
         made.map(drop)
     };
     let own = GrantRules::default();
@@ -465,7 +528,11 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
         claims["client_id"] = json!("app");
         claims[name] = other;
         let token = check_claims(&claims, &rules()).unwrap();
-        assert_eq!(grant(&token, &own), Err(AuthorityGrantError::Client), "{claims}");
+        assert_eq!(
+            grant(&token, &own),
+            Err(AuthorityGrantError::Client),
+            "{claims}"
+        );
     }
     let host = GrantRules {
         issuer: None,

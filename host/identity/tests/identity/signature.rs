@@ -12,7 +12,11 @@ fn each_algorithm_with_its_own_kind_of_key_is_believed() {
         let keys = key_set(&[key.jwk("k")]);
         let principal = check(&key.sign("k", &claims()), &rules(), &keys).unwrap();
         assert_eq!(
-            (principal.issuer(), principal.subject(), principal.tenant_key()),
+            (
+                principal.issuer(),
+                principal.subject(),
+                principal.tenant_key()
+            ),
             (ISSUER, "user-1", Some("acme"))
         );
     }
@@ -165,7 +169,11 @@ fn t23_a_kid_is_a_key_of_its_own_issuers_map_and_nothing_else() {
     for kid in [json!(""), json!("x".repeat(257)), json!(1), json!(["k"])] {
         let header = json!({"alg": "ES256", "kid": kid}).to_string();
         let token = ES256.sign_text(&header, &claims().to_string());
-        assert_eq!(check(&token, &rules(), &keys), Err(TokenError::KeyId), "{kid}");
+        assert_eq!(
+            check(&token, &rules(), &keys),
+            Err(TokenError::KeyId),
+            "{kid}"
+        );
     }
 }
 
@@ -201,8 +209,14 @@ fn t23_the_same_kid_at_two_issuers_is_two_keys() {
     let mut their_rules = rules();
     their_rules.issuer = toolhost_identity::IssuerName::parse("https://other.example").unwrap();
     let forged = theirs.sign("k", &claims());
-    assert_eq!(check(&forged, &rules(), &our_keys), Err(TokenError::Signature));
-    assert_eq!(check(&forged, &their_rules, &their_keys), Err(TokenError::Issuer));
+    assert_eq!(
+        check(&forged, &rules(), &our_keys),
+        Err(TokenError::Signature)
+    );
+    assert_eq!(
+        check(&forged, &their_rules, &their_keys),
+        Err(TokenError::Issuer)
+    );
     assert!(check(&ours.sign("k", &claims()), &rules(), &our_keys).is_ok());
 }
 
@@ -227,7 +241,8 @@ fn t24_a_header_that_asks_for_an_extension_is_refused() {
     }
 }
 
-/// RFC 7515 section 4.1: what is not used is ignored. The key comes from the issuer's set, whatever the header brings.
+/// RFC 7515 section 4.1: what is not used is ignored. The key comes from the issuer's set, whatever
+/// the header brings.
 #[test]
 fn t24_a_key_in_the_header_is_ignored_and_never_used() {
     let evil = Key::es256();
@@ -304,7 +319,11 @@ fn b4_a_key_is_read_however_its_publisher_writes_it() {
     let signed_x = changed(ES256.jwk("k"), "x", json!(encode([&[0][..], &x].concat())));
     assert!(check(&ES256.sign("k", &claims()), &rules(), &key_set(&[signed_x])).is_ok());
     // RFC 9864.
-    for (in_key, in_token) in [("Ed25519", "Ed25519"), ("EdDSA", "Ed25519"), ("Ed25519", "EdDSA")] {
+    for (in_key, in_token) in [
+        ("Ed25519", "Ed25519"),
+        ("EdDSA", "Ed25519"),
+        ("Ed25519", "EdDSA"),
+    ] {
         let key = changed(ED25519.jwk("k"), "alg", json!(in_key));
         let header = json!({"alg": in_token, "kid": "k"}).to_string();
         let token = ED25519.sign_text(&header, &claims().to_string());
@@ -357,14 +376,18 @@ fn a_key_of_one_issuer_signs_nothing_for_another() {
     assert!(of(support::ISSUER).is_ok());
     assert_eq!(of("https://other.example"), Err(TokenError::UnknownKey));
     let mut rules = rules();
-    rules.issuer = toolhost_identity::IssuerName::parse("https://login.example/{tid}/v2.0").unwrap();
+    rules.issuer =
+        toolhost_identity::IssuerName::parse("https://login.example/{tid}/v2.0").unwrap();
     let mut claims = support::with("tid", json!("1111"));
     claims["iss"] = json!("https://login.example/1111/v2.0");
     let mut key = ES256.jwk("k");
     for (issuer, expected) in [
         ("https://login.example/{tenantid}/v2.0", Ok(())),
         ("https://login.example/1111/v2.0", Ok(())),
-        ("https://login.example/2222/v2.0", Err(TokenError::UnknownKey)),
+        (
+            "https://login.example/2222/v2.0",
+            Err(TokenError::UnknownKey),
+        ),
     ] {
         key["issuer"] = json!(issuer);
         let result = check(&ES256.sign("k", &claims), &rules, &key_set(&[key.clone()]));
@@ -401,7 +424,12 @@ fn t24_the_header_is_read_strictly() {
         } else {
             TokenError::Header
         };
-        assert_eq!(check(&token, &rules(), &keys), Err(expected), "{:.60}", header);
+        assert_eq!(
+            check(&token, &rules(), &keys),
+            Err(expected),
+            "{:.60}",
+            header
+        );
     }
 }
 
@@ -450,21 +478,33 @@ fn t25_a_key_that_must_not_verify_is_left_out_of_its_set() {
     let zero = encode([0_u8; 32]);
     for (key, reason) in [
         (changed(ec(), "use", json!("enc")), SkipReason::Purpose),
-        (changed(ec(), "key_ops", json!(["sign"])), SkipReason::Purpose),
+        (
+            changed(ec(), "key_ops", json!(["sign"])),
+            SkipReason::Purpose,
+        ),
         (changed(ec(), "key_ops", json!("verify")), SkipReason::Form),
         (changed(ec(), "alg", json!("HS256")), SkipReason::Algorithm),
         (changed(ec(), "alg", json!("RS256")), SkipReason::Algorithm),
         (changed(ec(), "alg", json!("ES384")), SkipReason::Algorithm),
         (changed(ec(), "d", json!(zero)), SkipReason::Private),
         (changed(ec(), "x", json!(zero)), SkipReason::Point),
-        (changed(ec(), "x", json!(encode([1_u8; 31]))), SkipReason::Point),
-        (changed(ec(), "x", json!(encode([1_u8; 33]))), SkipReason::Point),
+        (
+            changed(ec(), "x", json!(encode([1_u8; 31]))),
+            SkipReason::Point,
+        ),
+        (
+            changed(ec(), "x", json!(encode([1_u8; 33]))),
+            SkipReason::Point,
+        ),
         (changed(ec(), "x", json!("%")), SkipReason::Member("x")),
         (changed(ec(), "crv", json!("P-521")), SkipReason::Kind),
         (changed(ec(), "crv", json!("secp256k1")), SkipReason::Kind),
         (changed(ec(), "kty", json!("AKP")), SkipReason::Kind),
         (changed(ec(), "kid", json!(7)), SkipReason::Form),
-        (changed(ec(), "kid", json!("x".repeat(257))), SkipReason::KeyId),
+        (
+            changed(ec(), "kid", json!("x".repeat(257))),
+            SkipReason::KeyId,
+        ),
         (
             changed(RSA.jwk("k"), "n", json!(encode([0xff_u8; 128]))),
             SkipReason::Rsa,
@@ -473,8 +513,14 @@ fn t25_a_key_that_must_not_verify_is_left_out_of_its_set() {
             changed(RSA.jwk("k"), "n", json!(encode([0xff_u8; 1025]))),
             SkipReason::Rsa,
         ),
-        (changed(RSA.jwk("k"), "e", json!(encode([1]))), SkipReason::Rsa),
-        (changed(RSA.jwk("k"), "e", json!(encode([2]))), SkipReason::Rsa),
+        (
+            changed(RSA.jwk("k"), "e", json!(encode([1]))),
+            SkipReason::Rsa,
+        ),
+        (
+            changed(RSA.jwk("k"), "e", json!(encode([2]))),
+            SkipReason::Rsa,
+        ),
         (
             changed(RSA.jwk("k"), "e", json!(encode([1, 0, 0, 0, 1]))),
             SkipReason::Rsa,
@@ -489,7 +535,10 @@ fn t25_a_key_that_must_not_verify_is_left_out_of_its_set() {
         let told: Vec<_> = set.skipped_keys().iter().map(|key| key.reason).collect();
         assert_eq!((set.len(), told), (1, vec![reason]), "{key}");
     }
-    assert_eq!(key_set(&[changed(ec(), "key_ops", json!(["verify"]))]).len(), 1);
+    assert_eq!(
+        key_set(&[changed(ec(), "key_ops", json!(["verify"]))]).len(),
+        1
+    );
 }
 
 #[test]

@@ -139,7 +139,8 @@ impl Inflate {
     }
 }
 
-/// Whether there is the header of zlib: method 8 and a checksum of its two bytes (RFC 1950 section 2.2).
+/// Whether there is the header of zlib: method 8 and a checksum of its two bytes (RFC 1950 section
+/// 2.2).
 fn is_zlib(text: &[u8]) -> bool {
     matches!(text, [method, flags, ..]
         if method & 15 == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0)

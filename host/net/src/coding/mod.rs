@@ -1,7 +1,9 @@
-//! Content codings (RFC 9110 section 8.4) that come although none was asked for: decoded within bounds, or an error.
+//! Content codings (RFC 9110 section 8.4) that come although none was asked for: decoded within
+//! bounds, or an error.
 //!
-//! What comes out of each coding is never longer than the caller's cap, nor than `MAX_RATIO` times what came; decoding ends with
-//! the byte that would be too many, so a bomb costs no more than an honest answer of that length, once for each coding.
+//! What comes out of each coding is never longer than the caller's cap, nor than `MAX_RATIO` times
+//! what came; decoding ends with the byte that would be too many, so a bomb costs no more than an
+//! honest answer of that length, once for each coding.
 
 mod inflate;
 mod output;
@@ -15,10 +17,12 @@ use self::inflate::{Brotli, Gzip, Inflate};
 use self::output::CappedOutput;
 use self::zstd::Zstd;
 
-/// Codings on top of each other. Two come from a proxy that compresses what a server has compressed.
+/// Codings on top of each other. Two come from a proxy that compresses what a server has
+/// compressed.
 const MAX_STACKED: usize = 2;
 
-/// How much longer a body may become. The best that gzip does is 1,032; documents reach some 50, and lists of equal rows 200.
+/// How much longer a body may become. The best that gzip does is 1,032; documents reach some 50,
+/// and lists of equal rows 200.
 const MAX_RATIO: usize = 256;
 
 /// What may come out whatever went in: short bodies of equal bytes are honest.
@@ -70,7 +74,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The decoder of a body with these header fields; `None` where there is nothing to decode. `cap` in bytes.
+    /// The decoder of a body with these header fields; `None` where there is nothing to decode.
+    /// `cap` in bytes.
     ///
     /// # Errors
     /// A coding is not known, or there are too many.
@@ -116,7 +121,8 @@ impl Decoder {
         Ok(out.into())
     }
 
-    /// The body ended. One without a byte has no content, and nothing to decode (204, 304, an answer to `HEAD`).
+    /// The body ended. One without a byte has no content, and nothing to decode (204, 304, an
+    /// answer to `HEAD`).
     ///
     /// # Errors
     /// [`CodingError`]; a body that was cut off is broken.

@@ -45,17 +45,18 @@ fn zstd(text: &[u8]) -> Vec<u8> {
 
 /// [`TEXT`] in brotli.
 const BROTLI: &[u8] = &[
-    139, 20, 128, 123, 34, 105, 110, 118, 111, 105, 99, 101, 115, 34, 58, 91, 123, 34, 105, 100, 34, 58, 34,
-    105, 110, 95, 49, 34, 125, 44, 123, 34, 105, 100, 34, 58, 34, 105, 110, 95, 50, 34, 125, 93, 125, 3,
+    139, 20, 128, 123, 34, 105, 110, 118, 111, 105, 99, 101, 115, 34, 58, 91, 123, 34, 105, 100,
+    34, 58, 34, 105, 110, 95, 49, 34, 125, 44, 123, 34, 105, 100, 34, 58, 34, 105, 110, 95, 50, 34,
+    125, 93, 125, 3,
 ];
 
 /// 64 MiB of zeros in brotli.
 const BROTLI_BOMB: &[u8] = &[
-    203, 255, 255, 63, 248, 39, 0, 226, 177, 64, 32, 247, 254, 143, 255, 255, 127, 240, 79, 0, 196, 97, 17,
-    128, 238, 253, 31, 255, 255, 255, 224, 159, 0, 136, 195, 2, 0, 221, 251, 63, 254, 255, 255, 193, 63, 1,
-    16, 135, 5, 0, 186, 247, 127, 252, 255, 255, 131, 127, 2, 32, 14, 11, 0, 116, 239, 255, 248, 255, 255, 7,
-    255, 4, 64, 28, 22, 0, 232, 222, 255, 241, 255, 255, 15, 254, 9, 128, 56, 44, 0, 208, 189, 255, 203, 255,
-    255, 63, 252, 19, 0, 113, 88, 0, 160, 123, 255, 7,
+    203, 255, 255, 63, 248, 39, 0, 226, 177, 64, 32, 247, 254, 143, 255, 255, 127, 240, 79, 0, 196,
+    97, 17, 128, 238, 253, 31, 255, 255, 255, 224, 159, 0, 136, 195, 2, 0, 221, 251, 63, 254, 255,
+    255, 193, 63, 1, 16, 135, 5, 0, 186, 247, 127, 252, 255, 255, 131, 127, 2, 32, 14, 11, 0, 116,
+    239, 255, 248, 255, 255, 7, 255, 4, 64, 28, 22, 0, 232, 222, 255, 241, 255, 255, 15, 254, 9,
+    128, 56, 44, 0, 208, 189, 255, 203, 255, 255, 63, 252, 19, 0, 113, 88, 0, 160, 123, 255, 7,
 ];
 
 const TEXT: &[u8] = br#"{"invoices":[{"id":"in_1"},{"id":"in_2"}]}"#;
@@ -124,11 +125,16 @@ fn a_body_without_a_byte_has_nothing_to_decode() {
 
 #[test]
 fn what_was_cut_off_is_of_another_coding_or_of_too_many_is_an_error() {
-    let refused =
-        |coding: &str, body: Vec<u8>| decode_body(&headers(&[coding]), body.into(), CAP).unwrap_err();
+    let refused = |coding: &str, body: Vec<u8>| {
+        decode_body(&headers(&[coding]), body.into(), CAP).unwrap_err()
+    };
     for (coding, body) in all().into_iter().take(8) {
         let cut = body[..body.len() - 2].to_vec();
-        assert_eq!(refused(coding, cut), CodingError::Broken, "{coding} cut off");
+        assert_eq!(
+            refused(coding, cut),
+            CodingError::Broken,
+            "{coding} cut off"
+        );
         assert_eq!(
             refused(coding, TEXT.to_vec()),
             CodingError::Broken,
@@ -136,9 +142,16 @@ fn what_was_cut_off_is_of_another_coding_or_of_too_many_is_an_error() {
         );
     }
     for coding in ["compress", "gzip;q=1", "x-evil", "aes128gcm"] {
-        assert_eq!(refused(coding, gzip(TEXT)), CodingError::Unknown, "{coding}");
+        assert_eq!(
+            refused(coding, gzip(TEXT)),
+            CodingError::Unknown,
+            "{coding}"
+        );
     }
-    assert_eq!(refused("gzip, gzip, gzip", gzip(TEXT)), CodingError::Stacked);
+    assert_eq!(
+        refused("gzip, gzip, gzip", gzip(TEXT)),
+        CodingError::Stacked
+    );
     let fields = headers(&["gzip", "br", "gzip"]);
     assert_eq!(
         decode_body(&fields, Bytes::new(), CAP).unwrap_err(),
@@ -172,7 +185,8 @@ fn a_bomb_ends_with_the_byte_that_would_be_too_many() {
         &[0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8][..],
         &[0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0],
     ] {
-        let error = decode_body(&headers(&["zstd"]), Bytes::copy_from_slice(header), CAP).unwrap_err();
+        let error =
+            decode_body(&headers(&["zstd"]), Bytes::copy_from_slice(header), CAP).unwrap_err();
         assert_eq!(error, CodingError::TooLong(CAP));
     }
 }
@@ -183,7 +197,8 @@ fn what_a_coding_makes_for_the_next_is_bounded_also_where_nothing_comes_out_of_i
     let nothing = [0, 0, 0, 0xff, 0xff].repeat(4 << 20);
     let nested = gzip(&nothing);
     for cap in [CAP, 256 << 20] {
-        let error = decode_body(&headers(&["deflate, gzip"]), nested.clone().into(), cap).unwrap_err();
+        let error =
+            decode_body(&headers(&["deflate, gzip"]), nested.clone().into(), cap).unwrap_err();
         assert!(
             matches!(error, CodingError::TooLong(CAP) | CodingError::Ratio),
             "{error}"

@@ -5,16 +5,19 @@ use ruzstd::decoding::StreamingDecoder;
 use super::CodingError;
 use super::output::CappedOutput;
 
-/// The largest window in bytes: what RFC 8878 section 3.1.1.1.2 recommends, and RFC 9659 requires of HTTP.
+/// The largest window in bytes: what RFC 8878 section 3.1.1.1.2 recommends, and RFC 9659 requires
+/// of HTTP.
 const MAX_WINDOW: u64 = 8 << 20;
 
-/// Frames of one body. Each takes a decoder of its own, and may be empty; what is written in parallel has one for some megabytes.
+/// Frames of one body. Each takes a decoder of its own, and may be empty; what is written in
+/// parallel has one for some megabytes.
 const MAX_FRAMES: usize = 1_000;
 
 /// What is decoded at once, in bytes.
 const BUFFER: usize = 16 << 10;
 
-/// Zstandard (RFC 8878), of one frame or several. Decoded once it is there: its blocks are long, and nobody streams it.
+/// Zstandard (RFC 8878), of one frame or several. Decoded once it is there: its blocks are long,
+/// and nobody streams it.
 #[derive(Debug, Default)]
 pub(super) struct Zstd {
     received: Vec<u8>,
@@ -103,7 +106,9 @@ impl Frame {
                 let (length, more) = [(1, 0), (2, 256), (4, 0), (8, 0)]
                     .get(usize::from(descriptor >> 6))
                     .copied()?;
-                Some(Self::Window(number(5 + dictionary, length)?.saturating_add(more)))
+                Some(Self::Window(
+                    number(5 + dictionary, length)?.saturating_add(more),
+                ))
             }
             _ => None,
         }

@@ -1,4 +1,5 @@
-//! A question of the host's own goes where the operator said, and the whole answer comes back, or nothing.
+//! A question of the host's own goes where the operator said, and the whole answer comes back, or
+//! nothing.
 
 use crate::upstream;
 
@@ -13,8 +14,8 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 use toolhost_net::{
-    ClientKey, Destination, NetError, NetErrorKind, Network, OutboundRequest, OutboundResponse, TlsError,
-    TlsIdentity,
+    ClientKey, Destination, NetError, NetErrorKind, Network, OutboundRequest, OutboundResponse,
+    TlsError, TlsIdentity,
 };
 use upstream::{Answers, Upstream, answer_all, network};
 use url::Url;
@@ -62,11 +63,14 @@ async fn an_answer_comes_with_its_status_and_no_redirect_is_followed() {
         ),
     ] {
         let upstream = Upstream::answering(answer).await;
-        let got = ask(&network(), &upstream.url(), None, |_| {}).await.unwrap();
+        let got = ask(&network(), &upstream.url(), None, |_| {})
+            .await
+            .unwrap();
         assert_eq!((got.status, upstream.heads().len()), (status, 1));
         let head = &upstream.heads()[0];
         assert!(
-            head.starts_with("POST / HTTP/1.1\r\n") && head.contains("accept-encoding: identity\r\n"),
+            head.starts_with("POST / HTTP/1.1\r\n")
+                && head.contains("accept-encoding: identity\r\n"),
             "{head}"
         );
     }
@@ -193,8 +197,9 @@ fn a_certificate_without_its_key_is_refused() {
     let authority = Authority::new();
     let ((certificate, key), (_, other)) = (authority.certificate("a"), authority.certificate("b"));
     let chain = certificate.pem();
-    let make =
-        |chain: &str, key: &str| TlsIdentity::mutual(None, chain.as_bytes(), key.as_bytes()).map(|_| ());
+    let make = |chain: &str, key: &str| {
+        TlsIdentity::mutual(None, chain.as_bytes(), key.as_bytes()).map(|_| ())
+    };
     assert_eq!(make(&chain, &key.serialize_pem()), Ok(()));
     assert_eq!(make(&chain, &other.serialize_pem()), Err(TlsError::Key));
     assert_eq!(make(&chain, "x"), Err(TlsError::Key));

@@ -16,13 +16,17 @@ async fn fetch(url: &Url, cap: usize) -> Result<Bytes, NetError> {
 
 #[tokio::test]
 async fn a_document_up_to_the_cap_comes_whole() {
-    let plain = Upstream::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n0123456789").await;
+    let plain =
+        Upstream::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n0123456789").await;
     let chunked = Upstream::answering(
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n",
     )
     .await;
     for upstream in [plain, chunked] {
-        assert_eq!(&fetch(&upstream.url(), 10).await.unwrap()[..], b"0123456789");
+        assert_eq!(
+            &fetch(&upstream.url(), 10).await.unwrap()[..],
+            b"0123456789"
+        );
         assert_eq!(
             fetch(&upstream.url(), 9).await.unwrap_err().kind,
             NetErrorKind::TooLong(9)
@@ -123,8 +127,16 @@ async fn http_loopback_and_user_names_need_the_operators_word_or_are_refused() {
     assert!(matches!(here.kind, NetErrorKind::Address(_)));
     let mut named = url.clone();
     named.set_username("user").unwrap();
-    assert_eq!(fetch(&named, 100).await.unwrap_err().kind, NetErrorKind::UserInfo);
-    for other in ["file:///etc/passwd", "ftp://127.0.0.1/", "data:,x", "unix:/run/x"] {
+    assert_eq!(
+        fetch(&named, 100).await.unwrap_err().kind,
+        NetErrorKind::UserInfo
+    );
+    for other in [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/",
+        "data:,x",
+        "unix:/run/x",
+    ] {
         let refused = fetch(&other.parse().unwrap(), 100).await.unwrap_err();
         assert_eq!(refused.kind, NetErrorKind::Scheme, "{other}");
     }

@@ -21,7 +21,9 @@ const PROXY_VARIABLES: [&str; 6] = [
 /// The half that runs with the variables set: this test again, in a process of its own.
 #[tokio::test]
 async fn the_child_sends_two_requests_where_it_is_told_to() {
-    let Ok(target) = std::env::var(TARGET) else { return };
+    let Ok(target) = std::env::var(TARGET) else {
+        return;
+    };
     let url: url::Url = target.parse().unwrap();
     let network = network();
     let client = network
@@ -31,11 +33,17 @@ async fn the_child_sends_two_requests_where_it_is_told_to() {
         )
         .unwrap();
     assert_eq!(
-        &round(&network, &client, &url, soon()).await.unwrap().into_body()[..],
+        &round(&network, &client, &url, soon())
+            .await
+            .unwrap()
+            .into_body()[..],
         b"hi"
     );
     assert_eq!(
-        &network.fetch(&url, 100, soon(), &LOOPBACK, true).await.unwrap()[..],
+        &network
+            .fetch(&url, 100, soon(), &LOOPBACK, true)
+            .await
+            .unwrap()[..],
         b"hi"
     );
 }

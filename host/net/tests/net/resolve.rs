@@ -1,4 +1,5 @@
-//! Which hosts and addresses are approved: attacks T2 (metadata), T3 (spellings) and T4 (rebinding).
+//! Which hosts and addresses are approved: attacks T2 (metadata), T3 (spellings) and T4
+//! (rebinding).
 
 use crate::upstream;
 
@@ -37,7 +38,8 @@ async fn resolve(
         .await
 }
 
-/// T3: every spelling of 127.0.0.1 that a URL parser accepts is loopback, and none reaches a name server.
+/// T3: every spelling of 127.0.0.1 that a URL parser accepts is loopback, and none reaches a name
+/// server.
 #[tokio::test]
 async fn no_spelling_of_an_address_hides_it() {
     let answers = Answers::new(&[&["8.8.8.8"]]);
@@ -181,19 +183,25 @@ async fn an_answer_with_one_refused_address_is_refused_whole() {
         let refused = resolve(&network, "https://api.example.com/", &NONE)
             .await
             .unwrap_err();
-        assert!(matches!(refused.kind, NetErrorKind::Address(_)), "{answer:?}");
+        assert!(
+            matches!(refused.kind, NetErrorKind::Address(_)),
+            "{answer:?}"
+        );
     }
     let many: Vec<String> = (1..=40).map(|n| format!("8.8.8.{n}")).collect();
     let mut many: Vec<&str> = many.iter().map(String::as_str).collect();
     many.push("169.254.169.254");
     let network = Network::new(Answers::new(&[&many])).unwrap();
     assert!(
-        resolve(&network, "https://api.example.com/", &ALL).await.is_err(),
+        resolve(&network, "https://api.example.com/", &ALL)
+            .await
+            .is_err(),
         "classified before it is cut"
     );
 }
 
-/// T4: each request is approved by its own lookup, and a later answer does not reach an earlier approval.
+/// T4: each request is approved by its own lookup, and a later answer does not reach an earlier
+/// approval.
 #[tokio::test]
 async fn each_resolution_asks_once_and_stands_for_itself() {
     let answers = Answers::new(&[&["8.8.8.8"], &["169.254.169.254"]]);
@@ -210,7 +218,8 @@ async fn each_resolution_asks_once_and_stands_for_itself() {
 }
 
 #[tokio::test]
-async fn the_same_addresses_in_another_order_are_the_same_approval_and_a_mapped_one_is_its_ipv4_address() {
+async fn the_same_addresses_in_another_order_are_the_same_approval_and_a_mapped_one_is_its_ipv4_address()
+ {
     let network = Network::new(Answers::new(&[
         &["8.8.4.4", "8.8.8.8"],
         &["::ffff:8.8.8.8", "8.8.4.4", "8.8.8.8"],

@@ -1,4 +1,5 @@
-//! What a client sends where, what it makes of the answer, and what it says about a failure (T4, T6, T44).
+//! What a client sends where, what it makes of the answer, and what it says about a failure (T4,
+//! T6, T44).
 
 use crate::upstream;
 
@@ -9,7 +10,9 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, StatusCode, header};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use toolhost_net::{ClientKey, NetErrorKind, Network, RemoteAddress, RequestBody, Timeouts, TlsIdentity};
+use toolhost_net::{
+    ClientKey, NetErrorKind, Network, RemoteAddress, RequestBody, Timeouts, TlsIdentity,
+};
 use upstream::{Answers, LOOPBACK, OK, Upstream, get, network, read_head, round, soon, whole};
 
 /// Accepts, and never says a word.
@@ -60,7 +63,8 @@ async fn no_two_keys_share_a_connection() {
     }
 }
 
-/// Whatever a tenant keeps idle, its next connection finds a socket, and never more than its share are open.
+/// Whatever a tenant keeps idle, its next connection finds a socket, and never more than its share
+/// are open.
 #[tokio::test]
 async fn a_tenants_idle_connections_give_way_to_its_next_one() {
     let open = Arc::new(AtomicU64::new(0));
@@ -96,7 +100,12 @@ async fn a_tenants_idle_connections_give_way_to_its_next_one() {
 async fn a_kept_connection_is_not_used_when_the_addresses_have_changed() {
     let first = Upstream::at("127.0.0.1:0", OK).await;
     let second = Upstream::at(&format!("127.0.0.2:{}", first.address.port()), OK).await;
-    let network = Network::new(Answers::new(&[&["127.0.0.1"], &["127.0.0.1"], &["127.0.0.2"]])).unwrap();
+    let network = Network::new(Answers::new(&[
+        &["127.0.0.1"],
+        &["127.0.0.1"],
+        &["127.0.0.2"],
+    ]))
+    .unwrap();
     let url = format!("http://api.example.com:{}/", first.address.port())
         .parse()
         .unwrap();
@@ -123,10 +132,17 @@ async fn the_request_goes_to_the_approved_address_whatever_the_name_means_by_the
         .client(ClientKey::tenant("acme", "billing", &url), &cleartext())
         .unwrap();
     round(&network, &client, &url, soon()).await.unwrap();
-    assert_eq!(answers.asked(), 1, "nothing but `resolve` asks a name server");
+    assert_eq!(
+        answers.asked(),
+        1,
+        "nothing but `resolve` asks a name server"
+    );
     assert!(round(&network, &client, &url, soon()).await.is_err());
     assert_eq!(upstream.heads().len(), 1);
-    assert!(upstream.heads()[0].contains(&format!("host: api.example.com:{}", upstream.address.port())));
+    assert!(upstream.heads()[0].contains(&format!(
+        "host: api.example.com:{}",
+        upstream.address.port()
+    )));
 }
 
 #[tokio::test]
@@ -195,7 +211,9 @@ async fn a_redirect_is_not_followed() {
             &cleartext(),
         )
         .unwrap();
-    let response = round(&network, &client, &upstream.url(), soon()).await.unwrap();
+    let response = round(&network, &client, &upstream.url(), soon())
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);
     assert_eq!((upstream.heads().len(), target.connections()), (1, 0));
 }
@@ -229,7 +247,12 @@ async fn a_request_that_would_switch_protocols_does_not_leave() {
         .client(ClientKey::tenant("acme", "billing", &url), &cleartext())
         .unwrap();
     let approved = network
-        .resolve(&url.host().unwrap(), upstream.address.port(), &LOOPBACK, soon())
+        .resolve(
+            &url.host().unwrap(),
+            upstream.address.port(),
+            &LOOPBACK,
+            soon(),
+        )
         .await
         .unwrap();
     let mut upgrade = get(&url);
@@ -259,7 +282,9 @@ async fn interim_answers_are_dropped() {
             &cleartext(),
         )
         .unwrap();
-    let response = round(&network, &client, &upstream.url(), soon()).await.unwrap();
+    let response = round(&network, &client, &upstream.url(), soon())
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(!response.headers().contains_key(header::LINK));
 }
@@ -309,7 +334,12 @@ async fn the_first_byte_has_a_time_of_its_own() {
         .client(ClientKey::tenant("acme", "billing", &url), &cleartext())
         .unwrap();
     let approved = network
-        .resolve(&url.host().unwrap(), silent.address.port(), &LOOPBACK, soon())
+        .resolve(
+            &url.host().unwrap(),
+            silent.address.port(),
+            &LOOPBACK,
+            soon(),
+        )
         .await
         .unwrap();
     let began = Instant::now();
@@ -317,7 +347,10 @@ async fn the_first_byte_has_a_time_of_its_own() {
         first_byte: Duration::from_millis(100),
         deadline: soon(),
     };
-    let failed = client.send(get(&url), &approved, timeouts).await.unwrap_err();
+    let failed = client
+        .send(get(&url), &approved, timeouts)
+        .await
+        .unwrap_err();
     assert_eq!(failed.kind, NetErrorKind::Timeout);
     assert!(began.elapsed() < Duration::from_secs(5));
 }
@@ -335,7 +368,10 @@ async fn a_tls_handshake_that_never_ends_sends_nothing() {
         .unwrap();
     let deadline = Instant::now() + Duration::from_millis(200);
     let failed = round(&network, &client, &url, deadline).await.unwrap_err();
-    assert_eq!((failed.kind, failed.sent), (NetErrorKind::ConnectTimeout, false));
+    assert_eq!(
+        (failed.kind, failed.sent),
+        (NetErrorKind::ConnectTimeout, false)
+    );
 }
 
 #[tokio::test]
@@ -384,7 +420,12 @@ async fn an_answer_that_is_dropped_half_read_does_not_go_back_to_the_pool() {
         .client(ClientKey::tenant("acme", "billing", &url), &cleartext())
         .unwrap();
     let approved = network
-        .resolve(&url.host().unwrap(), upstream.address.port(), &LOOPBACK, soon())
+        .resolve(
+            &url.host().unwrap(),
+            upstream.address.port(),
+            &LOOPBACK,
+            soon(),
+        )
         .await
         .unwrap();
     for _ in 0..2 {
@@ -408,7 +449,12 @@ async fn an_ipv6_host_is_matched_with_its_brackets() {
         .unwrap();
     assert!(round(&network, &client, &url, soon()).await.is_ok());
     let approved = network
-        .resolve(&url.host().unwrap(), upstream.address.port(), &LOOPBACK, soon())
+        .resolve(
+            &url.host().unwrap(),
+            upstream.address.port(),
+            &LOOPBACK,
+            soon(),
+        )
         .await
         .unwrap();
     let response = client

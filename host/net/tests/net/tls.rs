@@ -1,4 +1,5 @@
-//! TLS has no second-best: a certificate that does not prove the host ends the request before its first byte (T47).
+//! TLS has no second-best: a certificate that does not prove the host ends the request before its
+//! first byte (T47).
 
 use crate::upstream;
 
@@ -9,7 +10,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
@@ -53,16 +56,17 @@ fn acceptor(
     key: &KeyPair,
     alpn: &[&[u8]],
 ) -> TlsAcceptor {
-    let mut config =
-        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate],
-                PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-            )
-            .unwrap();
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(
+        vec![certificate],
+        PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+    )
+    .unwrap();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }
@@ -79,13 +83,20 @@ async fn serve(acceptor: TlsAcceptor) -> Upstream {
     .await
 }
 
-async fn attempt(upstream: &Upstream, host: &str, identity: &TlsIdentity) -> Result<Vec<u8>, NetError> {
+async fn attempt(
+    upstream: &Upstream,
+    host: &str,
+    identity: &TlsIdentity,
+) -> Result<Vec<u8>, NetError> {
     let network = Network::new(Answers::new(&[&["127.0.0.1"]])).unwrap();
     let url: Url = format!("https://{host}:{}/", upstream.address.port())
         .parse()
         .unwrap();
     let client = network.client(ClientKey::tenant("acme", "billing", &url), identity)?;
-    Ok(round(&network, &client, &url, soon()).await?.into_body().to_vec())
+    Ok(round(&network, &client, &url, soon())
+        .await?
+        .into_body()
+        .to_vec())
 }
 
 #[tokio::test]
@@ -93,7 +104,9 @@ async fn a_certificate_of_the_connections_own_authority_is_accepted() {
     let authority = Authority::new();
     let upstream = serve(authority.acceptor(HOST, |_| ())).await;
     assert_eq!(
-        attempt(&upstream, HOST, &authority.identity()).await.unwrap(),
+        attempt(&upstream, HOST, &authority.identity())
+            .await
+            .unwrap(),
         b"hi"
     );
     let by_address = serve(authority.acceptor("127.0.0.1", |_| ())).await;
@@ -167,7 +180,10 @@ async fn a_certificate_that_does_not_prove_the_host_ends_the_request_before_it_i
             "{name}"
         );
         assert!(upstream.heads().is_empty(), "{name}");
-        assert!(!refused.to_string().contains("example"), "{name}: {refused}");
+        assert!(
+            !refused.to_string().contains("example"),
+            "{name}: {refused}"
+        );
     }
 }
 
@@ -181,7 +197,9 @@ async fn https_never_becomes_http() {
             .unwrap();
     })
     .await;
-    let refused = attempt(&plain, HOST, &authority.identity()).await.unwrap_err();
+    let refused = attempt(&plain, HOST, &authority.identity())
+        .await
+        .unwrap_err();
     assert_eq!(
         (refused.kind, refused.sent),
         (NetErrorKind::Tls(TlsFailure::Handshake), false)
@@ -220,7 +238,11 @@ async fn http2_is_spoken_where_both_sides_can_and_one_connection_carries_many_re
                     .lock()
                     .unwrap()
                     .push(format!("{:?} {}", request.version(), request.uri()));
-                async { Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from("hi")))) }
+                async {
+                    Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from(
+                        "hi",
+                    ))))
+                }
             });
             let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service)
@@ -233,7 +255,10 @@ async fn http2_is_spoken_where_both_sides_can_and_one_connection_carries_many_re
         .parse()
         .unwrap();
     let client = network
-        .client(ClientKey::tenant("acme", "billing", &url), &authority.identity())
+        .client(
+            ClientKey::tenant("acme", "billing", &url),
+            &authority.identity(),
+        )
         .unwrap();
     for _ in 0..3 {
         let response = round(&network, &client, &url, soon()).await.unwrap();
@@ -250,7 +275,8 @@ async fn http2_is_spoken_where_both_sides_can_and_one_connection_carries_many_re
 
 /// TLS says goodbye in a record of its own, and sends tickets.
 #[tokio::test]
-async fn a_connection_that_is_closed_as_tls_has_it_is_stale_and_one_that_has_begun_to_answer_is_not() {
+async fn a_connection_that_is_closed_as_tls_has_it_is_stale_and_one_that_has_begun_to_answer_is_not()
+ {
     for (last, is_stale) in [(&b""[..], true), (b"HTTP/1.1 200 OK\r\n", false)] {
         let authority = Authority::new();
         let acceptor = authority.acceptor(HOST, |_| {});
@@ -295,7 +321,9 @@ async fn frames_without_end_close_the_connection() {
     const HEADERS: &[u8] = &[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88];
     const EMPTY_DATA: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 0, 1];
     // Nothing but padding, 11 bytes of it.
-    const PADDING: &[u8] = &[0, 0, 12, 0, 8, 0, 0, 0, 1, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    const PADDING: &[u8] = &[
+        0, 0, 12, 0, 8, 0, 0, 0, 1, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
     // `:status: 103`.
     const EARLY_HINTS: &[u8] = &[0, 0, 5, 1, 4, 0, 0, 0, 1, 0x48, 3, b'1', b'0', b'3'];
     // HEADERS without END_HEADERS.
@@ -323,9 +351,12 @@ async fn frames_without_end_close_the_connection() {
         let upstream = Upstream::doing("127.0.0.1:0", move |stream, _| {
             let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
             async move {
-                let (mut input, mut output) = tokio::io::split(acceptor.accept(stream).await.unwrap());
+                let (mut input, mut output) =
+                    tokio::io::split(acceptor.accept(stream).await.unwrap());
                 // What the client writes has to go somewhere, or it stops reading.
-                tokio::spawn(async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await });
+                tokio::spawn(
+                    async move { tokio::io::copy(&mut input, &mut tokio::io::sink()).await },
+                );
                 output.write_all(SETTINGS).await.unwrap();
                 // The request is stream 1; it was surely sent when this is.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;

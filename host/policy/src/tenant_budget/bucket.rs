@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-/// Microseconds of a minute. A bucket's level is counted in units of which so many make one token, so that what comes back
-/// in a microsecond is a whole number.
+/// Microseconds of a minute. A bucket's level is counted in units of which so many make one token,
+/// so that what comes back in a microsecond is a whole number.
 const MINUTE: i128 = 60_000_000;
 
 /// A token bucket: a minute's worth, which comes back evenly.
@@ -32,8 +32,8 @@ impl Bucket {
         })
     }
 
-    /// Takes so many, also where there are fewer: what is known only afterwards goes into debt, of at most a minute's
-    /// worth.
+    /// Takes so many, also where there are fewer: what is known only afterwards goes into debt, of
+    /// at most a minute's worth.
     pub(super) fn charge(&mut self, count: u64, now: Instant) {
         self.refill(now);
         let level = self
@@ -76,7 +76,11 @@ mod tests {
         assert!(bucket.wait_time(start + Duration::from_secs(1)).is_some());
         let later = start + Duration::from_secs(3_600);
         for _ in 0..60 {
-            assert_eq!(bucket.wait_time(later), None, "never more than a minute's worth");
+            assert_eq!(
+                bucket.wait_time(later),
+                None,
+                "never more than a minute's worth"
+            );
             bucket.charge(1, later);
         }
         assert!(bucket.wait_time(later).is_some());

@@ -2,14 +2,14 @@ use serde::Deserialize;
 
 const MIB: u64 = 1 << 20;
 
-/// The largest number of anything that is counted: far more than a machine does in a minute, and small enough that no sum
-/// of two overflows.
+/// The largest number of anything that is counted: far more than a machine does in a minute, and
+/// small enough that no sum of two overflows.
 const UNBOUNDED: u64 = 1 << 40;
 
 macro_rules! tenant_limits {
     ($($(#[doc = $doc:literal])+ $field:ident: $unit:literal = $default:expr;)+) => {
-        /// What one tenant may use of one host. All of it is on by default. A minute's worth may be used at once; it comes
-        /// back evenly. Two hosts on one store count each for itself.
+        /// What one tenant may use of one host. All of it is on by default. A minute's worth may be
+        /// used at once; it comes back evenly. Two hosts on one store count each for itself.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct TenantLimits {
             $($(#[doc = $doc])+ pub $field: u64,)+
@@ -80,19 +80,22 @@ macro_rules! tenant_limits {
 }
 
 tenant_limits! {
-    /// Tool calls. A model makes some hundreds a minute; a thousand a second is a program, and one that has gone wild.
+    /// Tool calls. A model makes some hundreds a minute; a thousand a second is a program, and one
+    /// that has gone wild.
     calls_per_minute: "calls" = 60_000;
-    /// Calls at once, those that wait for an outside system too. Far above the default slots: what bounds a tenant on a
-    /// busy host is its share of these.
+    /// Calls at once, those that wait for an outside system too. Far above the default slots: what
+    /// bounds a tenant on a busy host is its share of these.
     calls_at_once: "calls" = 1_024;
     /// Time that its guests hold a thread: four cores' worth.
     cpu_ms_per_minute: "milliseconds" = 240_000;
-    /// Requests to outside systems. Few of those allow a customer a hundred a second, and this is five hundred.
+    /// Requests to outside systems. Few of those allow a customer a hundred a second, and this is
+    /// five hundred.
     requests_per_minute: "requests" = 30_000;
     /// Bodies of those requests: what a link of 32 Mbit/s carries.
     sent_bytes_per_minute: "bytes" = 256 * MIB;
-    /// Records in the audit chain, at 640 bytes each: those of the calls of a minute, each with a request, and no more than a
-    /// disk of 1 TB takes in five days. Calls are refused while it is used up.
+    /// Records in the audit chain, at 640 bytes each: those of the calls of a minute, each with a
+    /// request, and no more than a disk of 1 TB takes in five days. Calls are refused while it is
+    /// used up.
     audit_bytes_per_minute: "bytes" = 128 * MIB;
 }
 

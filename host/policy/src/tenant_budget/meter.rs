@@ -114,8 +114,8 @@ impl TenantMeter {
         Ok(CallPermit(Arc::clone(self)))
     }
 
-    /// One more request goes out, with a body of so many bytes. The body that passes the bound still goes; the next one
-    /// does not.
+    /// One more request goes out, with a body of so many bytes. The body that passes the bound
+    /// still goes; the next one does not.
     ///
     /// # Errors
     /// `requests_per_minute` or `sent_bytes_per_minute`.
@@ -192,7 +192,10 @@ mod tests {
         for _ in 0..3 {
             meter.record(now);
         }
-        assert_eq!(limit(meter.begin(now)), Some(TenantLimit::audit_bytes_per_minute));
+        assert_eq!(
+            limit(meter.begin(now)),
+            Some(TenantLimit::audit_bytes_per_minute)
+        );
         assert_eq!(limit(meter.begin(now + Duration::from_secs(61))), None);
     }
 
@@ -227,7 +230,10 @@ mod tests {
         for _ in 0..1_000 {
             meter.spend_cpu(Duration::from_micros(150), now);
         }
-        assert_eq!(limit(meter.begin(now)), Some(TenantLimit::cpu_ms_per_minute));
+        assert_eq!(
+            limit(meter.begin(now)),
+            Some(TenantLimit::cpu_ms_per_minute)
+        );
         assert_eq!(limit(meter.begin(now + Duration::from_secs(60))), None);
     }
 
@@ -237,7 +243,10 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(limit(meter.send(0, now)), None);
         }
-        assert_eq!(limit(meter.send(0, now)), Some(TenantLimit::requests_per_minute));
+        assert_eq!(
+            limit(meter.send(0, now)),
+            Some(TenantLimit::requests_per_minute)
+        );
         let (meter, now) = self::meter(|limits| limits.sent_bytes_per_minute = 1_000);
         assert_eq!(
             limit(meter.send(1_500, now)),

@@ -97,7 +97,12 @@ impl Host for HostState {
         let scope = match wanted.scope.as_str() {
             "shared" => KvScope::Shared,
             "personal" => KvScope::Personal,
-            _ => return Ok(Err(failure("invalid-arguments", "a scope is shared or personal"))),
+            _ => {
+                return Ok(Err(failure(
+                    "invalid-arguments",
+                    "a scope is shared or personal",
+                )));
+            }
         };
         let (artifacts, binding, plugin) = match self.artifacts() {
             Ok(reached) => reached,

@@ -43,9 +43,14 @@ fn request(request: Request) -> GuestRequest {
 }
 
 impl HostState {
-    /// The way out for one more request; `None` while the plugin describes itself. Far over its budget the call ends.
+    /// The way out for one more request; `None` while the plugin describes itself. Far over its
+    /// budget the call ends.
     fn take_egress(&mut self) -> wasmtime::Result<Option<(Arc<Egress>, Arc<EgressCall>)>> {
-        Ok(self.scope.as_mut().map(CallScope::take_request).transpose()?)
+        Ok(self
+            .scope
+            .as_mut()
+            .map(CallScope::take_request)
+            .transpose()?)
     }
 }
 
@@ -106,7 +111,9 @@ struct OpenExchange {
 }
 
 /// A request on its way; it ends when the guest lets go of it.
-struct PendingExchange(tokio::task::JoinHandle<Result<toolhost_egress::StreamingResponse, EgressFailure>>);
+struct PendingExchange(
+    tokio::task::JoinHandle<Result<toolhost_egress::StreamingResponse, EgressFailure>>,
+);
 
 impl Drop for PendingExchange {
     fn drop(&mut self) {
@@ -168,7 +175,8 @@ impl HostExchange for HostState {
         this: Resource<HttpExchange>,
     ) -> wasmtime::Result<Result<Option<ResponseHead>, HttpFailure>> {
         let exchange = self.table.get_mut(&this)?;
-        if matches!(&exchange.state, ExchangeState::Starting(PendingExchange(task)) if task.is_finished()) {
+        if matches!(&exchange.state, ExchangeState::Starting(PendingExchange(task)) if task.is_finished())
+        {
             exchange.wait_for_head().await;
         }
         Ok(match &exchange.state {
@@ -192,7 +200,9 @@ impl HostExchange for HostState {
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, HttpFailure>> {
         let exchange = self.table.get_mut(&this)?;
         exchange.wait_for_bytes().await;
-        let max = usize::try_from(max).unwrap_or(usize::MAX).clamp(1, MAX_READ);
+        let max = usize::try_from(max)
+            .unwrap_or(usize::MAX)
+            .clamp(1, MAX_READ);
         Ok(match &mut exchange.state {
             ExchangeState::Open(open) => Ok(open.ready.take().map(|mut bytes| {
                 if bytes.len() > max {

@@ -33,7 +33,8 @@ fn kv_failure(error: KvError) -> Failure {
 }
 
 impl HostState {
-    /// The same for a change, which the operation mode may not let (N22). The call has no result then.
+    /// The same for a change, which the operation mode may not let (N22). The call has no result
+    /// then.
     fn kv_space_to_change(&mut self, scope: &str) -> Result<(Arc<PluginKv>, KvSpace), Failure> {
         if let Some(call) = &self.scope {
             let egress = &call.context.egress;
@@ -52,12 +53,20 @@ impl HostState {
     /// The space that the guest means, and one operation less to spend.
     fn kv_space(&mut self, scope: &str) -> Result<(Arc<PluginKv>, KvSpace), Failure> {
         let Some(call) = self.scope.as_mut() else {
-            return Err(failure("denied", "a plugin that describes itself has no values"));
+            return Err(failure(
+                "denied",
+                "a plugin that describes itself has no values",
+            ));
         };
         let scope = match scope {
             "shared" => KvScope::Shared,
             "personal" => KvScope::Personal,
-            _ => return Err(failure("invalid-arguments", "a scope is shared or personal")),
+            _ => {
+                return Err(failure(
+                    "invalid-arguments",
+                    "a scope is shared or personal",
+                ));
+            }
         };
         let Some(left) = call.kv_calls_left.checked_sub(1) else {
             return Err(failure(
@@ -72,7 +81,11 @@ impl HostState {
 }
 
 impl Host for HostState {
-    async fn get(&mut self, scope: String, key: String) -> wasmtime::Result<Result<Option<Entry>, Failure>> {
+    async fn get(
+        &mut self,
+        scope: String,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<Entry>, Failure>> {
         let (kv, space) = match self.kv_space(&scope) {
             Ok(reached) => reached,
             Err(failure) => return Ok(Err(failure)),
@@ -98,7 +111,11 @@ impl Host for HostState {
         }
     }
 
-    async fn delete(&mut self, scope: String, key: String) -> wasmtime::Result<Result<bool, Failure>> {
+    async fn delete(
+        &mut self,
+        scope: String,
+        key: String,
+    ) -> wasmtime::Result<Result<bool, Failure>> {
         match self.kv_space_to_change(&scope) {
             Ok((kv, space)) => Ok(kv.delete(&space, &key).await.map_err(kv_failure)),
             Err(failure) => Ok(Err(failure)),
@@ -116,7 +133,9 @@ impl Host for HostState {
             Ok(reached) => reached,
             Err(failure) => return Ok(Err(failure)),
         };
-        let page = kv.list_keys(&space, &prefix, cursor.as_deref(), limit).await;
+        let page = kv
+            .list_keys(&space, &prefix, cursor.as_deref(), limit)
+            .await;
         Ok(page.map_err(kv_failure).map(|page| Page {
             keys: page.keys,
             cursor: page.cursor,

@@ -25,7 +25,8 @@ pub(crate) const TOOLS_INTERFACE: &str = "toolhost:plugin/tools@0.1.0";
 /// The interface that makes a component an adapter.
 pub(crate) const ADAPTER_INTERFACE: &str = "toolhost:plugin/adapter@0.1.0";
 
-/// Our interfaces, without their version. Of `tools` an adapter imports the types; its functions are not linked.
+/// Our interfaces, without their version. Of `tools` an adapter imports the types; its functions
+/// are not linked.
 const OURS: [&str; 9] = [
     "types",
     "http",
@@ -38,11 +39,20 @@ const OURS: [&str; 9] = [
     "tools",
 ];
 
-/// The WASI packages that are linked, with an empty context behind them. Toolchains import them whether a guest uses
-/// them or not.
-const WASI: [&str; 7] = ["io", "clocks", "random", "cli", "filesystem", "sockets", "http"];
+/// The WASI packages that are linked, with an empty context behind them. Toolchains import them
+/// whether a guest uses them or not.
+const WASI: [&str; 7] = [
+    "io",
+    "clocks",
+    "random",
+    "cli",
+    "filesystem",
+    "sockets",
+    "http",
+];
 
-/// Whether an import of this name can be satisfied. The linker has the last word on its type and version.
+/// Whether an import of this name can be satisfied. The linker has the last word on its type and
+/// version.
 pub(crate) fn is_offered(name: &str) -> bool {
     let Some((package, rest)) = name.split_once('/') else {
         return false;
@@ -59,8 +69,9 @@ pub(crate) fn is_offered(name: &str) -> bool {
     }
 }
 
-/// Whether it is offered to plugins alone. What an adapter keeps it keeps with `upstream-state`: a value that several callers
-/// share, or that outlasts an access, would carry one caller's session to another.
+/// Whether it is offered to plugins alone. What an adapter keeps it keeps with `upstream-state`: a
+/// value that several callers share, or that outlasts an access, would carry one caller's session
+/// to another.
 pub(crate) fn is_for_plugins_alone(name: &str) -> bool {
     ["toolhost:plugin/kv@", "toolhost:plugin/artifacts@"]
         .iter()
@@ -74,10 +85,15 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     plugin::types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::http::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
-    plugin::http_polling::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
+    plugin::http_polling::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| {
+        state
+    })?;
     plugin::kv::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::artifacts::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
-    plugin::upstream_state::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
+    plugin::upstream_state::add_to_linker::<_, HasSelf<_>>(
+        &mut linker,
+        |state: &mut HostState| state,
+    )?;
     plugin::progress::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     plugin::log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
     Ok(linker)

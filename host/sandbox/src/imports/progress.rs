@@ -6,7 +6,12 @@ use crate::state::HostState;
 const MAX_MESSAGE: usize = 1_024;
 
 impl Host for HostState {
-    fn report(&mut self, done: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
+    fn report(
+        &mut self,
+        done: f64,
+        total: Option<f64>,
+        message: Option<String>,
+    ) -> wasmtime::Result<()> {
         if let Some(scope) = &self.scope
             && let Some(progress) = scope.progress()
             && done.is_finite()

@@ -15,7 +15,10 @@ impl HostState {
     /// Where the call's values are, and one operation less to spend.
     fn upstream(&mut self) -> Result<(Arc<Egress>, Arc<EgressCall>), Failure> {
         let Some(call) = self.scope.as_mut() else {
-            return Err(failure("denied", "nothing is kept while a document is read"));
+            return Err(failure(
+                "denied",
+                "nothing is kept while a document is read",
+            ));
         };
         let Some(left) = call.upstream_calls_left.checked_sub(1) else {
             return Err(failure(
@@ -34,7 +37,10 @@ impl Host for HostState {
             Ok(reached) => reached,
             Err(failure) => return Ok(Err(failure)),
         };
-        let found = egress.upstream_state(&call).await.map_err(upstream_state_failure);
+        let found = egress
+            .upstream_state(&call)
+            .await
+            .map_err(upstream_state_failure);
         Ok(found.map(|state| {
             state.map(|state| Entry {
                 value: state.value,

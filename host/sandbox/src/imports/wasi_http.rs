@@ -6,15 +6,16 @@ use http_body_util::{BodyExt, StreamBody};
 use toolhost_egress::{BodyStream, Egress, EgressCall, EgressCode, EgressFailure};
 use toolhost_policy::Limits;
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks,
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody,
+    WasiHttpHooks,
 };
 
 /// The longest URL a guest may write.
 const MAX_URL: usize = 8 << 10;
 
-/// What standard `wasi:http/outgoing-handler` meets: the same way out as our own import. The absolute URL of the guest
-/// is matched to exactly one granted connection and endpoint, and the request is built anew from that match; nothing
-/// of the guest's own request line reaches the wire.
+/// What standard `wasi:http/outgoing-handler` meets: the same way out as our own import. The
+/// absolute URL of the guest is matched to exactly one granted connection and endpoint, and the
+/// request is built anew from that match; nothing of the guest's own request line reaches the wire.
 pub(crate) struct EgressHooks {
     reach: Option<(Arc<Egress>, Arc<EgressCall>)>,
     request_bytes: usize,
@@ -33,7 +34,8 @@ type IoFuture = Box<dyn Future<Output = Result<()>> + Send>;
 
 impl WasiHttpHooks for EgressHooks {
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        // Trailers ask this filter only (GHSA-jxcf-8qw5-5c33), and so do fields as a guest sets them.
+        // Trailers ask this filter only (GHSA-jxcf-8qw5-5c33), and so do fields as a guest sets
+        // them.
         Arc::new(|name| {
             DEFAULT_FORBIDDEN_HEADERS.contains(name)
                 || matches!(
@@ -133,7 +135,10 @@ fn error_of(failure: &EgressFailure) -> Error {
 fn response_body(body: BodyStream) -> WasiBody {
     let frames = futures::stream::unfold(body, async |mut body| {
         let next = body.next().await?;
-        Some((next.map(Frame::data).map_err(|failure| error_of(&failure)), body))
+        Some((
+            next.map(Frame::data).map_err(|failure| error_of(&failure)),
+            body,
+        ))
     });
     StreamBody::new(frames).boxed_unsync()
 }

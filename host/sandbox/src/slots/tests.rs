@@ -20,7 +20,10 @@ fn alone_a_tenant_has_almost_all_and_always_leaves_room_for_newcomers() {
     let slots = Arc::new(Slots::new(64, 2));
     let first = fill(&slots, 0);
     assert_eq!((first.len(), slots.free_count()), (56, 8));
-    assert_eq!(slots.take(Some(&tenant(0))).unwrap_err(), SandboxError::Share);
+    assert_eq!(
+        slots.take(Some(&tenant(0))).unwrap_err(),
+        SandboxError::Share
+    );
     let newcomers: Vec<_> = (1..=8)
         .map(|index| slots.take(Some(&tenant(index))).unwrap())
         .collect();
@@ -41,7 +44,10 @@ fn who_holds_more_than_its_share_makes_room_as_its_calls_end() {
     // As each call of the first ends, both ask: only the second gets what was freed.
     while second.len() < 24 {
         first.pop();
-        assert_eq!(slots.take(Some(&tenant(0))).unwrap_err(), SandboxError::Share);
+        assert_eq!(
+            slots.take(Some(&tenant(0))).unwrap_err(),
+            SandboxError::Share
+        );
         second.extend(slots.take(Some(&tenant(1))).ok());
     }
     assert!(
@@ -81,8 +87,8 @@ fn nothing_is_remembered_of_tenants_that_hold_nothing() {
 }
 
 proptest! {
-    /// Whatever is asked and given back: never more than there are, and whoever is refused although slots are free has
-    /// one already.
+    /// Whatever is asked and given back: never more than there are, and whoever is refused although
+    /// slots are free has one already.
     #[test]
     fn no_order_of_calls_starves_a_newcomer_or_exceeds_the_slots(
         total in 1_u32..70, steps in prop::collection::vec((any::<bool>(), 0_usize..6), 0..400)

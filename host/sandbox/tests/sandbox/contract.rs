@@ -4,7 +4,8 @@ use std::path::Path;
 
 use wit_parser::{Resolve, WorldItem};
 
-/// componentize-qjs and others cannot build a component whose imports share a resource with `wasi:io`.
+/// componentize-qjs and others cannot build a component whose imports share a resource with
+/// `wasi:io`.
 #[test]
 fn the_worlds_of_authors_import_nothing_but_our_own_interfaces() {
     let mut resolve = Resolve::default();

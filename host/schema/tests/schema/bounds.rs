@@ -1,5 +1,5 @@
-//! What hostile schemas and values may cost: each case counts steps, and is of a kind that takes a validator without bounds
-//! seconds to years.
+//! What hostile schemas and values may cost: each case counts steps, and is of a kind that takes a
+//! validator without bounds seconds to years.
 
 use serde_json::{Map, Value, json};
 use toolhost_policy::{WorkBudget, WorkLimit};
@@ -19,8 +19,10 @@ fn misfit(schema: &Value, value: &Value, steps: u64) -> Misfit {
 /// A tagged enum that contains itself, as schemars and pydantic write it.
 fn tagged() -> Value {
     let of = |kind: &str, more: Value| {
-        let mut properties =
-            Map::from_iter([("type".to_owned(), json!({ "type": "string", "const": kind }))]);
+        let mut properties = Map::from_iter([(
+            "type".to_owned(),
+            json!({ "type": "string", "const": kind }),
+        )]);
         let required: Vec<String> = more
             .as_object()
             .unwrap()
@@ -53,14 +55,23 @@ fn a_misspelt_node_thirty_deep_is_named_where_it_stands() {
         &nested(30, json!({ "type": "txt", "text": "x" })),
         16_384,
     );
-    assert_eq!(found.place, format!("/blocks/0{}", "/children/0".repeat(30)));
-    assert_eq!(found.message, "value does not fit any of the 3 alternatives");
+    assert_eq!(
+        found.place,
+        format!("/blocks/0{}", "/children/0".repeat(30))
+    );
+    assert_eq!(
+        found.message,
+        "value does not fit any of the 3 alternatives"
+    );
     let found = misfit(
         &tagged(),
         &nested(30, json!({ "type": "text", "text": 1 })),
         16_384,
     );
-    assert_eq!(found.place, format!("/blocks/0{}/text", "/children/0".repeat(30)));
+    assert_eq!(
+        found.place,
+        format!("/blocks/0{}/text", "/children/0".repeat(30))
+    );
     assert_eq!(found.message, "value is not of type \"string\"");
     assert_eq!(
         check(
@@ -75,8 +86,7 @@ fn a_misspelt_node_thirty_deep_is_named_where_it_stands() {
 #[test]
 fn alternatives_that_each_lead_on_cost_what_the_value_has_and_not_two_to_its_depth() {
     for keyword in ["anyOf", "oneOf", "allOf"] {
-        let branch =
-            |name: &str| json!({ "properties": { "n": { "$ref": "#/$defs/a" } }, "required": [name] });
+        let branch = |name: &str| json!({ "properties": { "n": { "$ref": "#/$defs/a" } }, "required": [name] });
         let schema = json!({ "$ref": "#/$defs/a", "$defs": { "a": {
             keyword: [branch("x"), branch("y"), { "properties": { "n": { "$ref": "#/$defs/a" } } }],
             "unevaluatedProperties": false,
@@ -137,7 +147,10 @@ fn what_was_found_inside_of_a_circle_is_not_remembered_where_the_circle_says_no(
         json!({ "$defs": defs, "anyOf": [branch(first), branch(second)] })
     };
     for schema in [any("a", "b"), any("b", "a")] {
-        assert!(check(&schema, &json!(5), 1_000).unwrap().is_err(), "{schema}");
+        assert!(
+            check(&schema, &json!(5), 1_000).unwrap().is_err(),
+            "{schema}"
+        );
         assert_eq!(check(&schema, &json!("5"), 1_000), Ok(Ok(())), "{schema}");
     }
 }
@@ -157,12 +170,14 @@ fn a_chain_of_references_is_as_deep_as_the_stack_allows_and_no_deeper() {
     };
     assert_eq!(check(&chain(1_000), &json!({}), 20_000), Ok(Ok(())));
     // The stack of a test's thread holds half of what a thread of the host's work holds.
-    let deep = std::thread::Builder::new().stack_size(32 << 20).spawn(move || {
-        (
-            check(&chain(4_000), &json!({}), 20_000),
-            check(&chain(9_000), &json!({}), 20_000),
-        )
-    });
+    let deep = std::thread::Builder::new()
+        .stack_size(32 << 20)
+        .spawn(move || {
+            (
+                check(&chain(4_000), &json!({}), 20_000),
+                check(&chain(9_000), &json!({}), 20_000),
+            )
+        });
     let (within, beyond) = deep.unwrap().join().unwrap();
     assert_eq!((within, beyond), (Ok(Ok(())), Err(WorkLimit::Depth)));
 }
@@ -173,10 +188,12 @@ fn a_hundred_and_sixty_levels_fit_the_stack_of_a_door() {
     let wrap = |inner, _| json!({ "allOf": [{ "properties": { "a": inner } }] });
     let schema = (0..40).fold(json!({}), wrap);
     let value = (0..100).fold(json!({}), |inner, _| json!({ "a": inner }));
-    let small = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
-        let compiled = CompiledSchema::new(&schema, Patterns::Demanded).unwrap();
-        compiled.check(&value, &mut WorkBudget::new(16_384, 160))
-    });
+    let small = std::thread::Builder::new()
+        .stack_size(1 << 20)
+        .spawn(move || {
+            let compiled = CompiledSchema::new(&schema, Patterns::Demanded).unwrap();
+            compiled.check(&value, &mut WorkBudget::new(16_384, 160))
+        });
     assert_eq!(small.unwrap().join().unwrap(), Ok(Ok(())));
 }
 
@@ -195,9 +212,10 @@ fn a_hundred_thousand_items_are_compared_by_hash() {
         misfit(&schema, &Value::Array(twice), 6_000_000).message,
         "value has non-unique elements"
     );
-    let schema =
-        json!({ "items": { "enum": (0..20_000).map(|n| json!(format!("v{n}"))).collect::<Vec<_>>() } });
-    let items: Vec<Value> = (0..100_000).map(|n| json!(format!("v{}", n % 20_000))).collect();
+    let schema = json!({ "items": { "enum": (0..20_000).map(|n| json!(format!("v{n}"))).collect::<Vec<_>>() } });
+    let items: Vec<Value> = (0..100_000)
+        .map(|n| json!(format!("v{}", n % 20_000)))
+        .collect();
     assert_eq!(check(&schema, &Value::Array(items), 1_000_000), Ok(Ok(())));
 }
 
@@ -233,7 +251,10 @@ fn a_message_is_short_whatever_it_is_about() {
         (json!({ "propertyNames": { "maxLength": 3 } }), huge.clone()),
         (json!({ "required": [long.clone()] }), json!({})),
         (json!({ "const": long.clone() }), huge.clone()),
-        (json!({ "enum": [long.clone(), long.clone()] }), huge.clone()),
+        (
+            json!({ "enum": [long.clone(), long.clone()] }),
+            huge.clone(),
+        ),
         (json!({ "pattern": "^x$" }), json!(long.clone())),
         (
             json!({ "dependentRequired": { long.clone(): [format!("{long}x")] } }),
@@ -241,7 +262,10 @@ fn a_message_is_short_whatever_it_is_about() {
         ),
     ] {
         let found = misfit(&schema, &value, 20_000_000);
-        assert!(found.message.len() < 500 && found.place.len() < 500, "{found:?}");
+        assert!(
+            found.message.len() < 500 && found.place.len() < 500,
+            "{found:?}"
+        );
         assert!(!found.message.contains('\u{1b}') && !found.place.contains('\u{1b}'));
     }
 }
@@ -250,7 +274,10 @@ fn a_message_is_short_whatever_it_is_about() {
 fn a_pattern_is_demanded_of_an_author_and_left_out_of_a_document() {
     let schema = json!({ "properties": { "a": { "pattern": "^(?=x)" } }, "patternProperties": { "(?!y)": false }, "additionalProperties": false });
     let demanded = CompiledSchema::new(&schema, Patterns::Demanded).unwrap_err();
-    assert!(matches!(demanded, SchemaError::Pattern { .. }), "{demanded}");
+    assert!(
+        matches!(demanded, SchemaError::Pattern { .. }),
+        "{demanded}"
+    );
     let lenient = CompiledSchema::new(&schema, Patterns::Lenient).unwrap();
     let mut budget = WorkBudget::new(1_000, 100);
     assert_eq!(
@@ -280,7 +307,8 @@ fn patterns_that_are_too_large_are_read_to_their_bound_a_limited_number_of_times
             json!({ "pattern": format!("\\p{{L}}{{1,1999}}{n}") }),
         )
     };
-    let of = |count: usize| json!({ "properties": (0..count).map(property).collect::<Map<_, _>>() });
+    let of =
+        |count: usize| json!({ "properties": (0..count).map(property).collect::<Map<_, _>>() });
     CompiledSchema::new(&of(10), Patterns::Lenient).unwrap();
     let refused = CompiledSchema::new(&of(9_000), Patterns::Lenient).unwrap_err();
     assert!(matches!(refused, SchemaError::Patterns(_)), "{refused}");
@@ -309,7 +337,8 @@ fn what_json_schema_does_not_allow_is_refused_wherever_it_stands() {
     }
 }
 
-/// What takes longer than a step is charged for: all of a budget is about a second, whichever keyword spends it.
+/// What takes longer than a step is charged for: all of a budget is about a second, whichever
+/// keyword spends it.
 #[test]
 fn a_division_and_a_place_among_unique_items_cost_what_they_take() {
     let numbers: Vec<Value> = (0..10_000).map(|at| json!(f64::from(at) + 0.5)).collect();
@@ -321,7 +350,11 @@ fn a_division_and_a_place_among_unique_items_cost_what_they_take() {
             Err(WorkLimit::Steps),
             "{schema}"
         );
-        assert_eq!(check(&schema, &json!(numbers), 2 * least), Ok(Ok(())), "{schema}");
+        assert_eq!(
+            check(&schema, &json!(numbers), 2 * least),
+            Ok(Ok(())),
+            "{schema}"
+        );
     }
 }
 
@@ -335,7 +368,10 @@ fn ten_thousand_honest_texts_of_a_long_pattern_cost_what_their_first_does_and_li
         "^\\S{1,100}(/\\S{1,100}){0,5}$",
     ] {
         let schema = json!({ "items": { "pattern": pattern } });
-        for items in [(0..10_000).map(ascii).collect(), (0..10_000).map(greek).collect()] {
+        for items in [
+            (0..10_000).map(ascii).collect(),
+            (0..10_000).map(greek).collect(),
+        ] {
             assert_eq!(
                 check(&schema, &Value::Array(items), 1_000_000),
                 Ok(Ok(())),
@@ -348,7 +384,9 @@ fn ten_thousand_honest_texts_of_a_long_pattern_cost_what_their_first_does_and_li
 #[test]
 fn texts_that_each_need_other_states_end_at_the_budget() {
     let text = |at: usize| {
-        let letter = |n: usize| char::from_u32(0x4e00 + ((at * 7_919 + n * n * 31) % 0x5000) as u32).unwrap();
+        let letter = |n: usize| {
+            char::from_u32(0x4e00 + ((at * 7_919 + n * n * 31) % 0x5000) as u32).unwrap()
+        };
         json!((0..250).map(letter).collect::<String>())
     };
     let items = Value::Array((0..100).map(text).collect());
@@ -363,6 +401,9 @@ fn what_a_search_prepares_and_the_states_it_makes_are_charged() {
     let long = json!("a".repeat(255));
     assert_eq!(check(&all, &long, 200_000), Err(WorkLimit::Steps));
     assert_eq!(check(&all, &long, 1_000_000), Ok(Ok(())));
-    assert_eq!(check(&pattern(0), &json!("a"), 3_000), Err(WorkLimit::Steps));
+    assert_eq!(
+        check(&pattern(0), &json!("a"), 3_000),
+        Err(WorkLimit::Steps)
+    );
     assert_eq!(check(&pattern(0), &json!("a"), 10_000), Ok(Ok(())));
 }

@@ -1,5 +1,5 @@
-//! The cases of the JSON Schema Test Suite (draft 2020-12, in `suite`, under its own licence) and what a validator that takes its
-//! time says of made-up schemas and values.
+//! The cases of the JSON Schema Test Suite (draft 2020-12, in `suite`, under its own licence) and
+//! what a validator that takes its time says of made-up schemas and values.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,8 +13,8 @@ fn budget() -> WorkBudget {
     WorkBudget::new(20_000_000, 1_000)
 }
 
-/// Cases of the suite that are of what a schema may not have here: resources within it, references to others, and patterns that
-/// no linear engine takes.
+/// Cases of the suite that are of what a schema may not have here: resources within it, references
+/// to others, and patterns that no linear engine takes.
 const UNUSABLE: [&str; 3] = [
     "is of no place within the schema",
     "has an $id",
@@ -24,7 +24,8 @@ const UNUSABLE: [&str; 3] = [
 #[test]
 fn the_test_suite_passes_except_for_what_is_refused_when_it_is_loaded() {
     let (mut passed, mut refused, mut failed) = (0, BTreeSet::new(), Vec::new());
-    let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema/suite")).unwrap();
+    let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema/suite"))
+        .unwrap();
     for file in files.map(|file| file.unwrap().path()) {
         if file.extension().is_none_or(|extension| extension != "json") {
             continue;
@@ -40,7 +41,9 @@ fn the_test_suite_passes_except_for_what_is_refused_when_it_is_loaded() {
                 Ok(compiled) => compiled,
                 Err(error) => {
                     assert!(
-                        UNUSABLE.iter().any(|known| error.to_string().contains(known)),
+                        UNUSABLE
+                            .iter()
+                            .any(|known| error.to_string().contains(known)),
                         "{name}: {error}"
                     );
                     refused.insert(name);
@@ -48,7 +51,10 @@ fn the_test_suite_passes_except_for_what_is_refused_when_it_is_loaded() {
                 }
             };
             for case in group["tests"].as_array().unwrap() {
-                let fits = compiled.check(&case["data"], &mut budget()).unwrap().is_ok();
+                let fits = compiled
+                    .check(&case["data"], &mut budget())
+                    .unwrap()
+                    .is_ok();
                 match fits == case["valid"].as_bool().unwrap() {
                     true => passed += 1,
                     false => failed.push(format!("{name}: {}", case["description"])),
@@ -104,7 +110,8 @@ fn schema() -> impl Strategy<Value = Value> {
         ]
     });
     (part.clone(), part).prop_map(|(root, definition)| {
-        // In a circle without a way down two validators may differ: what is below is one level deeper.
+        // In a circle without a way down two validators may differ: what is below is one level
+        // deeper.
         json!({ "allOf": [root], "$defs": { "d": { "properties": { "a": definition } } } })
     })
 }

@@ -19,7 +19,8 @@ const MAX_NAME: usize = 255;
 /// RFC 6838 section 4.2 allows 127 characters for each half; nobody needs that for both.
 const MAX_MIME_TYPE: usize = 127;
 
-/// How long an artifact is kept that nobody gave another time: a person comes back to an answer on the same day.
+/// How long an artifact is kept that nobody gave another time: a person comes back to an answer on
+/// the same day.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3_600);
 
 /// The longest that one is kept: it is for fetching, not for storing.
@@ -90,8 +91,9 @@ impl ArtifactStore {
     /// Keeps an artifact of a plugin for the binding's tenant.
     ///
     /// # Errors
-    /// [`ArtifactError::Name`], [`ArtifactError::MimeType`], [`ArtifactError::TooLarge`], [`ArtifactError::Ttl`] or
-    /// [`ArtifactError::Full`], and nothing has changed; [`ArtifactError::Unavailable`].
+    /// [`ArtifactError::Name`], [`ArtifactError::MimeType`], [`ArtifactError::TooLarge`],
+    /// [`ArtifactError::Ttl`] or [`ArtifactError::Full`], and nothing has changed;
+    /// [`ArtifactError::Unavailable`].
     pub async fn put(
         &self,
         binding: &Binding,
@@ -119,7 +121,11 @@ impl ArtifactStore {
     ///
     /// # Errors
     /// [`ArtifactError::Unavailable`].
-    pub async fn fetch(&self, binding: &Binding, id: &str) -> Result<Option<StoredArtifact>, ArtifactError> {
+    pub async fn fetch(
+        &self,
+        binding: &Binding,
+        id: &str,
+    ) -> Result<Option<StoredArtifact>, ArtifactError> {
         self.read(binding, id, |_| true, self.now()).await
     }
 
@@ -259,7 +265,9 @@ impl ArtifactStore {
 fn check(new: &NewArtifact) -> Result<Duration, ArtifactError> {
     let is_name = |name: &String| {
         (1..=MAX_NAME).contains(&name.len())
-            && !name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'))
+            && !name
+                .chars()
+                .any(|c| c.is_control() || matches!(c, '/' | '\\'))
             && !matches!(name.as_str(), "." | "..")
     };
     if !new.name.as_ref().is_none_or(is_name) {
@@ -278,7 +286,8 @@ fn check(new: &NewArtifact) -> Result<Duration, ArtifactError> {
     Ok(ttl)
 }
 
-/// RFC 9110 section 8.3.1, as far as it can stand in a header: `type/subtype`, then whatever is visible.
+/// RFC 9110 section 8.3.1, as far as it can stand in a header: `type/subtype`, then whatever is
+/// visible.
 fn is_mime_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim_end();
     let is_token = |part: &str| {
@@ -288,7 +297,9 @@ fn is_mime_type(text: &str) -> bool {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
     };
     text.len() <= MAX_MIME_TYPE
-        && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
         && essence
             .split_once('/')
             .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))

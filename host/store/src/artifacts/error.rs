@@ -1,13 +1,16 @@
 use crate::{KvError, StoreError};
 
-/// Why an operation was refused. The texts go to a guest: they say nothing of paths, tenants or what the store is.
+/// Why an operation was refused. The texts go to a guest: they say nothing of paths, tenants or
+/// what the store is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
     /// The name.
     #[error("a name has 1 to 255 bytes, no control character, no slash and no backslash")]
     Name,
     /// The media type.
-    #[error("a mime-type is type/subtype, with parameters or without, in at most 127 visible characters")]
+    #[error(
+        "a mime-type is type/subtype, with parameters or without, in at most 127 visible characters"
+    )]
     MimeType,
     /// The bytes.
     #[error("an artifact has at most 16777216 bytes")]

@@ -25,7 +25,8 @@ pub(super) struct ArtifactHead {
     pub(super) expires_at: u64,
 }
 
-/// The owner that a caller is, where `personal` is asked for: issuer and subject, each with its length.
+/// The owner that a caller is, where `personal` is asked for: issuer and subject, each with its
+/// length.
 pub(super) fn owner(binding: &Binding, scope: KvScope) -> Owner {
     (scope == KvScope::Personal).then(|| {
         let principal = binding.principal();
@@ -41,7 +42,8 @@ pub(super) fn owner(binding: &Binding, scope: KvScope) -> Owner {
 impl ArtifactHead {
     /// Whether this caller may have it now.
     pub(super) fn is_for(&self, binding: &Binding, now: u64) -> bool {
-        self.expires_at > now && (self.owner.is_none() || self.owner == owner(binding, KvScope::Personal))
+        self.expires_at > now
+            && (self.owner.is_none() || self.owner == owner(binding, KvScope::Personal))
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
@@ -115,7 +117,10 @@ mod tests {
 
     #[test]
     fn a_head_is_read_as_it_was_written_and_half_of_one_is_none() {
-        for (owner, name) in [(None, None), (Some([7; 32]), Some("report é.pdf".to_owned()))] {
+        for (owner, name) in [
+            (None, None),
+            (Some([7; 32]), Some("report é.pdf".to_owned())),
+        ] {
             let head = ArtifactHead {
                 plugin: "billing".into(),
                 owner,

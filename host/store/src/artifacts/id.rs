@@ -18,8 +18,9 @@ impl ArtifactId {
     /// There is no randomness to be had; nothing is kept then.
     pub(super) fn random() -> Result<Self, StoreError> {
         let mut bytes = [0; BYTES];
-        rand::fill(&mut bytes)
-            .map_err(|_| StoreError::Unavailable("the system has no randomness to give".to_owned()))?;
+        rand::fill(&mut bytes).map_err(|_| {
+            StoreError::Unavailable("the system has no randomness to give".to_owned())
+        })?;
         Ok(Self(bytes))
     }
 

@@ -1,5 +1,5 @@
-//! Which records an artifact is made of: its head, its bytes in parts, and where it stands in the order of expiry. All
-//! are written in one batch with the counts.
+//! Which records an artifact is made of: its head, its bytes in parts, and where it stands in the
+//! order of expiry. All are written in one batch with the counts.
 
 use toolhost_policy::PluginName;
 
@@ -10,8 +10,8 @@ use crate::{Key, Scan, Space, StoreError, Table};
 /// Bytes of a part: half of what a record may hold.
 pub(super) const PART: usize = 512 << 10;
 
-/// What an artifact costs beside its bytes, so that many empty ones cannot pass the quota: its records, and what a store
-/// keeps for each.
+/// What an artifact costs beside its bytes, so that many empty ones cannot pass the quota: its
+/// records, and what a store keeps for each.
 const OVERHEAD: u64 = 1 << 10;
 
 /// What an artifact is charged.
@@ -39,7 +39,11 @@ pub(super) fn parts(id: ArtifactId, size: u64) -> Result<Vec<Key>, StoreError> {
 /// Its place in the order of expiry of its plugin.
 pub(super) fn expiry(plugin: &str, expires_at: u64, id: ArtifactId) -> Result<Key, StoreError> {
     let name = [expires_at.to_be_bytes().as_slice(), id.as_bytes()].concat();
-    Ok(Key::new(Table::Artifact, &[b"expiry", plugin.as_bytes()], &name)?)
+    Ok(Key::new(
+        Table::Artifact,
+        &[b"expiry", plugin.as_bytes()],
+        &name,
+    )?)
 }
 
 /// A plugin's artifacts, the first to expire first.

@@ -13,7 +13,8 @@ const SWEPT: usize = 16;
 const MAX_TRIES: usize = 64;
 
 impl ArtifactStore {
-    /// Removes an artifact of this very plugin, where this caller may have it; whether it was there.
+    /// Removes an artifact of this very plugin, where this caller may have it; whether it was
+    /// there.
     ///
     /// # Errors
     /// [`ArtifactError::Unavailable`].
@@ -49,7 +50,8 @@ impl ArtifactStore {
         }
         let first = layout::expiries(plugin).limit(SWEPT);
         for found in self.store.scan(space, &first).await?.found {
-            let (at, id) = parse_expiry_name(found.key.name()).ok_or_else(|| layout::damaged_error(space))?;
+            let (at, id) =
+                parse_expiry_name(found.key.name()).ok_or_else(|| layout::damaged_error(space))?;
             if at > now {
                 break;
             }
@@ -78,11 +80,9 @@ impl ArtifactStore {
                 key: layout::head(id)?,
                 expect: Precondition::Version(record.version),
             });
-            let rest = layout::parts(id, head.size)?.into_iter().chain([layout::expiry(
-                &head.plugin,
-                head.expires_at,
-                id,
-            )?]);
+            let rest = layout::parts(id, head.size)?
+                .into_iter()
+                .chain([layout::expiry(&head.plugin, head.expires_at, id)?]);
             changes.extend(rest.map(|key| Change::Delete {
                 key,
                 expect: Precondition::Any,

@@ -62,8 +62,14 @@ async fn an_artifact_comes_back_whole_to_its_own_tenant_and_plugin_alone() {
             (bytes, Some("report.bin"))
         );
         assert_eq!(artifacts.fetch(&acme, &id).await.unwrap(), Some(found));
-        assert_eq!(artifacts.get(&acme, &plugin("support"), &id).await, Ok(None));
-        assert_eq!(artifacts.delete(&acme, &plugin("support"), &id).await, Ok(false));
+        assert_eq!(
+            artifacts.get(&acme, &plugin("support"), &id).await,
+            Ok(None)
+        );
+        assert_eq!(
+            artifacts.delete(&acme, &plugin("support"), &id).await,
+            Ok(false)
+        );
         let globex = binding("globex");
         assert_eq!(artifacts.get(&globex, &billing, &id).await, Ok(None));
         assert_eq!(artifacts.fetch(&globex, &id).await, Ok(None));
@@ -89,7 +95,11 @@ async fn equal_bytes_get_different_ids_that_say_nothing() {
 async fn what_is_no_id_names_nothing() {
     let artifacts = artifacts().await;
     let (acme, billing) = (binding("acme"), plugin("billing"));
-    let id = artifacts.put(&acme, &billing, new(1)).await.unwrap().to_string();
+    let id = artifacts
+        .put(&acme, &billing, new(1))
+        .await
+        .unwrap()
+        .to_string();
     for other in [
         "",
         "..",
@@ -137,7 +147,10 @@ async fn a_persons_artifact_is_no_other_persons_and_an_expired_one_is_nobodys() 
         .unwrap()
         .to_string();
     assert_eq!(artifacts.delete(&acme, &billing, &old).await, Ok(false));
-    assert_eq!(artifacts.delete(&acme, &billing, &id.to_string()).await, Ok(true));
+    assert_eq!(
+        artifacts.delete(&acme, &billing, &id.to_string()).await,
+        Ok(true)
+    );
 }
 
 #[tokio::test]
@@ -159,12 +172,17 @@ async fn what_has_expired_is_gone_and_makes_room() {
         .unwrap()
         .to_string();
     assert_eq!(
-        artifacts.put_at(&acme, &billing, new(1_000), begin + 9).await,
+        artifacts
+            .put_at(&acme, &billing, new(1_000), begin + 9)
+            .await,
         Err(ArtifactError::Full)
     );
     let read = async |now| artifacts.read(&acme, &id, |_| true, now).await.unwrap();
     assert!(read(begin + 9).await.is_some());
-    assert!(read(begin + 10).await.is_none(), "before anything removes it");
+    assert!(
+        read(begin + 10).await.is_none(),
+        "before anything removes it"
+    );
     artifacts
         .put_at(&acme, &billing, new(1_000), begin + 10)
         .await
@@ -190,7 +208,10 @@ async fn a_full_plugin_and_a_full_tenant_keep_what_they_have_and_nobody_else_is_
     let full = Err(ArtifactError::Full);
     assert_eq!(artifacts.put(&acme, &billing, new(1_000)).await, full);
     artifacts.put(&acme, &support, new(1_000)).await.unwrap();
-    assert_eq!(artifacts.put(&acme, &plugin("third"), new(1_000)).await, full);
+    assert_eq!(
+        artifacts.put(&acme, &plugin("third"), new(1_000)).await,
+        full
+    );
     artifacts
         .put(&binding("globex"), &billing, new(1_000))
         .await
@@ -215,7 +236,16 @@ async fn what_could_not_stand_in_a_header_or_a_file_name_is_refused() {
         change(&mut wanted);
         artifacts.put(&acme, &billing, wanted).await.err()
     };
-    for name in ["", ".", "..", "a/b", "a\\b", "a\nb", "a\0b", &"n".repeat(256)] {
+    for name in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\\b",
+        "a\nb",
+        "a\0b",
+        &"n".repeat(256),
+    ] {
         let refused = put(&|wanted| wanted.name = Some(name.to_owned())).await;
         assert_eq!(refused, Some(ArtifactError::Name), "{name:?}");
     }
@@ -239,7 +269,11 @@ async fn what_could_not_stand_in_a_header_or_a_file_name_is_refused() {
         let refused = put(&|wanted| wanted.mime_type = mime.to_owned()).await;
         assert_eq!(refused, Some(ArtifactError::MimeType), "{mime:?}");
     }
-    for ttl in [Duration::ZERO, MAX_TTL + Duration::from_secs(1), Duration::MAX] {
+    for ttl in [
+        Duration::ZERO,
+        MAX_TTL + Duration::from_secs(1),
+        Duration::MAX,
+    ] {
         assert_eq!(
             put(&|wanted| wanted.ttl = Some(ttl)).await,
             Some(ArtifactError::Ttl)
@@ -287,7 +321,10 @@ async fn many_writers_at_once_are_each_counted() {
             tokio::spawn(async move {
                 let (acme, billing) = (binding("acme"), plugin("billing"));
                 let id = artifacts.put(&acme, &billing, new(100)).await.unwrap();
-                artifacts.delete(&acme, &billing, &id.to_string()).await.unwrap()
+                artifacts
+                    .delete(&acme, &billing, &id.to_string())
+                    .await
+                    .unwrap()
             })
         })
         .collect();

@@ -33,11 +33,13 @@ pub(super) fn file_of(directory: &Path, space: &Space) -> PathBuf {
 }
 
 impl SledStore {
-    /// Writes every space into a directory, one file each (0600), while the store is used. Each file is the space as it
-    /// was at one moment; the host's is the first, so that it knows no later version than the tenants' files have.
-    /// Writes to a space wait while it is its turn, and so does the destruction of tenants until the end.
+    /// Writes every space into a directory, one file each (0600), while the store is used. Each
+    /// file is the space as it was at one moment; the host's is the first, so that it knows no
+    /// later version than the tenants' files have. Writes to a space wait while it is its turn, and
+    /// so does the destruction of tenants until the end.
     ///
-    /// A backup holds the tenants' keys, wrapped: a tenant that is destroyed lives on in it, for whoever has the master key.
+    /// A backup holds the tenants' keys, wrapped: a tenant that is destroyed lives on in it, for
+    /// whoever has the master key.
     ///
     /// # Errors
     /// [`StoreError::Exists`]: the directory is not empty. A space that is damaged: nothing is called a backup that is
@@ -68,14 +70,19 @@ impl SledStore {
 }
 
 fn prepare(directory: &Path) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| StoreError::of_io(&directory.display().to_string(), &error);
+    let failed =
+        |error: std::io::Error| StoreError::of_io(&directory.display().to_string(), &error);
     let tenants = directory.join("tenants");
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)
         .map_err(failed)?;
-    if std::fs::read_dir(directory).map_err(failed)?.next().is_some() {
+    if std::fs::read_dir(directory)
+        .map_err(failed)?
+        .next()
+        .is_some()
+    {
         let directory = directory.display();
         return Err(StoreError::Exists(format!(
             "{directory} is not empty; name a directory for this backup alone"
@@ -85,7 +92,11 @@ fn prepare(directory: &Path) -> Result<(), StoreError> {
 }
 
 impl SledShared {
-    fn write_backup(&self, database: &Arc<Database>, path: &Path) -> Result<SpaceContents, DatabaseError> {
+    fn write_backup(
+        &self,
+        database: &Arc<Database>,
+        path: &Path,
+    ) -> Result<SpaceContents, DatabaseError> {
         let partial = files::partial(path);
         let failed = |error: std::io::Error| io_failure(path, &error);
         let file = OpenOptions::new()

@@ -25,8 +25,8 @@ const DOMAIN: &[u8] = b"backup";
 
 const END: u32 = u32::MAX;
 
-/// Bounds of what is read, so that a damaged length makes no room for itself: a name, a wrapped key, an entry's key and
-/// an entry's value.
+/// Bounds of what is read, so that a damaged length makes no room for itself: a name, a wrapped
+/// key, an entry's key and an entry's value.
 const MAX_LABEL: usize = 256;
 const MAX_WRAPPED: usize = 32 << 10;
 const MAX_KEY: usize = MAX_NAME + 64;
@@ -56,7 +56,12 @@ impl BackupWriter {
         written.map_err(|error| io_failure(&self.path, &error))
     }
 
-    pub(super) fn head(&mut self, label: &str, wrapped: &[u8], revision: u64) -> Result<(), DatabaseError> {
+    pub(super) fn head(
+        &mut self,
+        label: &str,
+        wrapped: &[u8],
+        revision: u64,
+    ) -> Result<(), DatabaseError> {
         self.bytes(MAGIC)?;
         self.bytes(&u16::try_from(label.len()).unwrap_or(u16::MAX).to_be_bytes())?;
         self.bytes(label.as_bytes())?;
@@ -85,7 +90,8 @@ impl BackupWriter {
         self.bytes(&self.entries.to_be_bytes())?;
         self.bytes(&generation.0.to_be_bytes())?;
         let subkey = key.subkey(generation, SubkeyPurpose::Digest);
-        let subkey = subkey.ok_or_else(|| DatabaseError::Locked("its key was destroyed".to_owned()))?;
+        let subkey =
+            subkey.ok_or_else(|| DatabaseError::Locked("its key was destroyed".to_owned()))?;
         let code = subkey.mac(&[DOMAIN, &self.digest.clone().finalize()]);
         self.bytes(&code)?;
         let synced = self
@@ -133,10 +139,12 @@ impl BackupReader {
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), DatabaseError> {
-        self.file.read_exact(bytes).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => self.damaged_error(),
-            _ => io_failure(&self.path, &error),
-        })?;
+        self.file
+            .read_exact(bytes)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::UnexpectedEof => self.damaged_error(),
+                _ => io_failure(&self.path, &error),
+            })?;
         self.digest.update(bytes);
         Ok(())
     }

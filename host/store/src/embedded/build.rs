@@ -23,8 +23,8 @@ pub(super) fn build(
     move_into_place(directory)
 }
 
-/// Makes a whole database beside its place: what stands under the name was finished, whenever the process or the machine
-/// ended. `fill` puts the entries in and returns the revision.
+/// Makes a whole database beside its place: what stands under the name was finished, whenever the
+/// process or the machine ended. `fill` puts the entries in and returns the revision.
 pub(super) fn assemble(
     directory: &Path,
     label: &str,
@@ -46,7 +46,9 @@ pub(super) fn assemble(
         };
         let revision = fill(&mut filling)?;
         let DatabaseBuilder {
-            mut tally, mut batch, ..
+            mut tally,
+            mut batch,
+            ..
         } = filling;
         tally.revision = revision;
         batch.insert(TALLY, tally.seal(key, label)?);

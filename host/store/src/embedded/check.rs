@@ -28,8 +28,8 @@ pub struct SpaceContents {
 }
 
 impl SledStore {
-    /// Opens every record of every space and counts them. The spaces that have a key and are not recorded are
-    /// told too. Writes to a space wait while it is its turn.
+    /// Opens every record of every space and counts them. The spaces that have a key and are not
+    /// recorded are told too. Writes to a space wait while it is its turn.
     ///
     /// # Errors
     /// Of the host's space, without which it is not known which others there are.
@@ -123,7 +123,12 @@ struct CheckCounts {
 }
 
 impl CheckCounts {
-    fn entry(&mut self, database: &Database, entry_key: &[u8], value: &[u8]) -> Result<(), DatabaseError> {
+    fn entry(
+        &mut self,
+        database: &Database,
+        entry_key: &[u8],
+        value: &[u8],
+    ) -> Result<(), DatabaseError> {
         let (key, label) = (&database.key, &database.label);
         let parts = verify_entry(key, label, entry_key, value, &mut self.scratch)?;
         self.parts += u64::from(parts.unwrap_or(0));

@@ -1,4 +1,5 @@
-//! Writing: batches that come while one is written are written together, with one flush, and acknowledged after it.
+//! Writing: batches that come while one is written are written together, with one flush, and
+//! acknowledged after it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -20,10 +21,12 @@ const GROUP: usize = 256;
 /// Bytes of values after which a group takes no further batch.
 const GROUP_BYTES: usize = 4 << 20;
 
-/// A write that takes longer is given up on: a disk that does not answer must not hold its callers for ever.
+/// A write that takes longer is given up on: a disk that does not answer must not hold its callers
+/// for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Disk space that must be left after a group: sled's answer to a full disk is a database that has to be opened again.
+/// Disk space that must be left after a group: sled's answer to a full disk is a database that has
+/// to be opened again.
 const RESERVE: u64 = 8 << 20;
 
 /// As [`RESERVE`], for a group that only removes: room must be made before it can be had.
@@ -45,7 +48,8 @@ pub(super) enum Task {
     Change(Vec<Change>),
     /// Seals these records with the current generation, those that are there still.
     Reseal(Vec<Vec<u8>>),
-    /// Writes records of another store with the versions that they have there, and brings the revision up to this one.
+    /// Writes records of another store with the versions that they have there, and brings the
+    /// revision up to this one.
     Fill {
         records: Vec<KeyedRecord>,
         revision: u64,
@@ -77,15 +81,22 @@ impl Task {
         match self {
             Self::Change(changes) => changes.iter().map(value_bytes).sum(),
             Self::Reseal(keys) => keys.len() * seal::PART,
-            Self::Fill { records, .. } => records.iter().map(|found| found.record.value.len()).sum(),
+            Self::Fill { records, .. } => {
+                records.iter().map(|found| found.record.value.len()).sum()
+            }
         }
     }
 
     fn keys(&self) -> Vec<&[u8]> {
         match self {
-            Self::Change(changes) => changes.iter().map(|change| change.key().as_bytes()).collect(),
+            Self::Change(changes) => changes
+                .iter()
+                .map(|change| change.key().as_bytes())
+                .collect(),
             Self::Reseal(keys) => keys.iter().map(Vec::as_slice).collect(),
-            Self::Fill { records, .. } => records.iter().map(|found| found.key.as_bytes()).collect(),
+            Self::Fill { records, .. } => {
+                records.iter().map(|found| found.key.as_bytes()).collect()
+            }
         }
     }
 
@@ -102,8 +113,8 @@ fn value_bytes(change: &Change) -> usize {
 }
 
 impl Database {
-    /// Writes a batch. It is on the disk when this returns its version; a future that is dropped before leaves it
-    /// written or not.
+    /// Writes a batch. It is on the disk when this returns its version; a future that is dropped
+    /// before leaves it written or not.
     pub(super) async fn write(self: Arc<Self>, task: Task) -> Result<u64, DatabaseError> {
         if let Task::Change(changes) = &task
             && changes.iter().any(|change| value_bytes(change) > MAX_VALUE)
@@ -121,7 +132,8 @@ impl Database {
             let database = self.clone();
             tokio::task::spawn_blocking(move || database.write_groups());
         }
-        let late = || DatabaseError::Broken("a write took too long, or its writer ended".to_owned());
+        let late =
+            || DatabaseError::Broken("a write took too long, or its writer ended".to_owned());
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => {
@@ -187,7 +199,8 @@ impl Database {
         });
         let batch = staged.inspect_err(|failure| self.mark_unusable(failure))?;
         if let Some(batch) = batch {
-            let written = catch_panics(|| self.apply(batch, tasks, after.batch)).map_err(as_unknown_outcome);
+            let written =
+                catch_panics(|| self.apply(batch, tasks, after.batch)).map_err(as_unknown_outcome);
             written.inspect_err(|failure| self.mark_unusable(failure))?;
             self.advance(&mut tally, after);
         }
@@ -197,7 +210,10 @@ impl Database {
     fn apply(&self, batch: sled::Batch, tasks: &[Task], number: u64) -> Result<(), DatabaseError> {
         {
             let _writing = self.opened.write(tasks.iter().flat_map(Task::keys));
-            let _applying = self.applying.write().unwrap_or_else(PoisonError::into_inner);
+            let _applying = self
+                .applying
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             self.db.apply_batch(batch)?;
         }
         self.db.flush()?;
@@ -208,8 +224,9 @@ impl Database {
     }
 
     fn has_room(&self, tasks: &[Task]) -> Result<(), DatabaseError> {
-        let disk = rustix::fs::statvfs(&self.directory)
-            .map_err(|error| DatabaseError::Refused(StoreError::of_io("the disk", &error.into())))?;
+        let disk = rustix::fs::statvfs(&self.directory).map_err(|error| {
+            DatabaseError::Refused(StoreError::of_io("the disk", &error.into()))
+        })?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let reserve = if tasks.iter().all(Task::only_removes) {
             RESERVE_TO_REMOVE
@@ -227,8 +244,8 @@ impl Database {
         ))))
     }
 
-    /// Checks a task's conditions against what is there and what the tasks before it made of it. A condition that does
-    /// not hold is the task's outcome; an error is the group's.
+    /// Checks a task's conditions against what is there and what the tasks before it made of it. A
+    /// condition that does not hold is the task's outcome; an error is the group's.
     fn stage(
         &self,
         task: &Task,
@@ -282,13 +299,29 @@ impl Database {
         Ok(Ok(after.revision))
     }
 
-    fn seal(&self, key: &[u8], version: u64, value: &[u8]) -> Result<Vec<SealedEntry>, DatabaseError> {
+    fn seal(
+        &self,
+        key: &[u8],
+        version: u64,
+        value: &[u8],
+    ) -> Result<Vec<SealedEntry>, DatabaseError> {
         let generation = self.key.current();
         let subkey = self.subkey(generation, SubkeyPurpose::Records)?;
-        Ok(seal::seal(&subkey, generation, &self.label, key, version, value)?)
+        Ok(seal::seal(
+            &subkey,
+            generation,
+            &self.label,
+            key,
+            version,
+            value,
+        )?)
     }
 
-    fn subkey(&self, generation: Generation, purpose: SubkeyPurpose) -> Result<Arc<Subkey>, DatabaseError> {
+    fn subkey(
+        &self,
+        generation: Generation,
+        purpose: SubkeyPurpose,
+    ) -> Result<Arc<Subkey>, DatabaseError> {
         self.key
             .subkey(generation, purpose)
             .ok_or_else(|| self.locked_error())
@@ -306,8 +339,8 @@ impl Database {
         stage.get_mut(key).ok_or_else(foreign_entry_error)
     }
 
-    /// A record as the database has it. It is not opened: where its tag is not the one that was written, what it takes out
-    /// of the sum is not what it put in, and the next check finds that.
+    /// A record as the database has it. It is not opened: where its tag is not the one that was
+    /// written, what it takes out of the sum is not what it put in, and the next check finds that.
     fn load_staged(&self, key: &[u8]) -> Result<StagedRecord, DatabaseError> {
         let mut present = Vec::new();
         let first = self.db.get(seal::entry_key(key, 0))?;
@@ -328,7 +361,11 @@ impl Database {
         })
     }
 
-    fn weigh(&self, entry_key: Vec<u8>, value: &[u8]) -> Result<(Vec<u8>, [u8; 32]), DatabaseError> {
+    fn weigh(
+        &self,
+        entry_key: Vec<u8>,
+        value: &[u8],
+    ) -> Result<(Vec<u8>, [u8; 32]), DatabaseError> {
         let (header, _) = PartHeader::decode(value).ok_or_else(foreign_entry_error)?;
         let digest = self.subkey(header.generation, SubkeyPurpose::Digest)?;
         let weight = seal::weight(&digest, &entry_key, value).ok_or_else(foreign_entry_error)?;

@@ -57,7 +57,8 @@ impl DataDir {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut text = String::new();
-                // It may be about to write it; then nobody knows who it is, and it is refused all the same.
+                // It may be about to write it; then nobody knows who it is, and it is refused all
+                // the same.
                 let _ = lock.take(MAX_PID).read_to_string(&mut text);
                 return Err(StoreError::Owned {
                     pid: text.trim().parse().unwrap_or(0),
@@ -93,7 +94,8 @@ impl DataDir {
         }
     }
 
-    /// Where what was found of a space's damage is written, so that a restart does not serve it again.
+    /// Where what was found of a space's damage is written, so that a restart does not serve it
+    /// again.
     pub(super) fn damage_path(&self, space: &Space) -> PathBuf {
         let mut name = self.database(space).into_os_string();
         name.push(".damaged");
@@ -103,7 +105,9 @@ impl DataDir {
     /// Whether any tenant left something here.
     pub(super) fn has_tenants(&self) -> bool {
         let is_empty = |path: &str| {
-            let mut entries = std::fs::read_dir(self.path.join(path)).into_iter().flatten();
+            let mut entries = std::fs::read_dir(self.path.join(path))
+                .into_iter()
+                .flatten();
             entries.next().is_none()
         };
         !(is_empty("tenants") && is_empty("keys/tenants"))

@@ -19,7 +19,8 @@ use crate::keys::SpaceKey;
 /// How long sled's lock may lag behind the handle that was dropped; 2 ms were measured.
 const LOCK_LAG: Duration = Duration::from_millis(500);
 
-/// Entries of the host's space, one a tenant at least, that are checked before a start goes on: about a millisecond.
+/// Entries of the host's space, one a tenant at least, that are checked before a start goes on:
+/// about a millisecond.
 const HOST_AT_ONCE: u64 = 1_000;
 
 /// One space's open database.
@@ -38,7 +39,8 @@ pub(super) struct Database {
     tally: Mutex<Tally>,
     /// The tally's, for those who must not wait for it.
     revision: AtomicU64,
-    /// Held for writing while a batch is put in, so that a reader of several entries sees all or none of it.
+    /// Held for writing while a batch is put in, so that a reader of several entries sees all or
+    /// none of it.
     pub(super) applying: RwLock<()>,
     pub(super) opened: OpenedValues,
     pub(super) queue: Mutex<Queue>,
@@ -67,7 +69,8 @@ pub(super) fn configure(directory: &Path, settings: &EmbeddedSettings) -> sled::
 }
 
 impl Database {
-    /// Opens a database that is there, and checks that it is whole: at once, or where it is large in the background.
+    /// Opens a database that is there, and checks that it is whole: at once, or where it is large
+    /// in the background.
     pub(super) fn open(
         space: &Space,
         directory: &Path,
@@ -87,7 +90,8 @@ impl Database {
             remove_unfinished_snapshots(directory)?;
             let db = open_sled(&configure(directory, settings))?;
             let told = db.get(TALLY)?;
-            let told = told.ok_or_else(|| DatabaseError::Damaged("its tally is missing".to_owned()))?;
+            let told =
+                told.ok_or_else(|| DatabaseError::Damaged("its tally is missing".to_owned()))?;
             let tally = Tally::open(&key, &label, &told).map_err(tally_failure)?;
             Ok((db, tally))
         })?;
@@ -98,8 +102,8 @@ impl Database {
                 "the last {lost} batches are missing from its log"
             )));
         }
-        let file =
-            File::open(directory.join("db")).map_err(|error| DatabaseError::Broken(error.to_string()))?;
+        let file = File::open(directory.join("db"))
+            .map_err(|error| DatabaseError::Broken(error.to_string()))?;
         let database = Arc::new(Self {
             space: space.clone(),
             label,
@@ -131,7 +135,8 @@ impl Database {
     }
 
     pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
-        // It is set after the batch that it describes, and a panic before marks the database as broken.
+        // It is set after the batch that it describes, and a panic before marks the database as
+        // broken.
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,9 +161,11 @@ impl Database {
                 if entry_key == TALLY {
                     continue;
                 }
-                counted.count(&self.key, &entry_key, &value).ok_or_else(|| {
-                    DatabaseError::Damaged("an entry is not one that was written".to_owned())
-                })?;
+                counted
+                    .count(&self.key, &entry_key, &value)
+                    .ok_or_else(|| {
+                        DatabaseError::Damaged("an entry is not one that was written".to_owned())
+                    })?;
             }
             Ok(counted)
         })?;
@@ -256,9 +263,10 @@ fn tally_failure(untold: TallyError) -> DatabaseError {
     }
 }
 
-/// Removes what sled left of a snapshot of its log that it did not finish, since the disk was full or the process was killed.
-/// It writes one while it opens a database, and would take the unfinished one for the newest and the database for damaged
-/// (sled 0.34.7, `Config::get_snapshot_files`). The log has all that a snapshot has.
+/// Removes what sled left of a snapshot of its log that it did not finish, since the disk was full
+/// or the process was killed. It writes one while it opens a database, and would take the
+/// unfinished one for the newest and the database for damaged (sled 0.34.7,
+/// `Config::get_snapshot_files`). The log has all that a snapshot has.
 fn remove_unfinished_snapshots(directory: &Path) -> Result<(), DatabaseError> {
     let broken = |error: std::io::Error| DatabaseError::Broken(error.to_string());
     for entry in std::fs::read_dir(directory).map_err(broken)? {

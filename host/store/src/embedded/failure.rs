@@ -31,7 +31,9 @@ impl DatabaseError {
 impl From<sled::Error> for DatabaseError {
     fn from(error: sled::Error) -> Self {
         match error {
-            sled::Error::Io(error) if is_damage(&error) => Self::Damaged(format!("the database: {error}")),
+            sled::Error::Io(error) if is_damage(&error) => {
+                Self::Damaged(format!("the database: {error}"))
+            }
             sled::Error::Io(error) => Self::Broken(error.to_string()),
             error => Self::Damaged(format!("the database: {error}")),
         }
@@ -55,9 +57,13 @@ fn is_damage(error: &std::io::Error) -> bool {
 }
 
 /// Runs what enters sled. It panics where it meets what it did not write.
-pub(super) fn catch_panics<T>(run: impl FnOnce() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+pub(super) fn catch_panics<T>(
+    run: impl FnOnce() -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
         // The payload is not told: it may hold what was read.
-        Err(DatabaseError::Damaged("the database panicked over it".to_owned()))
+        Err(DatabaseError::Damaged(
+            "the database panicked over it".to_owned(),
+        ))
     })
 }

@@ -1,4 +1,5 @@
-//! The databases that are open: a bounded number, the least recently used going first, never one that is in use.
+//! The databases that are open: a bounded number, the least recently used going first, never one
+//! that is in use.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +47,8 @@ enum HandleSlot {
     Closing(watch::Receiver<()>),
 }
 
-/// A space that nobody else opens, closes, makes or destroys meanwhile, with the handle that was open before.
+/// A space that nobody else opens, closes, makes or destroys meanwhile, with the handle that was
+/// open before.
 #[derive(Debug)]
 pub(super) struct Reservation {
     table: Arc<HandleTable>,
@@ -79,7 +81,10 @@ impl Handles {
         let Some(HandleSlot::Open { database, used }) = slots.get(space) else {
             return None;
         };
-        used.store(self.0.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        used.store(
+            self.0.clock.fetch_add(1, Ordering::Relaxed),
+            Ordering::Relaxed,
+        );
         database.check_usable().is_ok().then(|| database.clone())
     }
 
@@ -87,7 +92,9 @@ impl Handles {
     pub(super) fn put(&self, database: Arc<Database>) {
         let used = AtomicU64::new(0);
         let space = database.space.clone();
-        self.0.write().insert(space, HandleSlot::Open { database, used });
+        self.0
+            .write()
+            .insert(space, HandleSlot::Open { database, used });
     }
 
     /// How many are open or about to be.
@@ -96,7 +103,11 @@ impl Handles {
     }
 
     /// The handle of a space, or the right to open it. With `take`, the right in any case.
-    pub(super) async fn acquire(&self, space: &Space, take: bool) -> Result<SpaceAccess, StoreError> {
+    pub(super) async fn acquire(
+        &self,
+        space: &Space,
+        take: bool,
+    ) -> Result<SpaceAccess, StoreError> {
         let until = Instant::now() + PATIENCE;
         loop {
             let mut busy = match self.0.reserve(space, take) {
@@ -199,15 +210,19 @@ impl HandleTable {
     }
 }
 
-/// The one that was used longest ago, of those that nobody uses. Nobody gets one while the table is locked.
+/// The one that was used longest ago, of those that nobody uses. Nobody gets one while the table is
+/// locked.
 fn oldest_idle(slots: &HashMap<Space, HandleSlot>) -> Option<Space> {
     let idle = slots.iter().filter_map(|(space, slot)| match slot {
-        HandleSlot::Open { database, used } if *space != Space::Host && Arc::strong_count(database) == 1 => {
+        HandleSlot::Open { database, used }
+            if *space != Space::Host && Arc::strong_count(database) == 1 =>
+        {
             Some((used.load(Ordering::Relaxed), space))
         }
         HandleSlot::Open { .. } | HandleSlot::Busy(_) | HandleSlot::Closing(_) => None,
     });
-    idle.min_by_key(|(used, _)| *used).map(|(_, space)| space.clone())
+    idle.min_by_key(|(used, _)| *used)
+        .map(|(_, space)| space.clone())
 }
 
 impl Reservation {

@@ -69,7 +69,11 @@ impl SledStore {
     }
 
     /// Writes down in the host's space that there is a tenant's, or that there is none.
-    pub(super) async fn record_tenant(&self, tenant: &TenantSpace, exists: bool) -> Result<(), StoreError> {
+    pub(super) async fn record_tenant(
+        &self,
+        tenant: &TenantSpace,
+        exists: bool,
+    ) -> Result<(), StoreError> {
         let (key, expect) = (tenant_key(tenant.tenant())?, Precondition::Any);
         let change = match exists {
             true => Change::Put {
@@ -79,14 +83,19 @@ impl SledStore {
             },
             false => Change::Delete { key, expect },
         };
-        self.0.write(&Space::Host, Task::Change(vec![change])).await?;
+        self.0
+            .write(&Space::Host, Task::Change(vec![change]))
+            .await?;
         Ok(())
     }
 }
 
 impl SledShared {
     /// The right to open, make or destroy a space, whether a handle is open or not.
-    pub(super) async fn reserve(self: &Arc<Self>, space: &Space) -> Result<Reservation, StoreError> {
+    pub(super) async fn reserve(
+        self: &Arc<Self>,
+        space: &Space,
+    ) -> Result<Reservation, StoreError> {
         match self.handles.acquire(space, true).await? {
             SpaceAccess::Reserved(reservation) => Ok(reservation),
             SpaceAccess::Open(_) => Err(StoreError::Unavailable(format!("{space} is in use"))),
@@ -104,9 +113,13 @@ impl SledShared {
         self.finish_unfinished(space, key)
     }
 
-    /// A crash before the record leaves a whole database without records, and nothing leaves one with some: then it is the
-    /// host's space that is older than it should be.
-    pub(super) fn finish_unfinished(&self, space: &Space, key: Arc<SpaceKey>) -> Result<(), StoreError> {
+    /// A crash before the record leaves a whole database without records, and nothing leaves one
+    /// with some: then it is the host's space that is older than it should be.
+    pub(super) fn finish_unfinished(
+        &self,
+        space: &Space,
+        key: Arc<SpaceKey>,
+    ) -> Result<(), StoreError> {
         let directory = self.data_dir.database(space);
         if !directory.exists() {
             return Ok(());
@@ -129,7 +142,9 @@ impl SledShared {
             discard(&path).map_err(failed)?;
         }
         match std::fs::remove_file(self.data_dir.damage_path(space)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
             Ok(()) | Err(_) => {}
         }
         files::sync_parent(&directory).map_err(failed)?;

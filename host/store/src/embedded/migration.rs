@@ -32,7 +32,12 @@ impl MigrationStore for SledStore {
         self.revision(space).await
     }
 
-    async fn fill(&self, space: &Space, records: Vec<KeyedRecord>, revision: u64) -> Result<(), StoreError> {
+    async fn fill(
+        &self,
+        space: &Space,
+        records: Vec<KeyedRecord>,
+        revision: u64,
+    ) -> Result<(), StoreError> {
         let task = Task::Fill { records, revision };
         self.0.write(space, task).await.map(|_| ())
     }

@@ -1,9 +1,10 @@
-//! Values that were opened, for whoever reads them again: opening one takes longer than all that sled does for a read.
+//! Values that were opened, for whoever reads them again: opening one takes longer than all that
+//! sled does for a read.
 //!
-//! A value is here only where it was asked for twice, since its seal proved it, and only until a write of its record
-//! begins. It is not proved again: a record that is damaged on the disk later is found by a check or by a read after the
-//! next open, as one in sled's own cache is. Nobody gets a value whose generation of the key is gone, and what leaves is
-//! zeroed.
+//! A value is here only where it was asked for twice, since its seal proved it, and only until a
+//! write of its record begins. It is not proved again: a record that is damaged on the disk later
+//! is found by a check or by a read after the next open, as one in sled's own cache is. Nobody gets
+//! a value whose generation of the key is gone, and what leaves is zeroed.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -23,8 +24,8 @@ const ENTRY: usize = 128;
 /// The longest value that is kept: one part. A longer one costs more to copy than what is saved.
 const LONGEST: usize = seal::PART;
 
-/// Records of which it is remembered that they were asked for once: what is read once costs no more than to open it, and
-/// does not stay in memory. A kilobyte.
+/// Records of which it is remembered that they were asked for once: what is read once costs no more
+/// than to open it, and does not stay in memory. A kilobyte.
 const ASKED: usize = 256;
 
 /// The values that a database keeps open.
@@ -137,8 +138,8 @@ impl Drop for ValueWriteGuard<'_> {
 }
 
 impl ValueCache {
-    /// Whether a record was asked for not long ago; from now on it was. Two records that are taken for one are kept a read
-    /// early.
+    /// Whether a record was asked for not long ago; from now on it was. Two records that are taken
+    /// for one are kept a read early.
     fn note_request(&mut self, key: &[u8]) -> bool {
         let hash = self.recent.hasher().hash_one(key);
         let (place, mark) = (hash as usize % ASKED, (hash >> 32) as u32);
@@ -164,7 +165,8 @@ impl ValueCache {
         }
         let weight = weigh(&key, &opened);
         if self.recent_bytes + weight > MOST / 2 {
-            // The other table is emptied and not dropped: to grow one anew costs more than what is put into it.
+            // The other table is emptied and not dropped: to grow one anew costs more than what is
+            // put into it.
             self.before.clear();
             std::mem::swap(&mut self.before, &mut self.recent);
             self.recent_bytes = 0;
@@ -246,7 +248,13 @@ mod tests {
     }
 
     /// As one who reads it twice.
-    fn keep(values: &OpenedValues, ticket: Ticket, key: &[u8], record: &Record, generation: Generation) {
+    fn keep(
+        values: &OpenedValues,
+        ticket: Ticket,
+        key: &[u8],
+        record: &Record,
+        generation: Generation,
+    ) {
         for _ in 0..2 {
             values.keep(ticket, key, record, generation);
         }
@@ -269,7 +277,13 @@ mod tests {
         let values = OpenedValues::default();
         let (one, other) = (key(Table::Kv, 1), key(Table::Kv, 2));
         for key in [&one, &other] {
-            keep(&values, ticket(&values, key), key, &record(10), Generation(4));
+            keep(
+                &values,
+                ticket(&values, key),
+                key,
+                &record(10),
+                Generation(4),
+            );
         }
         match values.look_up(&one) {
             ValueLookup::Opened(found, generation) => {
@@ -299,7 +313,13 @@ mod tests {
             keep(&values, ticket, &key, &record(10), Generation(1));
             assert!(!is_kept(&values, &key), "after it was written");
         }
-        keep(&values, ticket(&values, &key), &key, &record(10), Generation(1));
+        keep(
+            &values,
+            ticket(&values, &key),
+            &key,
+            &record(10),
+            Generation(1),
+        );
         assert!(is_kept(&values, &key));
     }
 
@@ -326,8 +346,15 @@ mod tests {
             assert!(is_kept(&values, &often), "after {n}");
             let kept = values.lock_cache();
             let all = kept.recent.iter().chain(&kept.before);
-            assert!(all.map(|(key, opened)| super::weigh(key, opened)).sum::<usize>() <= MOST);
-            let recent = kept.recent.iter().map(|(key, opened)| super::weigh(key, opened));
+            assert!(
+                all.map(|(key, opened)| super::weigh(key, opened))
+                    .sum::<usize>()
+                    <= MOST
+            );
+            let recent = kept
+                .recent
+                .iter()
+                .map(|(key, opened)| super::weigh(key, opened));
             assert_eq!(recent.sum::<usize>(), kept.recent_bytes);
         }
     }

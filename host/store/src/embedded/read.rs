@@ -9,7 +9,8 @@ use crate::seal::{self, PartHeader};
 use crate::{Key, KeyedRecord, Record, RecordPage, Scan};
 
 impl Database {
-    /// The record of a key. What is there proves itself by its seal; that nothing is there is proved by the check.
+    /// The record of a key. What is there proves itself by its seal; that nothing is there is
+    /// proved by the check.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Record>, DatabaseError> {
         self.check_usable()?;
         let ticket = match self.opened.look_up(key) {
@@ -37,7 +38,8 @@ impl Database {
         })
     }
 
-    /// Opens a record whose first part this is. Where it has more, nothing may be written meanwhile.
+    /// Opens a record whose first part this is. Where it has more, nothing may be written
+    /// meanwhile.
     pub(super) fn open_record(&self, key: &[u8], first: &[u8]) -> Result<Record, DatabaseError> {
         let (header, sealed) = PartHeader::decode(first).ok_or_else(foreign_entry_error)?;
         let subkey = self.key.subkey(header.generation, SubkeyPurpose::Records);
@@ -51,8 +53,9 @@ impl Database {
         open(0, sealed)?;
         for index in 1..header.parts {
             let part = self.db.get(seal::entry_key(key, index))?;
-            let part =
-                part.ok_or_else(|| DatabaseError::Damaged("a part of a record is missing".to_owned()))?;
+            let part = part.ok_or_else(|| {
+                DatabaseError::Damaged("a part of a record is missing".to_owned())
+            })?;
             match PartHeader::decode(&part) {
                 Some((other, sealed)) if other == header => open(index, sealed)?,
                 _ => return Err(foreign_entry_error()),
@@ -106,7 +109,9 @@ pub(super) fn verify_entry(
     let (record_key, index) = match *kind {
         seal::RECORD => (rest, 0),
         seal::FURTHER => {
-            let (record_key, index) = rest.split_last_chunk::<2>().ok_or_else(foreign_entry_error)?;
+            let (record_key, index) = rest
+                .split_last_chunk::<2>()
+                .ok_or_else(foreign_entry_error)?;
             (record_key, u16::from_be_bytes(*index))
         }
         _ => return Err(foreign_entry_error()),
@@ -115,7 +120,10 @@ pub(super) fn verify_entry(
     let subkey = key
         .subkey(header.generation, SubkeyPurpose::Records)
         .ok_or_else(|| {
-            DatabaseError::Locked(format!("its key does not have generation {}", header.generation))
+            DatabaseError::Locked(format!(
+                "its key does not have generation {}",
+                header.generation
+            ))
         })?;
     scratch.clear();
     header

@@ -15,8 +15,8 @@ use crate::{Space, StoreError};
 const CHUNK: usize = 64;
 
 impl SledStore {
-    /// Seals the records of older generations with the current one, a few at a time, while the space is used. How many
-    /// there were. What was cut short is gone on with by doing it again.
+    /// Seals the records of older generations with the current one, a few at a time, while the
+    /// space is used. How many there were. What was cut short is gone on with by doing it again.
     ///
     /// # Errors
     /// As [`crate::Store::batch`].
@@ -28,7 +28,8 @@ impl SledStore {
             let database = self.0.database(space).await?;
             let current = database.key.current();
             let (source, from) = (database.clone(), after.clone());
-            let found = tokio::task::spawn_blocking(move || Ok(source.older_records(current, from, CHUNK)));
+            let found =
+                tokio::task::spawn_blocking(move || Ok(source.older_records(current, from, CHUNK)));
             let outcome = join_result(space, found.await)?;
             let keys = self.0.condemn_on_damage(&database, outcome)?;
             let Some(last) = keys.last().cloned() else {
@@ -43,9 +44,9 @@ impl SledStore {
         Ok(resealed)
     }
 
-    /// Destroys the generations of a space's key that no record of the store needs any more: all but the current one, as
-    /// far as [`SledStore::reseal`] has got. What others sealed with them is their business, and comes first: the vault's
-    /// credentials. How many were retired.
+    /// Destroys the generations of a space's key that no record of the store needs any more: all
+    /// but the current one, as far as [`SledStore::reseal`] has got. What others sealed with them
+    /// is their business, and comes first: the vault's credentials. How many were retired.
     ///
     /// # Errors
     /// As [`crate::Store::batch`].

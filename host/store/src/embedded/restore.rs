@@ -55,14 +55,15 @@ pub enum RestoreOutcome {
 const ANOTHER_MASTER: &str = "the backup's key does not open with the master key; put the one of that time beside it, see --master-key";
 
 impl SledStore {
-    /// Looks whether a directory has a backup that opens with a master key. Nothing is made or changed.
+    /// Looks whether a directory has a backup that opens with a master key. Nothing is made or
+    /// changed.
     ///
     /// # Errors
     /// [`StoreError::Backup`]: it has none. [`StoreError::Locked`]: its key was wrapped with another master key.
     pub fn opens_backup(from: &Path, master: &MasterKey) -> Result<(), StoreError> {
         let space = Space::Host;
-        let head =
-            BackupReader::open(&file_of(from, &space)).and_then(|mut reader| reader.head(&space.label()));
+        let head = BackupReader::open(&file_of(from, &space))
+            .and_then(|mut reader| reader.head(&space.label()));
         let head = head.map_err(|failure| StoreError::Backup {
             path: from.display().to_string(),
             why: match failure {
@@ -79,8 +80,9 @@ impl SledStore {
         }
     }
 
-    /// Opens a store after its damaged and absent spaces were brought back from a backup. What is sound is never touched.
-    /// Every record is opened before anything is put in place; what was there goes to `quarantine/`.
+    /// Opens a store after its damaged and absent spaces were brought back from a backup. What is
+    /// sound is never touched. Every record is opened before anything is put in place; what was
+    /// there goes to `quarantine/`.
     ///
     /// # Errors
     /// [`StoreError::Exists`]: the space that was named is sound. [`StoreError::Corrupt`]: the backup is damaged.
@@ -191,7 +193,12 @@ fn exists(space: &Space) -> StoreError {
 }
 
 /// Whether a space is there, opens, and every record in it does.
-fn is_sound(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSettings, space: &Space) -> bool {
+fn is_sound(
+    data_dir: &DataDir,
+    keyring: &Keyring,
+    settings: &EmbeddedSettings,
+    space: &Space,
+) -> bool {
     let directory = data_dir.database(space);
     if !directory.exists() || data_dir.damage_path(space).exists() {
         return false;
@@ -228,8 +235,13 @@ fn put_back(
         keyring.adopt(space, &key).map_err(DatabaseError::Refused)?;
         move_into_place(&directory)?;
         match std::fs::remove_file(data_dir.damage_path(space)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_failure(&directory, &error)),
-            Ok(()) | Err(_) => Ok(RestoreOutcome::Placed { records, quarantined }),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(io_failure(&directory, &error))
+            }
+            Ok(()) | Err(_) => Ok(RestoreOutcome::Placed {
+                records,
+                quarantined,
+            }),
         }
     };
     put_back().map_err(|failure| failure.into_store_error(space))
@@ -249,7 +261,8 @@ fn copy(
         value,
     }) = reader.entry(key)?
     {
-        parts += u64::from(verify_entry(key, label, &entry_key, &value, &mut scratch)?.unwrap_or(0));
+        parts +=
+            u64::from(verify_entry(key, label, &entry_key, &value, &mut scratch)?.unwrap_or(0));
         filling.put(entry_key, value)?;
     }
     if parts == filling.tally.entries {
@@ -258,8 +271,8 @@ fn copy(
     Err(foreign_entry_error())
 }
 
-/// Moves what is there to `quarantine/`, for whoever wants to look at it. Its key is not kept there: a tenant that is
-/// destroyed is destroyed.
+/// Moves what is there to `quarantine/`, for whoever wants to look at it. Its key is not kept
+/// there: a tenant that is destroyed is destroyed.
 fn set_aside(data_dir: &DataDir, space: &Space) -> Result<Option<PathBuf>, DatabaseError> {
     let directory = data_dir.database(space);
     if !directory.exists() {

@@ -1,14 +1,15 @@
 /// How the embedded store uses the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbeddedSettings {
-    /// Databases that are open at once. Each takes about 240 KB of memory, up to 256 KB of values that were read and four
-    /// file descriptors, and a tenant whose database is not open waits some 2 ms for it.
+    /// Databases that are open at once. Each takes about 240 KB of memory, up to 256 KB of values
+    /// that were read and four file descriptors, and a tenant whose database is not open waits some
+    /// 2 ms for it.
     pub handles: usize,
     /// The cache of each open database, in bytes.
     pub cache_bytes: u64,
-    /// Entries from which on a database is checked in the background after it was opened: a record that is there is
-    /// served, since its seal proves it; all else waits for the check. Of the host's own, from a
-    /// thousand on at the latest, and there everything waits.
+    /// Entries from which on a database is checked in the background after it was opened: a record
+    /// that is there is served, since its seal proves it; all else waits for the check. Of the
+    /// host's own, from a thousand on at the latest, and there everything waits.
     pub check_at_once: u64,
 }
 
@@ -18,8 +19,8 @@ const MOST_OPEN: usize = 256;
 /// Databases that are open at once in any case: the host's own, and those of a few tenants.
 const FEWEST_OPEN: usize = 4;
 
-/// Open files of the process for each database that may be open: four are its own, and the others are for connections, audit
-/// chains and outside systems.
+/// Open files of the process for each database that may be open: four are its own, and the others
+/// are for connections, audit chains and outside systems.
 const FILES_A_DATABASE: u64 = 32;
 
 impl EmbeddedSettings {

@@ -13,7 +13,9 @@ use super::failure::DatabaseError;
 use super::handles::{Handles, Reservation, SpaceAccess};
 use super::{DataDir, EmbeddedSettings};
 use crate::keys::Keyring;
-use crate::{Change, Key, Record, RecordPage, Scan, Space, Store, StoreError, Table, files, migrate};
+use crate::{
+    Change, Key, Record, RecordPage, Scan, Space, Store, StoreError, Table, files, migrate,
+};
 
 /// What is written of a damage at most.
 const MAX_FOUND: u64 = 4_096;
@@ -38,12 +40,14 @@ pub(super) struct SledShared {
 }
 
 impl SledStore {
-    /// Opens the host's space, and makes it and its key at the first start. Of the tenants' nothing is opened, so a start
-    /// takes as long with ten thousand as with one. Where the host's has more than a thousand entries it is checked in
-    /// the background: nothing is read of it before that has ended, and [`SledStore::revision`] of it says how it did.
+    /// Opens the host's space, and makes it and its key at the first start. Of the tenants' nothing
+    /// is opened, so a start takes as long with ten thousand as with one. Where the host's has more
+    /// than a thousand entries it is checked in the background: nothing is read of it before that
+    /// has ended, and [`SledStore::revision`] of it says how it did.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`], [`StoreError::Locked`]: of the host's space; nothing is served without it.
+    /// [`StoreError::Corrupt`], [`StoreError::Locked`]: of the host's space; nothing is served
+    /// without it.
     pub fn open(
         data_dir: DataDir,
         keyring: Arc<Keyring>,
@@ -59,7 +63,8 @@ impl SledStore {
         }
     }
 
-    /// As [`SledStore::open`], where a migration into it may have been cut short: for [`migrate::migrate`] alone.
+    /// As [`SledStore::open`], where a migration into it may have been cut short: for
+    /// [`migrate::migrate`] alone.
     ///
     /// # Errors
     /// As [`SledStore::open`].
@@ -105,8 +110,8 @@ impl SledStore {
         self.0.handles.count()
     }
 
-    /// The revision of a space: it grows with every batch, so a database in whose place an older one was put has a lower
-    /// one than was seen before.
+    /// The revision of a space: it grows with every batch, so a database in whose place an older
+    /// one was put has a lower one than was seen before.
     ///
     /// # Errors
     /// As [`Store::get`].
@@ -124,12 +129,17 @@ pub(super) fn tenant_key(tenant: &TenantId) -> Result<Key, StoreError> {
 }
 
 /// Makes the host's space where there was never one.
-fn first_start(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSettings) -> Result<(), StoreError> {
+fn first_start(
+    data_dir: &DataDir,
+    keyring: &Keyring,
+    settings: &EmbeddedSettings,
+) -> Result<(), StoreError> {
     let directory = data_dir.database(&Space::Host);
     if directory.exists() {
         return Ok(());
     }
-    // It is made before the key: a key without it and without a database is one whose database is lost.
+    // It is made before the key: a key without it and without a database is one whose database is
+    // lost.
     let partial = files::partial(&directory);
     let was_begun = partial.exists();
     if data_dir.has_tenants() || (keyring.exists(&Space::Host)? && !was_begun) {
@@ -142,16 +152,22 @@ fn first_start(data_dir: &DataDir, keyring: &Keyring, settings: &EmbeddedSetting
         .map_err(|error| StoreError::of_io(&partial.display().to_string(), &error))?;
     let key = keyring.create(&Space::Host)?;
     let label = Space::Host.label();
-    build(&directory, &label, &key, settings).map_err(|failure| failure.into_store_error(&Space::Host))
+    build(&directory, &label, &key, settings)
+        .map_err(|failure| failure.into_store_error(&Space::Host))
 }
 
 impl SledShared {
     pub(super) fn quarantine(&self) -> MutexGuard<'_, HashMap<Space, String>> {
-        self.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
+        self.quarantine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An open handle. What stands in the way of one is the error.
-    pub(super) async fn database(self: &Arc<Self>, space: &Space) -> Result<Arc<Database>, StoreError> {
+    pub(super) async fn database(
+        self: &Arc<Self>,
+        space: &Space,
+    ) -> Result<Arc<Database>, StoreError> {
         if let Some(database) = self.handles.open(space) {
             return Ok(database);
         }
@@ -263,7 +279,8 @@ impl SledShared {
         })
     }
 
-    /// As [`SledShared::told`], of a handle, which is of no use any more where it is damaged or broken.
+    /// As [`SledShared::told`], of a handle, which is of no use any more where it is damaged or
+    /// broken.
     pub(super) fn condemn_on_damage<T>(
         &self,
         database: &Database,
@@ -275,7 +292,8 @@ impl SledShared {
         self.quarantine_on_damage(&database.space, outcome)
     }
 
-    /// The record of a key in a database that is open and was checked; `None`: it must be waited for.
+    /// The record of a key in a database that is open and was checked; `None`: it must be waited
+    /// for.
     fn get_at_once(&self, space: &Space, key: &Key) -> Option<Result<Option<Record>, StoreError>> {
         let database = self.handles.open(space)?;
         // What the check found is known before it has ended, so nothing more is asked of it below.
@@ -291,7 +309,8 @@ impl SledShared {
     ) -> Result<Option<Record>, StoreError> {
         let database = self.database(space).await?;
         if *space == Space::Host {
-            // Which tenants and which versions there are: an older record opens too, and only the check finds it.
+            // Which tenants and which versions there are: an older record opens too, and only the
+            // check finds it.
             self.condemn_on_damage(&database, database.wait_checked().await)?;
         }
         let got = self.condemn_on_damage(&database, database.get(key.as_bytes()))?;
@@ -301,7 +320,11 @@ impl SledShared {
         Ok(got)
     }
 
-    pub(super) async fn write(self: &Arc<Self>, space: &Space, task: Task) -> Result<u64, StoreError> {
+    pub(super) async fn write(
+        self: &Arc<Self>,
+        space: &Space,
+        task: Task,
+    ) -> Result<u64, StoreError> {
         let database = self.database(space).await?;
         let outcome = database.clone().write(task).await;
         self.condemn_on_damage(&database, outcome)
@@ -343,7 +366,9 @@ impl Store for SledStore {
         loop {
             let page = self.scan(&Space::Host, &scan).await?;
             let names = page.found.iter().map(|found| found.key.name());
-            tenants.extend(names.filter_map(|name| TenantId::parse(std::str::from_utf8(name).ok()?).ok()));
+            tenants.extend(
+                names.filter_map(|name| TenantId::parse(std::str::from_utf8(name).ok()?).ok()),
+            );
             match page.found.last() {
                 Some(last) if page.more => scan = scan.after(last.key.name()),
                 _ => return Ok(tenants),

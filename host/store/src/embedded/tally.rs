@@ -6,8 +6,8 @@ pub(super) const TALLY: &[u8] = b"m";
 
 const FORMAT: u8 = 1;
 
-/// What a database must hold, written in the same batch as every change: a database that lost, kept or got back what it
-/// should not have does not add up.
+/// What a database must hold, written in the same batch as every change: a database that lost, kept
+/// or got back what it should not have does not add up.
 ///
 /// It is sealed, since whoever knew the sums could look for older records with the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,8 +46,8 @@ impl Tally {
         }
     }
 
-    /// Counts an entry: its weight, and whether it is a record's first part. `None`: it is none of ours, or of a
-    /// generation that is not there.
+    /// Counts an entry: its weight, and whether it is a record's first part. `None`: it is none of
+    /// ours, or of a generation that is not there.
     pub(super) fn count(&mut self, key: &SpaceKey, entry_key: &[u8], value: &[u8]) -> Option<()> {
         let (header, _) = seal::PartHeader::decode(value)?;
         match *entry_key.first()? {

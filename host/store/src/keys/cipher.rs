@@ -16,14 +16,17 @@ pub(crate) const TAG: usize = 16;
 /// Bytes that sealing adds.
 pub(crate) const OVERHEAD: usize = NONCE + TAG;
 
-/// What is not ours, was changed, or was sealed with another key or other associated data. Which of them is not told.
+/// What is not ours, was changed, or was sealed with another key or other associated data. Which of
+/// them is not told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it does not open with this key")]
 pub struct UnsealError;
 
-/// A key for one purpose: seals with AES-256-GCM and authenticates with HMAC-SHA256, each under a key of its own.
+/// A key for one purpose: seals with AES-256-GCM and authenticates with HMAC-SHA256, each under a
+/// key of its own.
 ///
-/// Nonces are random, so a subkey seals at most 2^32 times (NIST SP 800-38D, section 8.3): rotate a tenant's key before.
+/// Nonces are random, so a subkey seals at most 2^32 times (NIST SP 800-38D, section 8.3): rotate a
+/// tenant's key before.
 pub struct Subkey {
     aead: LessSafeKey,
     mac: hmac::Key,
@@ -39,7 +42,8 @@ impl Subkey {
     pub(super) fn from_secret(secret: &[u8]) -> Result<Self, KeyFileError> {
         let aead = derive(secret, &[b"seal"])?;
         let mac = derive(secret, &[b"mac"])?;
-        let aead = UnboundKey::new(&AES_256_GCM, aead.as_slice()).map_err(|_| KeyFileError::Crypto)?;
+        let aead =
+            UnboundKey::new(&AES_256_GCM, aead.as_slice()).map_err(|_| KeyFileError::Crypto)?;
         Ok(Self {
             aead: LessSafeKey::new(aead),
             mac: hmac::Key::new(hmac::HMAC_SHA256, mac.as_slice()),
@@ -94,7 +98,12 @@ impl Subkey {
     }
 
     /// As [`Subkey::open`], after what is there. Nothing is added where it does not open.
-    pub(crate) fn open_onto(&self, aad: &[u8], sealed: &[u8], onto: &mut Vec<u8>) -> Result<(), UnsealError> {
+    pub(crate) fn open_onto(
+        &self,
+        aad: &[u8],
+        sealed: &[u8],
+        onto: &mut Vec<u8>,
+    ) -> Result<(), UnsealError> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(UnsealError)?;
         let (text, tag) = rest.split_last_chunk::<TAG>().ok_or(UnsealError)?;
         let start = onto.len();
@@ -111,7 +120,8 @@ impl Subkey {
         Ok(())
     }
 
-    /// HMAC-SHA256 over the parts, each with its length, so that no two lists of parts are the same.
+    /// HMAC-SHA256 over the parts, each with its length, so that no two lists of parts are the
+    /// same.
     #[must_use]
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; KEY] {
         let mut context = hmac::Context::with_key(&self.mac);
@@ -126,7 +136,8 @@ impl Subkey {
         mac
     }
 
-    /// Whether this is the [`Subkey::mac`] of the parts, in a time that does not tell how much of it is.
+    /// Whether this is the [`Subkey::mac`] of the parts, in a time that does not tell how much of
+    /// it is.
     #[must_use]
     pub fn verify(&self, parts: &[&[u8]], mac: &[u8]) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.mac(parts), mac).is_ok()

@@ -54,8 +54,14 @@ impl WrappedKeyStore for KeyFiles {
         }
     }
 
-    fn write(&self, space: &Space, bytes: &[u8], _over: Option<u64>) -> Result<Option<u64>, StoreError> {
-        // Nobody else writes: the directory has one owner, and the keyring does one thing at a time.
+    fn write(
+        &self,
+        space: &Space,
+        bytes: &[u8],
+        _over: Option<u64>,
+    ) -> Result<Option<u64>, StoreError> {
+        // Nobody else writes: the directory has one owner, and the keyring does one thing at a
+        // time.
         if let Some(path) = self.path(space) {
             files::replace(&path, bytes).map_err(|error| unavailable(&path, &error))?;
         }
@@ -96,8 +102,8 @@ impl WrappedKeyStore for KeyFiles {
     }
 }
 
-/// Overwrites a file and removes it. The blocks of a file that was replaced before are out of reach; what they hold is
-/// wrapped.
+/// Overwrites a file and removes it. The blocks of a file that was replaced before are out of
+/// reach; what they hold is wrapped.
 fn erase(path: &Path) -> io::Result<bool> {
     let overwrite = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).open(path)?;

@@ -11,8 +11,8 @@ const OPEN_KEYS: u64 = 1_024;
 /// Entries of nobody's keys after which the table of those in use is swept.
 const SWEEP: usize = 4_096;
 
-/// The keys that are open in this process: one object a key, whoever holds it, so that a rotation or a destruction reaches
-/// all of them.
+/// The keys that are open in this process: one object a key, whoever holds it, so that a rotation
+/// or a destruction reaches all of them.
 #[derive(Debug)]
 pub(super) struct HeldKeys {
     in_use: Mutex<HashMap<Space, HeldKey>>,
@@ -49,14 +49,22 @@ impl HeldKeys {
 
     /// A key that somebody holds.
     pub(super) fn in_use_key(&self, space: &Space) -> Option<Arc<SpaceKey>> {
-        let key = self.in_use().get(space).and_then(|held| held.key.upgrade())?;
+        let key = self
+            .in_use()
+            .get(space)
+            .and_then(|held| held.key.upgrade())?;
         self.recent.insert(space.clone(), key.clone());
         Some(key)
     }
 
-    /// The key of these generations: the object that is in use, where it is the same key, or a new one. What was learnt
-    /// later is not overwritten.
-    pub(super) fn hold_key(&self, space: &Space, revision: u64, generations: Generations) -> Arc<SpaceKey> {
+    /// The key of these generations: the object that is in use, where it is the same key, or a new
+    /// one. What was learnt later is not overwritten.
+    pub(super) fn hold_key(
+        &self,
+        space: &Space,
+        revision: u64,
+        generations: Generations,
+    ) -> Arc<SpaceKey> {
         let mut in_use = self.in_use();
         if let Some(held) = in_use.get_mut(space)
             && let Some(key) = held.key.upgrade()
@@ -109,7 +117,9 @@ impl HeldKeys {
     /// The spaces whose keys somebody holds.
     pub(super) fn spaces(&self) -> Vec<Space> {
         let in_use = self.in_use();
-        let held = in_use.iter().filter(|(_, held)| held.key.strong_count() > 0);
+        let held = in_use
+            .iter()
+            .filter(|(_, held)| held.key.strong_count() > 0);
         held.map(|(space, _)| space.clone()).collect()
     }
 }

@@ -20,12 +20,12 @@ const ENTRY: usize = 4 + 1 + KEY;
 
 const WHOLE: u8 = 0;
 
-/// What an earlier version kept of a retired generation, for audit chains that have a key of their own since. It opens
-/// nothing, is passed over, and is gone with the next change of the file.
+/// What an earlier version kept of a retired generation, for audit chains that have a key of their
+/// own since. It opens nothing, is passed over, and is gone with the next change of the file.
 const RETIRED: u8 = 1;
 
-/// The bytes of a space's key file: all generations sealed together, so that none can be dropped or moved, and bound to
-/// the space's name.
+/// The bytes of a space's key file: all generations sealed together, so that none can be dropped or
+/// moved, and bound to the space's name.
 pub(super) fn wrap(
     generations: &Generations,
     space: &Space,
@@ -46,7 +46,11 @@ pub(super) fn wrap(
 }
 
 /// What [`wrap`] made, and whether the current master key opened it. `None`: no master key does.
-pub(super) fn unwrap(bytes: &[u8], space: &Space, master: &MasterKey) -> Option<(Generations, bool)> {
+pub(super) fn unwrap(
+    bytes: &[u8],
+    space: &Space,
+    master: &MasterKey,
+) -> Option<(Generations, bool)> {
     let sealed = bytes.strip_prefix(MAGIC)?;
     let aad = associated_data(space);
     let (is_current, plaintext) = master

@@ -12,7 +12,8 @@ use super::cipher::{self, KEY, Subkey};
 use super::{KeyFileError, key_wrap};
 use crate::{Space, files};
 
-/// Lines that a master key's text has at most: the current one, and those that a rotation has not finished with.
+/// Lines that a master key's text has at most: the current one, and those that a rotation has not
+/// finished with.
 const MAX_LINES: usize = 8;
 
 /// The largest text; ours has 45 bytes a line.
@@ -40,8 +41,8 @@ impl MasterKey {
     /// Reads a file, or makes it (mode 0600) where there is none. Whether it was made now.
     ///
     /// # Errors
-    /// Others can read the file, it belongs to another user or is no master key; it is missing although the keys in
-    /// `keys/` beside it were wrapped with one.
+    /// Others can read the file, it belongs to another user or is no master key; it is missing
+    /// although the keys in `keys/` beside it were wrapped with one.
     pub fn open_or_create(path: &Path) -> Result<(Self, bool), KeyFileError> {
         match File::open(path) {
             Ok(file) => Ok((Self::from_file(path, file)?, false)),
@@ -107,7 +108,8 @@ impl MasterKey {
             return Err(KeyFileError::Form);
         }
         let line = |secret: Secret| {
-            let wrapping = Subkey::from_secret(cipher::derive(secret.expose(), &[b"wrap"])?.as_slice())?;
+            let wrapping =
+                Subkey::from_secret(cipher::derive(secret.expose(), &[b"wrap"])?.as_slice())?;
             Ok(MasterSecret { secret, wrapping })
         };
         let lines = secrets.into_iter().map(line).collect::<Result<_, _>>()?;
@@ -127,8 +129,9 @@ impl MasterKey {
         text
     }
 
-    /// Begins a rotation: puts a new secret before the others, in the file. Where one was begun and not finished, it is
-    /// gone on with. [`super::Keyring::rewrap`] is next, and then [`MasterKey::finish_rotation`].
+    /// Begins a rotation: puts a new secret before the others, in the file. Where one was begun and
+    /// not finished, it is gone on with. [`super::Keyring::rewrap`] is next, and then
+    /// [`MasterKey::finish_rotation`].
     ///
     /// # Errors
     /// As [`MasterKey::open`].
@@ -144,8 +147,9 @@ impl MasterKey {
         Ok(key)
     }
 
-    /// Ends a rotation: leaves the current secret alone in the file. Only after [`super::Keyring::rewrap`] succeeded, and
-    /// with the lines put aside where backups that were made before are to be restored.
+    /// Ends a rotation: leaves the current secret alone in the file. Only after
+    /// [`super::Keyring::rewrap`] succeeded, and with the lines put aside where backups that were
+    /// made before are to be restored.
     ///
     /// # Errors
     /// As [`MasterKey::open`].

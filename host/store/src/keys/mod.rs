@@ -1,13 +1,14 @@
-//! Keys: one master key, and under it one key a space, wrapped, outside the tenants' data: in files, or in a schema of
-//! its own that several hosts share.
+//! Keys: one master key, and under it one key a space, wrapped, outside the tenants' data: in
+//! files, or in a schema of its own that several hosts share.
 //!
 //! ```text
 //! master key ── wraps ──> keys/tenants/<tenant>.key: generations of the space's key
 //!                           └─ generation n ─ HKDF ─> one subkey a purpose: records, digest, credentials, states
 //! ```
 //!
-//! Destroying it destroys the tenant: what the database leaves on the disk does not open any more. A wrapped key is bound
-//! to its space's name, so it is no other space's key, whoever copies it there.
+//! Destroying it destroys the tenant: what the database leaves on the disk does not open any more.
+//! A wrapped key is bound to its space's name, so it is no other space's key, whoever copies it
+//! there.
 
 mod cipher;
 mod error;

@@ -14,8 +14,8 @@ use crate::{Space, StoreError};
 /// How often a change begins again because another host changed the same key meanwhile.
 const MAX_TRIES: usize = 32;
 
-/// The spaces' keys, unwrapped: from `keys/` of the data directory, or from a database that several hosts share. Opening
-/// it reads the host's key alone.
+/// The spaces' keys, unwrapped: from `keys/` of the data directory, or from a database that several
+/// hosts share. Opening it reads the host's key alone.
 #[derive(Debug)]
 pub struct Keyring {
     shelf: Arc<dyn WrappedKeyStore>,
@@ -98,8 +98,8 @@ impl Keyring {
         self.shelf.exists(space)
     }
 
-    /// The key of a space. The first time it reads some hundred bytes, and where they lie in a database it waits for that:
-    /// a store has the keys of its spaces at hand.
+    /// The key of a space. The first time it reads some hundred bytes, and where they lie in a
+    /// database it waits for that: a store has the keys of its spaces at hand.
     ///
     /// # Errors
     /// [`StoreError::Locked`]: it was destroyed, is missing or does not open.
@@ -110,8 +110,12 @@ impl Keyring {
         }
     }
 
-    /// The key of a space, read on a thread of its own where it is not in memory: those of the runtime serve everybody.
-    pub(crate) async fn get_async(self: &Arc<Self>, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
+    /// The key of a space, read on a thread of its own where it is not in memory: those of the
+    /// runtime serve everybody.
+    pub(crate) async fn get_async(
+        self: &Arc<Self>,
+        space: &Space,
+    ) -> Result<Arc<SpaceKey>, StoreError> {
         match self.cached_key(space) {
             Some(key) => Ok(key),
             None => {
@@ -134,7 +138,10 @@ impl Keyring {
     pub(crate) fn reload(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
         let _turn = self.lock_changes();
         let read = self.read(space)?;
-        Ok(self.state.held.hold_key(space, read.revision, read.generations))
+        Ok(self
+            .state
+            .held
+            .hold_key(space, read.revision, read.generations))
     }
 
     fn load(&self, _turn: &MutexGuard<'_, ()>, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
@@ -144,7 +151,10 @@ impl Keyring {
             return Ok(key);
         }
         let read = self.read(space)?;
-        Ok(self.state.held.hold_key(space, read.revision, read.generations))
+        Ok(self
+            .state
+            .held
+            .hold_key(space, read.revision, read.generations))
     }
 
     fn read(&self, space: &Space) -> Result<KeyRecord, StoreError> {
@@ -155,8 +165,10 @@ impl Keyring {
                 &KeyFileError::None(self.location_text(space)),
             ));
         };
-        let (generations, is_current) = key_wrap::unwrap(&shelved.bytes, space, &self.state.master())
-            .ok_or_else(|| locked_error(space, &KeyFileError::Wrapped(self.location_text(space))))?;
+        let (generations, is_current) =
+            key_wrap::unwrap(&shelved.bytes, space, &self.state.master()).ok_or_else(|| {
+                locked_error(space, &KeyFileError::Wrapped(self.location_text(space)))
+            })?;
         Ok(KeyRecord {
             generations,
             revision: shelved.revision,
@@ -186,7 +198,8 @@ impl Keyring {
     /// Makes a space's key where there is none; one that is there stays, and is the answer.
     ///
     /// # Errors
-    /// As [`Keyring::get`], and [`StoreError::Full`], [`StoreError::Unavailable`]: it cannot be written.
+    /// As [`Keyring::get`], and [`StoreError::Full`], [`StoreError::Unavailable`]: it cannot be
+    /// written.
     pub fn create(&self, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
         let turn = self.lock_changes();
         if self.exists(space)? {
@@ -200,8 +213,8 @@ impl Keyring {
         }
     }
 
-    /// Destroys a tenant's key: what lies, and every copy that this process holds; other hosts drop theirs within a
-    /// second. Whether there was one.
+    /// Destroys a tenant's key: what lies, and every copy that this process holds; other hosts drop
+    /// theirs within a second. Whether there was one.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: it cannot be removed.
@@ -212,13 +225,16 @@ impl Keyring {
         self.shelf.remove(&space)
     }
 
-    /// Adds a generation to a space's key, which new writes use from now on. What the older ones sealed still opens.
+    /// Adds a generation to a space's key, which new writes use from now on. What the older ones
+    /// sealed still opens.
     ///
     /// # Errors
     /// As [`Keyring::create`].
     pub fn rotate(&self, space: &Space) -> Result<Generation, StoreError> {
         self.change(space, |generations| {
-            let current = generations.last_key_value().map_or(0, |(newest, _)| newest.0);
+            let current = generations
+                .last_key_value()
+                .map_or(0, |(newest, _)| newest.0);
             let next = Generation(current.saturating_add(1));
             let secret = space_key::generate().map_err(|error| locked_error(space, &error))?;
             generations.insert(next, Arc::new(secret));
@@ -226,8 +242,8 @@ impl Keyring {
         })
     }
 
-    /// Destroys a generation. What is still sealed with it is lost, so ask the store's `retire_generations`, which looks
-    /// first. The current one stays.
+    /// Destroys a generation. What is still sealed with it is lost, so ask the store's
+    /// `retire_generations`, which looks first. The current one stays.
     ///
     /// # Errors
     /// As [`Keyring::create`].
@@ -260,17 +276,17 @@ impl Keyring {
         Err(StoreError::Conflict)
     }
 
-    /// Returns when every host uses the newest generation of every key: at once, where no other host has them. To be
-    /// waited for between a rotation and what takes it for granted.
+    /// Returns when every host uses the newest generation of every key: at once, where no other
+    /// host has them. To be waited for between a rotation and what takes it for granted.
     pub async fn wait_until_propagated(&self) {
         if let Some(lag) = self.shelf.propagation_delay() {
             tokio::time::sleep(lag).await;
         }
     }
 
-    /// Wraps every space's key with a new master key, which also has the previous one's line. Keys that are wrapped with
-    /// it already are passed over, so a rewrapping that was cut short is gone on with by doing it again. Calls go on
-    /// meanwhile.
+    /// Wraps every space's key with a new master key, which also has the previous one's line. Keys
+    /// that are wrapped with it already are passed over, so a rewrapping that was cut short is gone
+    /// on with by doing it again. Calls go on meanwhile.
     ///
     /// # Errors
     /// A key opens with neither, or cannot be written. The others may have been rewrapped.
@@ -307,7 +323,10 @@ impl Keyring {
         let mut labels = self.shelf.labels()?;
         // The host's label is upper case, and so before all others.
         labels.sort();
-        Ok(labels.iter().filter_map(|label| Space::of_label(label)).collect())
+        Ok(labels
+            .iter()
+            .filter_map(|label| Space::of_label(label))
+            .collect())
     }
 
     /// The bytes of a space's key, for a backup: wrapped as they are.
@@ -325,8 +344,8 @@ impl Keyring {
         Some(SpaceKey::new(generations))
     }
 
-    /// Takes the key of a backup, or of another store. Generations that it does not have and the present one does are
-    /// kept; where one number stands for two keys the other one's is taken.
+    /// Takes the key of a backup, or of another store. Generations that it does not have and the
+    /// present one does are kept; where one number stands for two keys the other one's is taken.
     pub(crate) fn adopt(&self, space: &Space, brought: &SpaceKey) -> Result<(), StoreError> {
         let _turn = self.lock_changes();
         let brought = brought.generation_secrets();
@@ -350,7 +369,10 @@ impl Keyring {
 
 impl KeyringState {
     fn master(&self) -> Arc<MasterKey> {
-        self.master.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.master
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set_master(&self, master: MasterKey) {

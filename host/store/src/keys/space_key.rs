@@ -49,7 +49,8 @@ struct GenerationSubkeys {
 
 /// A space's key, all generations of it.
 ///
-/// What holds one sees a rotation and a destruction at once: after [`super::Keyring::destroy`] there is no generation.
+/// What holds one sees a rotation and a destruction at once: after [`super::Keyring::destroy`]
+/// there is no generation.
 pub struct SpaceKey {
     held: RwLock<BTreeMap<Generation, GenerationSubkeys>>,
 }
@@ -99,7 +100,8 @@ impl SpaceKey {
             .collect()
     }
 
-    /// Whether these are of the same key: one that was rotated or retired from since, or is as it was.
+    /// Whether these are of the same key: one that was rotated or retired from since, or is as it
+    /// was.
     pub(super) fn is_continued_by(&self, later: &Generations) -> bool {
         let held = self.generation_secrets();
         !differ(&held, later) && held.keys().any(|generation| later.contains_key(generation))
@@ -115,7 +117,10 @@ impl SpaceKey {
     #[must_use]
     pub fn current(&self) -> Generation {
         // A destroyed key has no subkeys, whatever is asked for.
-        let last = self.read().last_key_value().map(|(generation, _)| *generation);
+        let last = self
+            .read()
+            .last_key_value()
+            .map(|(generation, _)| *generation);
         last.unwrap_or(Generation(0))
     }
 
@@ -124,7 +129,8 @@ impl SpaceKey {
         self.read().contains_key(&generation)
     }
 
-    /// The key for a purpose. `None`: there is no such generation, it was retired, or the key was destroyed.
+    /// The key for a purpose. `None`: there is no such generation, it was retired, or the key was
+    /// destroyed.
     #[must_use]
     pub fn subkey(&self, generation: Generation, purpose: SubkeyPurpose) -> Option<Arc<Subkey>> {
         let held = self.read();
@@ -147,7 +153,8 @@ pub(super) fn generate() -> Result<Secret, KeyFileError> {
 pub(super) fn differ(one: &Generations, other: &Generations) -> bool {
     one.iter().any(|(number, secret)| {
         other.get(number).is_some_and(|other| {
-            aws_lc_rs::constant_time::verify_slices_are_equal(secret.expose(), other.expose()).is_err()
+            aws_lc_rs::constant_time::verify_slices_are_equal(secret.expose(), other.expose())
+                .is_err()
         })
     })
 }

@@ -39,9 +39,14 @@ pub(crate) trait WrappedKeyStore: fmt::Debug + Send + Sync {
     /// A space's key.
     fn read(&self, space: &Space) -> Result<Option<WrappedKey>, StoreError>;
 
-    /// Puts a key where the one of this revision was, or where none was, and returns its revision. `None`: another host
-    /// was quicker.
-    fn write(&self, space: &Space, bytes: &[u8], over: Option<u64>) -> Result<Option<u64>, StoreError>;
+    /// Puts a key where the one of this revision was, or where none was, and returns its revision.
+    /// `None`: another host was quicker.
+    fn write(
+        &self,
+        space: &Space,
+        bytes: &[u8],
+        over: Option<u64>,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// Destroys a key. Whether there was one.
     fn remove(&self, space: &Space) -> Result<bool, StoreError>;
@@ -49,7 +54,8 @@ pub(crate) trait WrappedKeyStore: fmt::Debug + Send + Sync {
     /// The labels of the spaces that have a key.
     fn labels(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Whether every change that others made until a moment ago was told, so that a key in memory may be used.
+    /// Whether every change that others made until a moment ago was told, so that a key in memory
+    /// may be used.
     fn is_current(&self) -> bool {
         true
     }

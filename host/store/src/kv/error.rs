@@ -1,6 +1,7 @@
 use crate::StoreError;
 
-/// Why an operation was refused. The texts go to a guest: they say nothing of paths, tenants or what the store is.
+/// Why an operation was refused. The texts go to a guest: they say nothing of paths, tenants or
+/// what the store is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KvError {
     /// The key.

@@ -1,7 +1,8 @@
 //! Which records a value is made of.
 //!
-//! A value has two: itself, and its head, which holds what it was charged. Both are written in one batch and so have one
-//! version. A list reads heads and a change reads the head, so neither moves values about.
+//! A value has two: itself, and its head, which holds what it was charged. Both are written in one
+//! batch and so have one version. A list reads heads and a change reads the head, so neither moves
+//! values about.
 
 use crate::{Key, KvError, KvSpace, Record, Scan, StoreError, Table};
 
@@ -11,8 +12,8 @@ const VALUES: &[u8] = b"value";
 /// Longer keys are not names any more.
 pub(super) const MAX_KEY: usize = 512;
 
-/// What every key costs beside its bytes, so that many small ones cannot pass the quota. It covers the head and the keys
-/// of both records.
+/// What every key costs beside its bytes, so that many small ones cannot pass the quota. It covers
+/// the head and the keys of both records.
 const KEY_OVERHEAD: u64 = 128;
 
 pub(super) fn check_key(key: &str) -> Result<(), KvError> {

@@ -1,8 +1,10 @@
-//! What plugins keep: one space a tenant, a plugin and a scope, with quotas that hold across hosts and restarts.
+//! What plugins keep: one space a tenant, a plugin and a scope, with quotas that hold across hosts
+//! and restarts.
 //!
 //! - [`KvSpace`]: whose values, from a binding and nothing else.
 //! - [`PluginKv`]: the operations, over any [`Store`](crate::Store).
-//! - [`KvQuota`]: how much; what is kept is counted beside the values, in the same batch as each change.
+//! - [`KvQuota`]: how much; what is kept is counted beside the values, in the same batch as each
+//!   change.
 //! - [`KvError`]: why not, in words that a guest may read.
 
 mod error;

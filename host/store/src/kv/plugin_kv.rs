@@ -8,8 +8,8 @@ use crate::{Change, KvError, KvQuota, KvSpace, MAX_PAGE, Precondition, Record, S
 /// Larger values belong into an outside system.
 const MAX_VALUE: usize = 256 << 10;
 
-/// How often a change begins again because another host changed the same tenant's values meanwhile. Changes of one host
-/// take turns, so this is far more than the hosts that there are.
+/// How often a change begins again because another host changed the same tenant's values meanwhile.
+/// Changes of one host take turns, so this is far more than the hosts that there are.
 const MAX_TRIES: usize = 64;
 
 /// A value with its version.
@@ -17,7 +17,8 @@ const MAX_TRIES: usize = 64;
 pub struct KvEntry {
     /// The bytes.
     pub value: Vec<u8>,
-    /// Grows with every change in the space, so that a key that was removed and made again has another one.
+    /// Grows with every change in the space, so that a key that was removed and made again has
+    /// another one.
     pub version: u64,
 }
 
@@ -52,7 +53,11 @@ impl PluginKv {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, quota: KvQuota) -> Self {
         let turns = SpaceLocks::default();
-        Self { store, quota, turns }
+        Self {
+            store,
+            quota,
+            turns,
+        }
     }
 
     /// What they are kept in.
@@ -66,19 +71,24 @@ impl PluginKv {
     /// [`KvError::Key`], [`KvError::Unavailable`].
     pub async fn get(&self, space: &KvSpace, key: &str) -> Result<Option<KvEntry>, KvError> {
         check_key(key)?;
-        let found = self.store.get(space.space(), &layout::value(space, key)?).await?;
+        let found = self
+            .store
+            .get(space.space(), &layout::value(space, key)?)
+            .await?;
         Ok(found.map(|Record { value, version }| KvEntry { value, version }))
     }
 
     /// Writes a value, whatever was there, and returns its version.
     ///
     /// # Errors
-    /// [`KvError::Key`], [`KvError::Value`] or [`KvError::Full`], and nothing has changed; [`KvError::Unavailable`].
+    /// [`KvError::Key`], [`KvError::Value`] or [`KvError::Full`], and nothing has changed;
+    /// [`KvError::Unavailable`].
     pub async fn put(&self, space: &KvSpace, key: &str, value: Vec<u8>) -> Result<u64, KvError> {
         self.write(space, key, value, None).await
     }
 
-    /// Writes a value where the key's version is `expected`, or where there is none and `expected` is `None`.
+    /// Writes a value where the key's version is `expected`, or where there is none and `expected`
+    /// is `None`.
     ///
     /// # Errors
     /// As [`PluginKv::put`], and [`KvError::Conflict`].
@@ -162,7 +172,8 @@ impl PluginKv {
     /// Keys that begin with `prefix`, after `cursor`, at most `limit`.
     ///
     /// # Errors
-    /// [`KvError::Page`], [`KvError::Unavailable`], or [`KvError::Key`] where prefix or cursor could be no key's.
+    /// [`KvError::Page`], [`KvError::Unavailable`], or [`KvError::Key`] where prefix or cursor
+    /// could be no key's.
     pub async fn list_keys(
         &self,
         space: &KvSpace,
@@ -187,7 +198,11 @@ impl PluginKv {
             let key = str::from_utf8(found.key.name()).map_err(|_| layout::damaged_error(space))?;
             keys.push(key.to_owned());
         }
-        let cursor = if page.more { keys.last().cloned() } else { None };
+        let cursor = if page.more {
+            keys.last().cloned()
+        } else {
+            None
+        };
         Ok(KeyPage { keys, cursor })
     }
 
@@ -201,7 +216,12 @@ impl PluginKv {
     }
 
     /// The changes of the two counts, on condition that nobody else has counted meanwhile.
-    fn charge(&self, space: &KvSpace, before: &KvSnapshot, needed: u64) -> Result<Vec<Change>, KvError> {
+    fn charge(
+        &self,
+        space: &KvSpace,
+        before: &KvSnapshot,
+        needed: u64,
+    ) -> Result<Vec<Change>, KvError> {
         let count = |record: &Option<Record>| match record {
             None => Ok(0),
             Some(record) => layout::count(record, space),

@@ -1,6 +1,7 @@
 use crate::KvError;
 
-/// How much may be kept. What all tenants keep together is bounded by the disk, and the store says when that is full.
+/// How much may be kept. What all tenants keep together is bounded by the disk, and the store says
+/// when that is full.
 #[derive(Debug, Clone, Copy)]
 pub struct KvQuota {
     /// Bytes of one plugin in one tenant, keys and values together.
@@ -31,7 +32,12 @@ impl Usage {
     /// # Errors
     /// [`KvError::Full`]: more than the quota, and the change would make it more still. One that frees more than it
     /// needs is always welcome, so that a lowered quota locks nobody out.
-    pub(crate) fn after_change(self, freed: u64, needed: u64, quota: &KvQuota) -> Result<Self, KvError> {
+    pub(crate) fn after_change(
+        self,
+        freed: u64,
+        needed: u64,
+        quota: &KvQuota,
+    ) -> Result<Self, KvError> {
         let after = |now: u64| now.saturating_sub(freed).saturating_add(needed);
         let next = Self {
             plugin: after(self.plugin),

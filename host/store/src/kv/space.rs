@@ -8,12 +8,13 @@ use crate::Space;
 pub enum KvScope {
     /// Every caller of the tenant.
     Shared,
-    /// The same person or machine only: issuer and subject together, since a subject is unique in its issuer only.
+    /// The same person or machine only: issuer and subject together, since a subject is unique in
+    /// its issuer only.
     Personal,
 }
 
-/// Where a plugin's values are. The parts are hashed each with its length and never joined into a text, so no key and no
-/// name can spell another space (T42).
+/// Where a plugin's values are. The parts are hashed each with its length and never joined into a
+/// text, so no key and no name can spell another space (T42).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KvSpace {
     space: Space,
@@ -26,7 +27,12 @@ impl KvSpace {
     #[must_use]
     pub fn new(binding: &Binding, plugin: &PluginName, scope: KvScope) -> Self {
         let principal = binding.principal();
-        let person = || (principal.issuer().to_owned(), principal.subject().to_owned());
+        let person = || {
+            (
+                principal.issuer().to_owned(),
+                principal.subject().to_owned(),
+            )
+        };
         Self {
             space: binding.space().into(),
             plugin: plugin.clone(),

@@ -5,8 +5,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::Space;
 
-/// Lets the changes of a space take turns in this process. They all change one record, so without turns all but one of
-/// many would conflict and begin again, or wait for it at the server. Turns are for speed: what is right is up to the conditions of each batch.
+/// Lets the changes of a space take turns in this process. They all change one record, so without
+/// turns all but one of many would conflict and begin again, or wait for it at the server. Turns
+/// are for speed: what is right is up to the conditions of each batch.
 #[derive(Debug, Default)]
 pub(crate) struct SpaceLocks {
     by_space: Lock<HashMap<Space, Weak<Mutex<()>>>>,

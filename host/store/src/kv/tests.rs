@@ -7,7 +7,9 @@ use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, Tenan
 use toolhost_policy::PluginName;
 
 use super::layout::{self, MAX_KEY};
-use crate::{KvError, KvQuota, KvScope, KvSpace, MemoryStore, PluginKv, Scan, Store, StoreError, Table};
+use crate::{
+    KvError, KvQuota, KvScope, KvSpace, MemoryStore, PluginKv, Scan, Store, StoreError, Table,
+};
 
 fn binding(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
@@ -102,7 +104,10 @@ async fn a_tenant_without_a_space_gets_none_by_asking() {
 #[tokio::test]
 async fn compare_and_set_writes_once() {
     let kv = kv().await;
-    let first = kv.compare_and_set(&home(), "k", None, vec![1]).await.unwrap();
+    let first = kv
+        .compare_and_set(&home(), "k", None, vec![1])
+        .await
+        .unwrap();
     assert_eq!(
         kv.compare_and_set(&home(), "k", None, vec![2]).await,
         Err(KvError::Conflict)
@@ -139,7 +144,10 @@ async fn a_full_space_refuses_and_keeps_what_it_has() {
         Err(KvError::Full),
         "it counts towards the same plugin"
     );
-    assert_eq!(kv.get(&home(), "a").await.unwrap().unwrap().value.len(), 500);
+    assert_eq!(
+        kv.get(&home(), "a").await.unwrap().unwrap().value.len(),
+        500
+    );
     kv.put(&home(), "a", vec![0; 10]).await.unwrap();
     kv.put(&home(), "b", vec![0; 500]).await.unwrap();
     assert!(kv.delete(&home(), "b").await.unwrap() && !kv.delete(&home(), "b").await.unwrap());
@@ -159,7 +167,10 @@ async fn the_tenants_quota_covers_all_its_plugins_and_outlives_the_process() {
         .unwrap();
     let later = PluginKv::new(store.clone(), quota);
     let other = space("acme", "support", KvScope::Shared);
-    assert_eq!(later.put(&other, "b", vec![0; 500]).await, Err(KvError::Full));
+    assert_eq!(
+        later.put(&other, "b", vec![0; 500]).await,
+        Err(KvError::Full)
+    );
     let globex = space("globex", "support", KvScope::Shared);
     later.put(&globex, "b", vec![0; 500]).await.unwrap();
     // Lowered below what is kept: only what shrinks goes in.
@@ -169,7 +180,10 @@ async fn the_tenants_quota_covers_all_its_plugins_and_outlives_the_process() {
     };
     let lowered = PluginKv::new(store, lower);
     lowered.put(&home(), "a", vec![0; 400]).await.unwrap();
-    assert_eq!(lowered.put(&home(), "a", vec![0; 401]).await, Err(KvError::Full));
+    assert_eq!(
+        lowered.put(&home(), "a", vec![0; 401]).await,
+        Err(KvError::Full)
+    );
 }
 
 #[tokio::test]
@@ -204,11 +218,20 @@ async fn what_is_too_long_is_refused() {
     );
     kv.put(&home(), "k", vec![0; 256 << 10]).await.unwrap();
     for limit in [0, 1_001] {
-        assert_eq!(kv.list_keys(&home(), "", None, limit).await, Err(KvError::Page));
+        assert_eq!(
+            kv.list_keys(&home(), "", None, limit).await,
+            Err(KvError::Page)
+        );
     }
     let long = "k".repeat(MAX_KEY + 1);
-    assert_eq!(kv.list_keys(&home(), &long, None, 1).await, Err(KvError::Key));
-    assert_eq!(kv.list_keys(&home(), "", Some(&long), 1).await, Err(KvError::Key));
+    assert_eq!(
+        kv.list_keys(&home(), &long, None, 1).await,
+        Err(KvError::Key)
+    );
+    assert_eq!(
+        kv.list_keys(&home(), "", Some(&long), 1).await,
+        Err(KvError::Key)
+    );
 }
 
 #[tokio::test]
@@ -234,6 +257,13 @@ async fn a_removed_value_leaves_no_record() {
     kv.delete(&home(), "k").await.unwrap();
     for kind in [&b"head"[..], b"value"] {
         let scan = Scan::group(Table::Kv, &[kind, b"billing", b"shared"]);
-        assert!(store.scan(home().space(), &scan).await.unwrap().found.is_empty());
+        assert!(
+            store
+                .scan(home().space(), &scan)
+                .await
+                .unwrap()
+                .found
+                .is_empty()
+        );
     }
 }

@@ -26,7 +26,10 @@ impl std::fmt::Debug for Address {
 }
 
 impl Address {
-    pub(super) fn from_url(url: &Secret, settings: &PostgresSettings) -> Result<Self, PostgresError> {
+    pub(super) fn from_url(
+        url: &Secret,
+        settings: &PostgresSettings,
+    ) -> Result<Self, PostgresError> {
         let text = std::str::from_utf8(url.expose()).map_err(|_| bad("it is not UTF-8"))?;
         // Not the parser's own words: they may repeat what is in it.
         let mut url = Url::parse(text.trim()).map_err(|_| bad("it does not parse"))?;
@@ -83,7 +86,8 @@ fn bad(why: &str) -> PostgresError {
     PostgresError::Url(why.to_owned())
 }
 
-/// What every session begins with. No name is looked up outside the system's own, and nobody holds a lock for ever.
+/// What every session begins with. No name is looked up outside the system's own, and nobody holds
+/// a lock for ever.
 fn session(settings: &PostgresSettings) -> String {
     let patience = settings.statement_timeout.as_millis();
     format!(
@@ -126,7 +130,10 @@ fn beyond_loopback(config: &tokio_postgres::Config) -> Option<String> {
 
 fn is_loopback(name: &str) -> bool {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name == "localhost"
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn tls(ca: Option<&Path>) -> Result<MakeRustlsConnect, PostgresError> {
@@ -138,7 +145,8 @@ fn tls(ca: Option<&Path>) -> Result<MakeRustlsConnect, PostgresError> {
                 path: path.to_owned(),
                 why,
             };
-            let found = CertificateDer::pem_file_iter(path).map_err(|error| refused(error.to_string()))?;
+            let found =
+                CertificateDer::pem_file_iter(path).map_err(|error| refused(error.to_string()))?;
             for certificate in found {
                 let certificate = certificate.map_err(|error| refused(error.to_string()))?;
                 roots
@@ -205,7 +213,10 @@ mod tests {
         ] {
             let refused = mode(url).unwrap_err();
             assert!(
-                matches!(refused, PostgresError::Plaintext { .. } | PostgresError::Url(_)),
+                matches!(
+                    refused,
+                    PostgresError::Plaintext { .. } | PostgresError::Url(_)
+                ),
                 "{url}: {refused}"
             );
             let url = Secret::from(url.to_owned());
@@ -230,7 +241,10 @@ mod tests {
         ] {
             let refused = mode(url).unwrap_err();
             assert!(matches!(refused, PostgresError::Url(_)), "{url}: {refused}");
-            assert!(!format!("{refused} {refused:?}").contains("hunter2"), "{url}");
+            assert!(
+                !format!("{refused} {refused:?}").contains("hunter2"),
+                "{url}"
+            );
         }
     }
 }

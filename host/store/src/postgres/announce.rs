@@ -12,7 +12,8 @@ use super::error::PostgresFault;
 use crate::{Change, Key, RecordChange, Space, Table};
 
 /// Announces texts on a channel.
-pub(super) const NOTIFY: &str = "SELECT pg_notify($1, payload) FROM unnest($2) AS announced (payload)";
+pub(super) const NOTIFY: &str =
+    "SELECT pg_notify($1, payload) FROM unnest($2) AS announced (payload)";
 
 /// Records of a batch that are told one by one; of more, which table they are in.
 const ONE_BY_ONE: usize = 4;
@@ -34,8 +35,8 @@ pub(super) struct Announcement {
 }
 
 impl Announcement {
-    /// `None`: no other host keeps anything of it in memory. The server makes those that announce something wait for one
-    /// another, so what plugins write is not told.
+    /// `None`: no other host keeps anything of it in memory. The server makes those that announce
+    /// something wait for one another, so what plugins write is not told.
     pub(super) fn new(by: &Announcer, space: &Space, changes: &[Change]) -> Option<Self> {
         let keys = changes.iter().map(Change::key);
         let told: Vec<(Table, &Key)> = keys
@@ -73,8 +74,10 @@ impl Announcement {
 
     async fn send_once(&self, pool: &Pool) -> Result<(), PostgresFault> {
         let client = pool.get().await?;
-        let parameters: [super::space_location::TypedParameter<'_>; 2] =
-            [(&self.channel, Type::TEXT), (&self.payloads, Type::TEXT_ARRAY)];
+        let parameters: [super::space_location::TypedParameter<'_>; 2] = [
+            (&self.channel, Type::TEXT),
+            (&self.payloads, Type::TEXT_ARRAY),
+        ];
         client.query_typed(NOTIFY, &parameters).await?;
         Ok(())
     }
@@ -169,13 +172,22 @@ mod tests {
         assert_eq!((changed.tenant, changed.table), (None, Table::Session));
         assert_eq!(changed.key.as_ref(), Some(changes[0].key()));
         assert!(Announcement::new(&one, &Space::Host, &[put(Table::Kv, "b")]).is_none());
-        let many: Vec<_> = (0..9).map(|n| put(Table::Session, &n.to_string())).collect();
+        let many: Vec<_> = (0..9)
+            .map(|n| put(Table::Session, &n.to_string()))
+            .collect();
         let told = Announcement::new(&one, &Space::Host, &many).unwrap();
         assert_eq!(told.parts().1.len(), 1);
         assert!(
             matches!(two.read(&told.parts().1[0]), ReceivedAnnouncement::Changed(changed) if changed.key.is_none())
         );
-        for odd in ["", "1 HOST", "1 HOST 6", "1 acme 99 ", "1 A 6 ", "1 HOST 6 !!"] {
+        for odd in [
+            "",
+            "1 HOST",
+            "1 HOST 6",
+            "1 acme 99 ",
+            "1 A 6 ",
+            "1 HOST 6 !!",
+        ] {
             assert_eq!(two.read(odd), ReceivedAnnouncement::Strange, "{odd:?}");
         }
     }

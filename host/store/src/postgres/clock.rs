@@ -11,8 +11,8 @@ use super::error::PostgresFault;
 /// What the server is asked; an answer in milliseconds also says that its connection is alive.
 const ASK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// What the server's clock said last. Between two readings this machine's second clock goes on from there, which nobody
-/// sets: hosts whose own clocks differ agree to the time that an answer takes.
+/// What the server's clock said last. Between two readings this machine's second clock goes on from
+/// there, which nobody sets: hosts whose own clocks differ agree to the time that an answer takes.
 #[derive(Debug)]
 pub(super) struct ServerClock(RwLock<ClockReading>);
 
@@ -55,7 +55,7 @@ async fn ask(client: &Client) -> Result<ClockReading, PostgresFault> {
         _ => None,
     });
     let millis = text.and_then(|text| text.parse().ok());
-    let millis =
-        millis.ok_or_else(|| PostgresFault::connection_lost("the server does not say what time it is"))?;
+    let millis = millis
+        .ok_or_else(|| PostgresFault::connection_lost("the server does not say what time it is"))?;
     Ok(ClockReading { millis, at })
 }

@@ -15,7 +15,11 @@ const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') = 'off'";
 
 /// A pool of connections to one database.
-pub(super) fn pool(address: &Address, size: usize, connect_timeout: Duration) -> Result<Pool, PostgresError> {
+pub(super) fn pool(
+    address: &Address,
+    size: usize,
+    connect_timeout: Duration,
+) -> Result<Pool, PostgresError> {
     let recycling_method = RecyclingMethod::Fast;
     let manager = Manager::from_config(
         address.config.clone(),
@@ -23,7 +27,12 @@ pub(super) fn pool(address: &Address, size: usize, connect_timeout: Duration) ->
         ManagerConfig { recycling_method },
     );
     let durable = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-        Box::pin(async move { client.batch_execute(DURABLE).await.map_err(HookError::Backend) })
+        Box::pin(async move {
+            client
+                .batch_execute(DURABLE)
+                .await
+                .map_err(HookError::Backend)
+        })
     });
     Pool::builder(manager)
         .max_size(size.max(1))
@@ -47,7 +56,8 @@ pub(super) async fn connect_single(
         .map_err(|_| PostgresFault::connection_lost("the server does not answer in time"))??;
     let (announce, announced) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let mut messages = futures::stream::poll_fn(move |context| connection.poll_message(context));
+        let mut messages =
+            futures::stream::poll_fn(move |context| connection.poll_message(context));
         while let Some(Ok(message)) = futures::StreamExt::next(&mut messages).await {
             if let AsyncMessage::Notification(notification) = message {
                 // Whoever listened may be gone; the connection ends with its client.
@@ -104,7 +114,11 @@ impl Pools {
         if let Some(pool) = self.by_database.get(name) {
             return Ok(pool);
         }
-        let pool = pool(&self.address.database(name), A_DATABASE, self.connect_timeout)?;
+        let pool = pool(
+            &self.address.database(name),
+            A_DATABASE,
+            self.connect_timeout,
+        )?;
         Ok(self.by_database.get_with(name.clone(), || pool))
     }
 

@@ -83,9 +83,9 @@ impl PostgresError {
         match code {
             Some(code) if code.code().starts_with("28") => Self::Password(text),
             Some(SqlState::INVALID_CATALOG_NAME) => Self::NoDatabase(text),
-            Some(SqlState::INSUFFICIENT_PRIVILEGE) => {
-                Self::SetUp(format!("the role of the url may not set the store up: {text}"))
-            }
+            Some(SqlState::INSUFFICIENT_PRIVILEGE) => Self::SetUp(format!(
+                "the role of the url may not set the store up: {text}"
+            )),
             _ => Self::Unreachable(text),
         }
     }

@@ -11,8 +11,8 @@ use super::connect;
 use super::error::PostgresFault;
 use crate::{ChangeSubscription, Notice};
 
-/// How often the server is asked what time it is, and so whether the connection is alive. What was announced before the question was heard before
-/// the answer.
+/// How often the server is asked what time it is, and so whether the connection is alive. What was
+/// announced before the question was heard before the answer.
 const BEAT: Duration = Duration::from_millis(200);
 
 /// How long the answer may take before nothing that is kept in memory is believed.
@@ -105,7 +105,11 @@ impl Listener {
         let asked = Instant::now();
         // The prefix alone names it, so there is nothing in it to quote.
         let listen = format!("LISTEN {}", self.announcer.channel);
-        with_timeout(async { Ok(client.batch_execute(&listen).await?) }, self.patience).await?;
+        with_timeout(
+            async { Ok(client.batch_execute(&listen).await?) },
+            self.patience,
+        )
+        .await?;
         self.confirmed.send_replace(Some(asked));
         self.notify(Notice::Resumed);
         let mut beat = tokio::time::interval(BEAT);

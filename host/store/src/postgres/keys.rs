@@ -1,7 +1,8 @@
 //! Wrapped keys in a schema of their own, which several hosts share.
 //!
-//! One thread has the connection, so that whoever holds a key may ask for another without being asynchronous. Several times
-//! a second it asks which keys were changed: what is in memory is believed only as long as that is answered.
+//! One thread has the connection, so that whoever holds a key may ask for another without being
+//! asynchronous. Several times a second it asks which keys were changed: what is in memory is
+//! believed only as long as that is answered.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -24,14 +25,18 @@ use crate::{Space, StoreError};
 /// How often it is asked which keys were changed.
 const BEAT: Duration = Duration::from_millis(200);
 
-/// How long after the last question a key in memory is believed: a destroyed one is gone everywhere within a second.
+/// How long after the last question a key in memory is believed: a destroyed one is gone everywhere
+/// within a second.
 const TOLD: Duration = Duration::from_millis(700);
 
 /// Until every host uses a key that was changed: [`TOLD`], and a second for what began before.
 const LAG: Duration = Duration::from_millis(1_700);
 
 /// A question that waits to be asked.
-type KeyJob = (KeyRequest, reply::SyncSender<Result<KeyResponse, StoreError>>);
+type KeyJob = (
+    KeyRequest,
+    reply::SyncSender<Result<KeyResponse, StoreError>>,
+);
 
 enum KeyRequest {
     Exists(String),
@@ -77,8 +82,12 @@ impl Keyring {
     /// Over the keys in the schema `<prefix>_keys` of a server, which is made at the first start.
     ///
     /// # Errors
-    /// [`PostgresError`]; of [`StoreError::Locked`], the host's key does not open with this master key.
-    pub async fn in_postgres(settings: &PostgresSettings, master: MasterKey) -> Result<Self, PostgresError> {
+    /// [`PostgresError`]; of [`StoreError::Locked`], the host's key does not open with this master
+    /// key.
+    pub async fn in_postgres(
+        settings: &PostgresSettings,
+        master: MasterKey,
+    ) -> Result<Self, PostgresError> {
         let url = settings.keys_url.as_ref().unwrap_or(&settings.url);
         let address = Address::from_url(url, settings)?;
         let (client, _) = connect::connect_single(&address, settings.connect_timeout)
@@ -124,10 +133,13 @@ impl SharedKeys {
     }
 
     fn ask(&self, ask: KeyRequest) -> Result<KeyResponse, StoreError> {
-        let unavailable = || StoreError::Unavailable("the database of the keys does not answer".to_owned());
+        let unavailable =
+            || StoreError::Unavailable("the database of the keys does not answer".to_owned());
         let (answer, answered) = reply::sync_channel(1);
         self.jobs.send((ask, answer)).map_err(|_| unavailable())?;
-        answered.recv_timeout(self.patience).map_err(|_| unavailable())?
+        answered
+            .recv_timeout(self.patience)
+            .map_err(|_| unavailable())?
     }
 }
 
@@ -150,7 +162,12 @@ impl WrappedKeyStore for SharedKeys {
         }
     }
 
-    fn write(&self, space: &Space, bytes: &[u8], over: Option<u64>) -> Result<Option<u64>, StoreError> {
+    fn write(
+        &self,
+        space: &Space,
+        bytes: &[u8],
+        over: Option<u64>,
+    ) -> Result<Option<u64>, StoreError> {
         let (label, bytes) = (space.label(), bytes.to_vec());
         match self.ask(KeyRequest::Write { label, bytes, over })? {
             KeyResponse::Revision(revision) => Ok(revision),
@@ -173,7 +190,11 @@ impl WrappedKeyStore for SharedKeys {
     }
 
     fn is_current(&self) -> bool {
-        let told = *self.known.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = *self
+            .known
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         told.is_some_and(|told| told.elapsed() < TOLD)
     }
 
@@ -224,7 +245,10 @@ impl KeyThread {
     }
 
     /// Answers a question, or asks what was changed. A connection that fails is given up.
-    async fn ask_with_timeout(&mut self, ask: Option<KeyRequest>) -> Result<KeyResponse, PostgresFault> {
+    async fn ask_with_timeout(
+        &mut self,
+        ask: Option<KeyRequest>,
+    ) -> Result<KeyResponse, PostgresFault> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
             let (client, _) = connect::connect_single(&self.address, self.connect_timeout).await?;
             self.client = Some(client);
@@ -274,7 +298,8 @@ impl KeyThread {
         let schema = &self.schema;
         match ask {
             KeyRequest::Exists(label) => {
-                let ask = format!("SELECT 1 FROM {schema}.key WHERE space = $1 AND wrapped IS NOT NULL");
+                let ask =
+                    format!("SELECT 1 FROM {schema}.key WHERE space = $1 AND wrapped IS NOT NULL");
                 let rows = self.rows(&ask, &[(&label, Type::TEXT)]).await?;
                 Ok(KeyResponse::Is(!rows.is_empty()))
             }
@@ -295,7 +320,10 @@ impl KeyThread {
             KeyRequest::Labels => {
                 let ask = format!("SELECT space FROM {schema}.key WHERE wrapped IS NOT NULL");
                 let rows = self.rows(&ask, &[]).await?;
-                let labels = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
+                let labels = rows
+                    .iter()
+                    .map(|row| row.try_get(0))
+                    .collect::<Result<_, _>>();
                 Ok(KeyResponse::Labels(labels?))
             }
             KeyRequest::Write { label, bytes, over } => {
@@ -328,7 +356,8 @@ impl KeyThread {
         }
     }
 
-    /// Makes one change with the next revision, which is one at a time. `None`: its condition did not hold.
+    /// Makes one change with the next revision, which is one at a time. `None`: its condition did
+    /// not hold.
     async fn change(
         &self,
         change: &str,
@@ -376,7 +405,8 @@ impl KeyThread {
             tell(KeyChange::All);
         }
         for row in &rows {
-            let (label, revision): (Option<String>, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
+            let (label, revision): (Option<String>, Option<i64>) =
+                (row.try_get(1)?, row.try_get(2)?);
             if let (Some(label), Some(revision)) = (label, revision) {
                 tell(KeyChange::Of {
                     label,
@@ -386,7 +416,11 @@ impl KeyThread {
             }
         }
         self.revision = Some(now);
-        *self.known.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+        *self
+            .known
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(asked);
         Ok(())
     }
 }

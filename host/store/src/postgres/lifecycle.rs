@@ -1,5 +1,5 @@
-//! Making and destroying a tenant's space. Hosts take turns by an advisory lock of the tenant, and what was cut short is
-//! gone on with:
+//! Making and destroying a tenant's space. Hosts take turns by an advisory lock of the tenant, and
+//! what was cut short is gone on with:
 //!
 //! | layout | | first | then |
 //! |---|---|---|---|
@@ -50,7 +50,8 @@ impl PostgresStore {
         self.run_locked(space, LifecycleAction::Remove).await
     }
 
-    /// Runs on its own, so that a caller who goes away leaves nothing half done, and under the tenant's lock.
+    /// Runs on its own, so that a caller who goes away leaves nothing half done, and under the
+    /// tenant's lock.
     async fn run_locked(&self, space: Space, work: LifecycleAction) -> Result<bool, StoreError> {
         let shared = self.0.clone();
         let done = tokio::spawn(async move {
@@ -61,7 +62,9 @@ impl PostgresStore {
                 LifecycleAction::Remove => shared.remove(&at).await,
             };
             let done = done.map_err(LifecycleError::into_store_error)?;
-            at.commit().await.map_err(LifecycleError::into_store_error)?;
+            at.commit()
+                .await
+                .map_err(LifecycleError::into_store_error)?;
             Ok(done)
         });
         done.await.unwrap_or_else(|_| {
@@ -130,8 +133,11 @@ impl TenantTransaction {
         };
         let begun = async {
             at.run("BEGIN").await?;
-            at.ask("SELECT pg_advisory_xact_lock($1)::text", &[(&lock, Type::INT8)])
-                .await
+            at.ask(
+                "SELECT pg_advisory_xact_lock($1)::text",
+                &[(&lock, Type::INT8)],
+            )
+            .await
         };
         begun.await.map_err(LifecycleError::into_store_error)?;
         Ok(at)
@@ -176,7 +182,8 @@ impl TenantTransaction {
     }
 
     async fn is_role(&self) -> Result<bool, LifecycleError> {
-        self.is_there("SELECT 1 FROM pg_roles WHERE rolname = $1").await
+        self.is_there("SELECT 1 FROM pg_roles WHERE rolname = $1")
+            .await
     }
 
     async fn is_database(&self) -> Result<bool, LifecycleError> {
@@ -207,12 +214,14 @@ impl PostgresShared {
         match self.layout {
             Layout::Schema => {
                 if at.is_role().await? || at.is_schema().await? {
-                    // They are made and removed with the record, so it is the host's space that is older than it should be.
+                    // They are made and removed with the record, so it is the host's space that is
+                    // older than it should be.
                     let found = "it has a role or a schema and the host's space does not know it";
                     return Err(corrupt(&at.space, found).into());
                 }
                 at.run(&self.login.grant(&at.place.quoted)).await?;
-                at.run(&setup::schema(&at.place.quoted, setup::SPACE)).await?;
+                at.run(&setup::schema(&at.place.quoted, setup::SPACE))
+                    .await?;
             }
             Layout::Database => self.make_database(at).await?,
         }
@@ -223,18 +232,29 @@ impl PostgresShared {
     /// In steps that are each made or found.
     async fn make_database(&self, at: &TenantTransaction) -> Result<(), LifecycleError> {
         let fault = |fault: PostgresFault| at.to_lifecycle_error(fault);
-        let beside = self.pools.main.get().await.map_err(|error| fault(error.into()))?;
+        let beside = self
+            .pools
+            .main
+            .get()
+            .await
+            .map_err(|error| fault(error.into()))?;
         let quoted = &at.place.quoted;
         if !at.is_role().await? {
             at.run_on(&beside, &self.login.grant(quoted)).await?;
         }
         if !at.is_database().await? {
             // Cannot be in a transaction.
-            at.run_on(&beside, &format!("CREATE DATABASE {quoted} TEMPLATE template0"))
-                .await?;
-        }
-        at.run_on(&beside, &format!("REVOKE ALL ON DATABASE {quoted} FROM PUBLIC"))
+            at.run_on(
+                &beside,
+                &format!("CREATE DATABASE {quoted} TEMPLATE template0"),
+            )
             .await?;
+        }
+        at.run_on(
+            &beside,
+            &format!("REVOKE ALL ON DATABASE {quoted} FROM PUBLIC"),
+        )
+        .await?;
         let within = at.place.connection().await.map_err(fault)?;
         let name: &str = &at.name;
         let ask = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
@@ -270,8 +290,9 @@ impl PostgresShared {
         match self.layout {
             Layout::Schema if at.is_schema().await? => {
                 was_there = true;
-                let drop =
-                    format!("SET LOCAL ROLE {quoted}; DROP SCHEMA {quoted} CASCADE; SET LOCAL ROLE NONE");
+                let drop = format!(
+                    "SET LOCAL ROLE {quoted}; DROP SCHEMA {quoted} CASCADE; SET LOCAL ROLE NONE"
+                );
                 at.run(&drop).await?;
             }
             Layout::Schema => {}
@@ -281,7 +302,8 @@ impl PostgresShared {
                 let beside = self.pools.main.get().await;
                 let beside = beside.map_err(|error| at.to_lifecycle_error(error.into()))?;
                 let drop = format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)");
-                // It ends its own roles' sessions and nobody else's: one that was just refused here may not be gone yet.
+                // It ends its own roles' sessions and nobody else's: one that was just refused here
+                // may not be gone yet.
                 let mut left = DROPS;
                 while let Err(problem) = at.run_on(&beside, &drop).await {
                     left -= 1;
@@ -302,8 +324,13 @@ impl PostgresShared {
         Ok(was_there)
     }
 
-    /// Writes down in the host's space that there is a tenant's, or that there is none, in the same transaction.
-    async fn record_tenant(&self, at: &TenantTransaction, exists: bool) -> Result<(), LifecycleError> {
+    /// Writes down in the host's space that there is a tenant's, or that there is none, in the same
+    /// transaction.
+    async fn record_tenant(
+        &self,
+        at: &TenantTransaction,
+        exists: bool,
+    ) -> Result<(), LifecycleError> {
         let (host, host_key) = self.open_space(&Space::Host).await?;
         at.run(&format!("SET LOCAL ROLE {}", host.quoted)).await?;
         let mut name = [0_u8; 16];
@@ -311,7 +338,8 @@ impl PostgresShared {
             .map_err(|_| StoreError::Unavailable("there are no random numbers".to_owned()))?;
         let name = name.as_slice();
         let rows = at.ask(&bump(&host), &[(&name, Type::BYTEA)]).await?;
-        let (revision, _) = parse_bumped_row(&rows).map_err(|fault| at.to_lifecycle_error(fault))?;
+        let (revision, _) =
+            parse_bumped_row(&rows).map_err(|fault| at.to_lifecycle_error(fault))?;
         let Some(tenant) = at.space.tenant() else {
             return Ok(());
         };
@@ -319,13 +347,16 @@ impl PostgresShared {
         let table = host.table("record");
         if exists {
             let label = Space::Host.label();
-            let (generation, sealed) = row::seal(&host_key, &label, key.as_bytes(), revision, TABLES)
-                .map_err(|error| StoreError::Locked {
-                    space: Space::Host.to_string(),
-                    why: error.to_string(),
-                })?;
+            let (generation, sealed) =
+                row::seal(&host_key, &label, key.as_bytes(), revision, TABLES).map_err(
+                    |error| StoreError::Locked {
+                        space: Space::Host.to_string(),
+                        why: error.to_string(),
+                    },
+                )?;
             let (keys, rows) = (vec![key.as_bytes()], vec![sealed]);
-            let (version, generation) = (row::column(revision)?, row::generation_column(generation));
+            let (version, generation) =
+                (row::column(revision)?, row::generation_column(generation));
             let parameters: [TypedParameter<'_>; 4] = [
                 (&keys, Type::BYTEA_ARRAY),
                 (&rows, Type::BYTEA_ARRAY),
@@ -344,7 +375,8 @@ impl PostgresShared {
         };
         if let Some(announcement) = Announcement::new(&self.announcer, &Space::Host, &[change]) {
             let (channel, payloads) = announcement.parts();
-            let parameters: [TypedParameter<'_>; 2] = [(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
+            let parameters: [TypedParameter<'_>; 2] =
+                [(&channel, Type::TEXT), (&payloads, Type::TEXT_ARRAY)];
             at.ask(NOTIFY, &parameters).await?;
         }
         Ok(())

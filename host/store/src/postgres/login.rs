@@ -21,9 +21,9 @@ impl LoginRole {
         let ask = "SELECT current_setting('server_version_num')::int4, rolname::text, rolsuper, rolinherit, rolcreaterole, \
                    rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = current_user";
         let rows = client.query_typed(ask, &[]).await.map_err(fault_error)?;
-        let row = rows
-            .first()
-            .ok_or_else(|| PostgresError::SetUp("the server does not know its own user".to_owned()))?;
+        let row = rows.first().ok_or_else(|| {
+            PostgresError::SetUp("the server does not know its own user".to_owned())
+        })?;
         let get = |column: usize| row.try_get::<_, bool>(column).map_err(fault_error);
         let number: i32 = row.try_get(0).map_err(fault_error)?;
         let version = u32::try_from(number).unwrap_or(0) / 10_000;
@@ -57,7 +57,10 @@ impl LoginRole {
             return wrong("may not make roles, and each tenant has one", "CREATEROLE");
         }
         if layout == Layout::Database && !get(5)? {
-            return wrong("may not make databases, and each tenant has one", "CREATEDB");
+            return wrong(
+                "may not make databases, and each tenant has one",
+                "CREATEDB",
+            );
         }
         Ok(Self { version })
     }

@@ -26,7 +26,12 @@ impl MigrationStore for PostgresStore {
         self.revision(space).await
     }
 
-    async fn fill(&self, space: &Space, records: Vec<KeyedRecord>, revision: u64) -> Result<(), StoreError> {
+    async fn fill(
+        &self,
+        space: &Space,
+        records: Vec<KeyedRecord>,
+        revision: u64,
+    ) -> Result<(), StoreError> {
         let (place, key) = self.0.open_space(space).await?;
         let (label, mut generation) = (space.label(), 0);
         let (mut keys, mut versions, mut rows) = (Vec::new(), Vec::new(), Vec::new());

@@ -4,14 +4,16 @@ use toolhost_identity::TenantId;
 use super::error::PostgresError;
 use crate::Space;
 
-/// The longest prefix, in bytes: enough is left of an identifier for a tenant that is known by its name.
+/// The longest prefix, in bytes: enough is left of an identifier for a tenant that is known by its
+/// name.
 const MAX_PREFIX: usize = 16;
 
-/// The longest identifier of PostgreSQL (`NAMEDATALEN` - 1). It cuts a longer one off without a word, and two tenants
-/// would be one.
+/// The longest identifier of PostgreSQL (`NAMEDATALEN` - 1). It cuts a longer one off without a
+/// word, and two tenants would be one.
 const MAX_IDENTIFIER: usize = 63;
 
-/// What the names of an installation's roles, schemas and databases begin with, so that several may share a server.
+/// What the names of an installation's roles, schemas and databases begin with, so that several may
+/// share a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix(String);
 
@@ -22,14 +24,16 @@ impl Default for Prefix {
 }
 
 impl Prefix {
-    /// 1 to 16 of a-z and 0-9, with a letter first, and not beginning with `pg`, which the server keeps for itself.
+    /// 1 to 16 of a-z and 0-9, with a letter first, and not beginning with `pg`, which the server
+    /// keeps for itself.
     ///
     /// # Errors
     /// [`PostgresError::Prefix`].
     pub fn parse(text: &str) -> Result<Self, PostgresError> {
         let fits = text.len() <= MAX_PREFIX
             && text.starts_with(|first: char| first.is_ascii_lowercase())
-            // No underscore: what comes after it is then never a part of another installation's prefix.
+            // No underscore: what comes after it is then never a part of another installation's
+            // prefix.
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
             && !text.starts_with("pg");
         match fits {
@@ -52,7 +56,11 @@ impl Prefix {
             return name;
         }
         let digest = Sha256::digest(tenant.as_str().as_bytes());
-        let digest: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = digest
+            .iter()
+            .take(20)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         // Another letter: no tenant's name spells another's digest.
         format!("{}_x_{digest}", self.0)
     }
@@ -113,7 +121,16 @@ mod tests {
 
     #[test]
     fn a_prefix_has_no_underscore_and_is_not_the_servers() {
-        for text in ["", "A", "a_b", "1a", "pgx", "a-b", "a\"b", "seventeenletters1"] {
+        for text in [
+            "",
+            "A",
+            "a_b",
+            "1a",
+            "pgx",
+            "a-b",
+            "a\"b",
+            "seventeenletters1",
+        ] {
             assert!(Prefix::parse(text).is_err(), "{text:?}");
         }
     }

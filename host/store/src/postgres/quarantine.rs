@@ -4,10 +4,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::Space;
 use crate::keys::SpaceKey;
 
-/// The spaces of which something did not open: nothing of them is served by this process, in whole or in part. The next
-/// one finds it when it reads it.
+/// The spaces of which something did not open: nothing of them is served by this process, in whole
+/// or in part. The next one finds it when it reads it.
 ///
-/// A space that was destroyed and made again has another key, and what was found of the one before is not said of it.
+/// A space that was destroyed and made again has another key, and what was found of the one before
+/// is not said of it.
 #[derive(Debug, Default)]
 pub(super) struct SpaceQuarantine(RwLock<HashMap<Space, (Arc<SpaceKey>, String)>>);
 

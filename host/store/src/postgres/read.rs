@@ -9,8 +9,8 @@ use super::store::{PostgresShared, corrupt};
 use crate::keys::SpaceKey;
 use crate::{Key, KeyedRecord, Record, RecordPage, Scan, Space, StoreError};
 
-/// How often what does not open is read again, with the key as it lies then: another host may have rotated it, or have
-/// destroyed the tenant and made it again, between the key and the row.
+/// How often what does not open is read again, with the key as it lies then: another host may have
+/// rotated it, or have destroyed the tenant and made it again, between the key and the row.
 const TRIES: usize = 3;
 
 impl PostgresShared {
@@ -29,14 +29,19 @@ impl PostgresShared {
         };
         let end = key_after_prefix(&first);
         // One more than is asked for tells whether others follow.
-        let limit = i64::try_from(scan.limit).unwrap_or(i64::MAX).saturating_add(1);
+        let limit = i64::try_from(scan.limit)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1);
         let ask = |table: &str| {
             format!(
                 "SELECT key, version, value FROM {table} WHERE key {how} $1 AND key < $2 ORDER BY key LIMIT $3"
             )
         };
-        let parameters: [TypedParameter<'_>; 3] =
-            [(&from, Type::BYTEA), (&end, Type::BYTEA), (&limit, Type::INT8)];
+        let parameters: [TypedParameter<'_>; 3] = [
+            (&from, Type::BYTEA),
+            (&end, Type::BYTEA),
+            (&limit, Type::INT8),
+        ];
         let mut found = self.read(space, ask, &parameters).await?;
         let more = found.len() > scan.limit;
         found.truncate(scan.limit);

@@ -1,4 +1,5 @@
-//! A record as it lies in a row: its parts one after the other, each sealed as in the embedded store.
+//! A record as it lies in a row: its parts one after the other, each sealed as in the embedded
+//! store.
 
 use crate::keys::{Generation, KeyFileError, SpaceKey, SubkeyPurpose};
 use crate::seal::{self, PartHeader, SEALED_PART};
@@ -33,7 +34,8 @@ pub(super) fn seal(
     Ok((generation, row))
 }
 
-/// Opens a record. The version is the sealed one; the column beside it, by which conditions are checked, must be the same.
+/// Opens a record. The version is the sealed one; the column beside it, by which conditions are
+/// checked, must be the same.
 pub(super) fn open(
     key: &SpaceKey,
     label: &str,
@@ -65,7 +67,8 @@ pub(super) fn open(
 
 /// A version as the server has it.
 pub(super) fn column(version: u64) -> Result<i64, StoreError> {
-    i64::try_from(version).map_err(|_| StoreError::Unavailable("a version is past all numbers".to_owned()))
+    i64::try_from(version)
+        .map_err(|_| StoreError::Unavailable("a version is past all numbers".to_owned()))
 }
 
 /// A generation as the server has it.

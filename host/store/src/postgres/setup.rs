@@ -1,5 +1,5 @@
-//! What is made at the first start. Hosts that start at once take turns by an advisory lock, and each step is one
-//! transaction: it is there whole or not at all.
+//! What is made at the first start. Hosts that start at once take turns by an advisory lock, and
+//! each step is one transaction: it is there whole or not at all.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -72,7 +72,14 @@ pub(super) async fn host(
                  belongs to, or restore it"
             )));
         }
-        make(client, login, &name, &quoted, &format!("{SPACE}{INSTALLATION}")).await?;
+        make(
+            client,
+            login,
+            &name,
+            &quoted,
+            &format!("{SPACE}{INSTALLATION}"),
+        )
+        .await?;
         let insert = format!("INSERT INTO {quoted}.installation (version, layout) VALUES ($1, $2)");
         let parameters: [super::space_location::TypedParameter<'_>; 2] =
             [(&VERSION, Type::INT4), (&layout.word(), Type::TEXT)];
@@ -155,7 +162,13 @@ async fn exists(
         .is_empty())
 }
 
-async fn make(client: &Client, login: LoginRole, name: &str, quoted: &str, tables: &str) -> SetupResult<()> {
+async fn make(
+    client: &Client,
+    login: LoginRole,
+    name: &str,
+    quoted: &str,
+    tables: &str,
+) -> SetupResult<()> {
     let ask = "SELECT 1 FROM pg_roles WHERE rolname = $1";
     if exists(client, ask, &[(&name, Type::TEXT)]).await? {
         return Err(PostgresError::SetUp(format!(
@@ -181,9 +194,12 @@ async fn check_installation(client: &Client, quoted: &str, layout: Layout) -> Se
     let rows = rows
         .map_err(PostgresFault::from)
         .map_err(PostgresError::from_fault)?;
-    let found = rows
-        .first()
-        .and_then(|row| Some((row.try_get::<_, i32>(0).ok()?, row.try_get::<_, String>(1).ok()?)));
+    let found = rows.first().and_then(|row| {
+        Some((
+            row.try_get::<_, i32>(0).ok()?,
+            row.try_get::<_, String>(1).ok()?,
+        ))
+    });
     match found {
         Some((version, _)) if version > VERSION => Err(PostgresError::Newer {
             found: u32::try_from(version).unwrap_or(u32::MAX),

@@ -10,7 +10,8 @@ use super::error::PostgresFault;
 /// A parameter with its type, so that a statement needs no trip of its own to be prepared.
 pub(super) type TypedParameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// Where a space lies: the connections to its database, and its role and schema, which have one name.
+/// Where a space lies: the connections to its database, and its role and schema, which have one
+/// name.
 #[derive(Debug, Clone)]
 pub(super) struct SpaceLocation {
     pub(super) pool: Pool,
@@ -26,8 +27,8 @@ impl SpaceLocation {
         format!("{}.{name}", self.quoted)
     }
 
-    /// Takes the role of the space for one transaction. The login role is no heir of it: what runs without this, or after
-    /// this has failed, reaches no tenant's rows at all.
+    /// Takes the role of the space for one transaction. The login role is no heir of it: what runs
+    /// without this, or after this has failed, reaches no tenant's rows at all.
     pub(super) fn begin(&self, how: &str) -> String {
         format!("BEGIN {how}; SET LOCAL ROLE {}", self.quoted)
     }
@@ -56,8 +57,8 @@ impl SpaceLocation {
     }
 }
 
-/// Begin, statement and end leave together, in this order, and each waits for none of the answers. Where one fails the
-/// server undoes what was before it, and does nothing of what is after it.
+/// Begin, statement and end leave together, in this order, and each waits for none of the answers.
+/// Where one fails the server undoes what was before it, and does nothing of what is after it.
 async fn in_transaction(
     client: &Client,
     begin: &str,

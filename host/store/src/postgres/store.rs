@@ -23,7 +23,8 @@ use crate::blocking::blocking;
 use crate::keys::{Keyring, SpaceKey};
 use crate::kv::space_locks::SpaceLocks;
 use crate::{
-    Change, ChangeSubscription, Key, MAX_VALUE, Record, RecordPage, Scan, Space, Store, StoreError, Table,
+    Change, ChangeSubscription, Key, MAX_VALUE, Record, RecordPage, Scan, Space, Store, StoreError,
+    Table,
 };
 
 /// Names that the server has quoted and that are remembered.
@@ -46,7 +47,8 @@ pub(super) struct PostgresShared {
     pub(super) patience: Duration,
     pub(super) announcer: Announcer,
     pub(super) quarantine: SpaceQuarantine,
-    /// Making and destroying take several connections: one at a time, so that they never wait for each other's.
+    /// Making and destroying take several connections: one at a time, so that they never wait for
+    /// each other's.
     pub(super) making: Mutex<()>,
     turns: SpaceLocks,
     names: moka::sync::Cache<Space, Arc<str>>,
@@ -59,13 +61,17 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`PostgresError`] says which of the many; nothing was changed then.
-    pub async fn open(settings: &PostgresSettings, keyring: Arc<Keyring>) -> Result<Self, PostgresError> {
+    pub async fn open(
+        settings: &PostgresSettings,
+        keyring: Arc<Keyring>,
+    ) -> Result<Self, PostgresError> {
         let store = Self::open_unfinished(settings, keyring).await?;
         crate::migrate::refuse_unfinished(&store).await?;
         Ok(store)
     }
 
-    /// As [`PostgresStore::open`], where a migration into it may have been cut short: for [`crate::migrate::migrate`] alone.
+    /// As [`PostgresStore::open`], where a migration into it may have been cut short: for
+    /// [`crate::migrate::migrate`] alone.
     ///
     /// # Errors
     /// As [`PostgresStore::open`].
@@ -118,7 +124,8 @@ impl PostgresStore {
     /// Checks what can be checked of the settings without the server.
     ///
     /// # Errors
-    /// A URL is none of a server, or would be talked to without TLS; the certificates cannot be read.
+    /// A URL is none of a server, or would be talked to without TLS; the certificates cannot be
+    /// read.
     pub fn check_settings(settings: &PostgresSettings) -> Result<(), PostgresError> {
         let mut urls = std::iter::once(&settings.url).chain(&settings.keys_url);
         urls.try_for_each(|url| Address::from_url(url, settings).map(drop))
@@ -166,7 +173,9 @@ impl PostgresShared {
             return blocking(move || ring.get(&Space::Host)).await.map(|_| ());
         }
         let ring = self.keyring.clone();
-        blocking(move || ring.create(&Space::Host)).await.map(|_| ())
+        blocking(move || ring.create(&Space::Host))
+            .await
+            .map(|_| ())
     }
 
     pub(super) async fn revision(&self, space: &Space) -> Result<u64, StoreError> {
@@ -220,7 +229,9 @@ impl PostgresShared {
         let rows = tokio::time::timeout(self.patience, asked)
             .await
             .map_err(|_| super::space_location::timeout_fault())??;
-        let row = rows.first().ok_or_else(super::space_location::timeout_fault)?;
+        let row = rows
+            .first()
+            .ok_or_else(super::space_location::timeout_fault)?;
         let quoted: String = row.try_get(0)?;
         Ok(Arc::from(quoted))
     }
@@ -253,7 +264,9 @@ impl PostgresShared {
         got: Result<Arc<SpaceKey>, StoreError>,
     ) -> Result<Arc<SpaceKey>, StoreError> {
         match got {
-            Err(StoreError::Locked { .. }) if !self.exists(space).await? => Err(unknown_space(space)),
+            Err(StoreError::Locked { .. }) if !self.exists(space).await? => {
+                Err(unknown_space(space))
+            }
             got => got,
         }
     }
@@ -269,7 +282,11 @@ impl PostgresShared {
     }
 
     /// A failure as a caller's.
-    pub(super) async fn fault_to_store_error(&self, space: &Space, fault: PostgresFault) -> StoreError {
+    pub(super) async fn fault_to_store_error(
+        &self,
+        space: &Space,
+        fault: PostgresFault,
+    ) -> StoreError {
         if !fault.is_missing() {
             return fault.to_store_error(space);
         }
@@ -317,7 +334,8 @@ impl PostgresShared {
         }
     }
 
-    /// A server tells what is announced in one database in no other, and all hosts listen in the main one.
+    /// A server tells what is announced in one database in no other, and all hosts listen in the
+    /// main one.
     async fn announce_elsewhere(&self, batch: &Batch) {
         let Some(announcement) = &batch.announcement else {
             return;
@@ -342,14 +360,14 @@ impl Store for PostgresStore {
     }
 
     async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {
-        let is_long =
-            |change: &Change| matches!(change, Change::Put { value, .. } if value.len() > MAX_VALUE);
+        let is_long = |change: &Change| matches!(change, Change::Put { value, .. } if value.len() > MAX_VALUE);
         if changes.iter().any(is_long) {
             return Err(StoreError::TooLarge);
         }
         let turn = self.0.turns.take(space).await;
         let (shared, space) = (self.0.clone(), space.clone());
-        // On its own: a caller who goes away, or does not come back for a while, holds no lock at the server.
+        // On its own: a caller who goes away, or does not come back for a while, holds no lock at
+        // the server.
         let written = tokio::spawn(async move {
             let _turn = turn;
             shared.write(space, changes).await
@@ -373,7 +391,9 @@ impl Store for PostgresStore {
         loop {
             let page = self.scan(&Space::Host, &scan).await?;
             let names = page.found.iter().map(|found| found.key.name());
-            tenants.extend(names.filter_map(|name| TenantId::parse(std::str::from_utf8(name).ok()?).ok()));
+            tenants.extend(
+                names.filter_map(|name| TenantId::parse(std::str::from_utf8(name).ok()?).ok()),
+            );
             match page.found.last() {
                 Some(last) if page.more => scan = scan.after(last.key.name()),
                 _ => return Ok(tenants),

@@ -18,8 +18,9 @@ const CHUNK: i64 = 64;
 const PAGE: i64 = 200;
 
 impl PostgresStore {
-    /// Opens every record of every space and counts them. Spaces that have a key and are not recorded are told too. Hosts
-    /// go on meanwhile. That no record is missing cannot be known of a server: its own checks are for that.
+    /// Opens every record of every space and counts them. Spaces that have a key and are not
+    /// recorded are told too. Hosts go on meanwhile. That no record is missing cannot be known of a
+    /// server: its own checks are for that.
     ///
     /// # Errors
     /// Of the host's space, without which it is not known which others there are.
@@ -84,8 +85,8 @@ impl PostgresStore {
         self.0.read(space, ask, &parameters).await
     }
 
-    /// Seals the records of older generations with the current one, a few at a time, while the space is used. How many
-    /// there were. What was cut short is gone on with by doing it again.
+    /// Seals the records of older generations with the current one, a few at a time, while the
+    /// space is used. How many there were. What was cut short is gone on with by doing it again.
     ///
     /// # Errors
     /// As [`Store::batch`].
@@ -99,7 +100,11 @@ impl PostgresStore {
             match chunk.await {
                 Ok(Ok(0)) => return Ok(resealed),
                 Ok(outcome) => resealed += outcome?,
-                Err(_) => return Err(StoreError::Unavailable("resealing was cut short".to_owned())),
+                Err(_) => {
+                    return Err(StoreError::Unavailable(
+                        "resealing was cut short".to_owned(),
+                    ));
+                }
             }
         }
     }
@@ -108,18 +113,20 @@ impl PostgresStore {
         let (place, key) = self.0.open_space(space).await?;
         let current = row::generation_column(key.current());
         let record = place.table("record");
-        let older =
-            format!("SELECT key, version, value FROM {record} WHERE generation < $1 ORDER BY key LIMIT $2");
-        let update =
-            format!("UPDATE {record} SET value = $3, generation = $4 WHERE key = $1 AND version = $2");
+        let older = format!(
+            "SELECT key, version, value FROM {record} WHERE generation < $1 ORDER BY key LIMIT $2"
+        );
+        let update = format!(
+            "UPDATE {record} SET value = $3, generation = $4 WHERE key = $1 AND version = $2"
+        );
         let transaction = SpaceTransaction::begin(&place).await;
         let transaction = transaction.map_err(|fault| fault.to_store_error(space))?;
         let parameters: [TypedParameter<'_>; 2] = [(&current, Type::INT4), (&CHUNK, Type::INT8)];
         let rows = transaction.ask(&older, &parameters).await;
         let rows = rows.map_err(|fault| fault.to_store_error(space))?;
         for row in &rows {
-            let (record_key, version, sealed) =
-                reseal_row(space, &key, row).ok_or_else(|| corrupt(space, "a record does not open"))?;
+            let (record_key, version, sealed) = reseal_row(space, &key, row)
+                .ok_or_else(|| corrupt(space, "a record does not open"))?;
             let parameters: [TypedParameter<'_>; 4] = [
                 (&record_key, Type::BYTEA),
                 (&version, Type::INT8),
@@ -136,9 +143,10 @@ impl PostgresStore {
         Ok(rows.len() as u64)
     }
 
-    /// Destroys the generations of a space's key that no record of the store needs any more: all but the current one, as
-    /// far as [`PostgresStore::reseal`] has got. No host writes with them from then on. What others sealed with them is their
-    /// business, and comes first: the vault's credentials. How many were retired.
+    /// Destroys the generations of a space's key that no record of the store needs any more: all
+    /// but the current one, as far as [`PostgresStore::reseal`] has got. No host writes with them
+    /// from then on. What others sealed with them is their business, and comes first: the vault's
+    /// credentials. How many were retired.
     ///
     /// # Errors
     /// As [`Store::batch`].
@@ -152,7 +160,8 @@ impl PostgresStore {
             place.table("space"),
             place.table("record"),
         );
-        // Writers wait for the row, and look at it: after this none of them seals with an older one.
+        // Writers wait for the row, and look at it: after this none of them seals with an older
+        // one.
         let transaction = SpaceTransaction::begin(&place).await;
         let transaction = transaction.map_err(|fault| fault.to_store_error(space))?;
         let raised = transaction.ask(&raise, &[(&current, Type::INT4)]).await;
@@ -162,7 +171,11 @@ impl PostgresStore {
             .await
             .map_err(|fault| fault.to_store_error(space))?;
         let oldest = raised.first().and_then(|row| row.try_get::<_, i32>(0).ok());
-        let oldest = Generation(oldest.and_then(|oldest| u32::try_from(oldest).ok()).unwrap_or(0));
+        let oldest = Generation(
+            oldest
+                .and_then(|oldest| u32::try_from(oldest).ok())
+                .unwrap_or(0),
+        );
         let unused: Vec<Generation> = key.generations();
         let unused: Vec<_> = unused.into_iter().filter(|own| *own < oldest).collect();
         let (ring, of, count) = (self.0.keyring.clone(), space.clone(), unused.len());
@@ -184,7 +197,8 @@ fn reseal_row(space: &Space, key: &SpaceKey, row: &Row) -> Option<(Vec<u8>, i64,
     Some((record_key, version, sealed.ok()?.1))
 }
 
-/// A transaction as a space's role that has the space's row. Dropped, it is undone with its connection.
+/// A transaction as a space's role that has the space's row. Dropped, it is undone with its
+/// connection.
 struct SpaceTransaction<'a> {
     place: &'a SpaceLocation,
     object: Option<deadpool_postgres::Object>,

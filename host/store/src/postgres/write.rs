@@ -1,13 +1,15 @@
-//! Writing: two trips to the server, and one more look where it cannot be known how the second ended.
+//! Writing: two trips to the server, and one more look where it cannot be known how the second
+//! ended.
 //!
 //! ```text
 //! first    BEGIN as the space's role | the space's row: its next revision, locked | the versions that are there
 //! second   what is removed | what is written, sealed with that revision | what is announced | COMMIT
 //! ```
 //!
-//! The row is locked from the first trip to the end, so what was checked against still holds when it is written, whatever
-//! other hosts do. Each batch leaves a random name in it: where the connection is lost while COMMIT is on its way, the row
-//! is waited for and says whether the batch was made.
+//! The row is locked from the first trip to the end, so what was checked against still holds when
+//! it is written, whatever other hosts do. Each batch leaves a random name in it: where the
+//! connection is lost while COMMIT is on its way, the row is waited for and says whether the batch
+//! was made.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,7 +41,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How a batch ended.
 pub(super) enum BatchOutcome {
     Made(u64),
-    /// Another host has retired the generation that this key has as its newest: it is to be read again.
+    /// Another host has retired the generation that this key has as its newest: it is to be read
+    /// again.
     OldKey,
     /// A condition did not hold.
     Conflict,
@@ -73,12 +76,16 @@ impl Batch {
         };
         let mut name = [0; NAME];
         if aws_lc_rs::rand::fill(&mut name).is_err() {
-            return BatchOutcome::Failed(PostgresFault::connection_lost("there are no random numbers"));
+            return BatchOutcome::Failed(PostgresFault::connection_lost(
+                "there are no random numbers",
+            ));
         }
         let first = tokio::time::timeout(self.place.patience, self.lock(&object, &name));
         let locked = match first.await {
             Ok(Ok(locked)) => locked,
-            Ok(Err(fault)) if fault.is_answer => return self.undo(object, BatchOutcome::Failed(fault)).await,
+            Ok(Err(fault)) if fault.is_answer => {
+                return self.undo(object, BatchOutcome::Failed(fault)).await;
+            }
             Ok(Err(fault)) => {
                 // Nothing was written, and the end of the connection undoes the rest.
                 close_connection(object);
@@ -99,10 +106,13 @@ impl Batch {
         if !self.changes.iter().all(holds) {
             return self.undo(object, BatchOutcome::Conflict).await;
         }
-        let second = tokio::time::timeout(self.place.patience, self.write(&object, locked.revision));
+        let second =
+            tokio::time::timeout(self.place.patience, self.write(&object, locked.revision));
         let fault = match second.await {
             Ok(Ok(())) => return BatchOutcome::Made(locked.revision),
-            Ok(Err(fault)) if fault.is_answer => return self.undo(object, BatchOutcome::Failed(fault)).await,
+            Ok(Err(fault)) if fault.is_answer => {
+                return self.undo(object, BatchOutcome::Failed(fault)).await;
+            }
             Ok(Err(fault)) => fault,
             Err(_) => timeout_fault(),
         };
@@ -163,8 +173,10 @@ impl Batch {
                 Change::Delete { key, .. } => gone.push(key.as_bytes()),
                 Change::Put { key, value, .. } => {
                     let sealed = row::seal(&self.key, &label, key.as_bytes(), revision, value);
-                    // Destroyed meanwhile: nothing is written, and the transaction is undone with an answer.
-                    let (sealed_with, row) = sealed.map_err(|error| undone_fault(&error.to_string()))?;
+                    // Destroyed meanwhile: nothing is written, and the transaction is undone with
+                    // an answer.
+                    let (sealed_with, row) =
+                        sealed.map_err(|error| undone_fault(&error.to_string()))?;
                     generation = row::generation_column(sealed_with);
                     keys.push(key.as_bytes());
                     rows.push(row);
@@ -182,9 +194,13 @@ impl Batch {
             (&version, Type::INT8),
             (&generation, Type::INT4),
         ];
-        let announce_with: Option<[TypedParameter<'_>; 2]> = announced
-            .as_ref()
-            .map(|(channel, payloads)| [(channel as _, Type::TEXT), (payloads as _, Type::TEXT_ARRAY)]);
+        let announce_with: Option<[TypedParameter<'_>; 2]> =
+            announced.as_ref().map(|(channel, payloads)| {
+                [
+                    (channel as _, Type::TEXT),
+                    (payloads as _, Type::TEXT_ARRAY),
+                ]
+            });
         let removed = (!gone.is_empty()).then(|| client.query_typed(&remove, &remove_with));
         let written = (!keys.is_empty()).then(|| client.query_typed(&put, &put_with));
         let told = announce_with
@@ -202,7 +218,8 @@ impl Batch {
         Ok(committed?)
     }
 
-    /// What became of a batch whose COMMIT was not answered. The row is locked by it as long as it may still be made.
+    /// What became of a batch whose COMMIT was not answered. The row is locked by it as long as it
+    /// may still be made.
     async fn resolve(&self, name: &[u8], revision: u64, fault: PostgresFault) -> BatchOutcome {
         let until = Instant::now() + RESOLVE;
         let look = format!(
@@ -270,13 +287,15 @@ fn resolve_outcome(rows: &[Row], name: &[u8], revision: u64, fault: PostgresFaul
     }
 }
 
-/// Whether the batch of a name and a revision was made, by the names of the last ones, the newest first. `None`: too many
-/// came after it.
+/// Whether the batch of a name and a revision was made, by the names of the last ones, the newest
+/// first. `None`: too many came after it.
 fn was_committed(now: u64, recent: &[u8], name: &[u8], revision: u64) -> Option<bool> {
     let Some(after) = now.checked_sub(revision) else {
         return Some(false);
     };
-    let kept = recent.chunks_exact(NAME).nth(usize::try_from(after).ok()?)?;
+    let kept = recent
+        .chunks_exact(NAME)
+        .nth(usize::try_from(after).ok()?)?;
     Some(kept == name)
 }
 
@@ -292,7 +311,11 @@ mod tests {
         // The newest name is 15, of revision 100; the oldest is 0, of 85.
         assert_eq!(of(15, 100), Some(true));
         assert_eq!(of(0, 85), Some(true));
-        assert_eq!(of(15, 99), Some(false), "another host's batch took its revision");
+        assert_eq!(
+            of(15, 99),
+            Some(false),
+            "another host's batch took its revision"
+        );
         assert_eq!(of(15, 101), Some(false), "the row never came so far");
         assert_eq!(of(0, 84), None, "too long ago");
         assert_eq!(

@@ -88,7 +88,10 @@ impl SealerFixture {
 }
 
 fn purpose<'a>(parts: &'a [&'a [u8]]) -> StatePurpose<'a> {
-    StatePurpose { word: "test", parts }
+    StatePurpose {
+        word: "test",
+        parts,
+    }
 }
 
 #[tokio::test]
@@ -97,7 +100,10 @@ async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
     let ((_, one), (_, two)) = (world.host(0), world.host(0));
     let acme = Space::from(tenant("acme"));
     let parts: &[&[u8]] = &[b"ann", b"tool"];
-    let text = one.seal(&acme, purpose(parts), LIFE, b"state").await.unwrap();
+    let text = one
+        .seal(&acme, purpose(parts), LIFE, b"state")
+        .await
+        .unwrap();
     for other in [
         &[b"ann".as_slice(), b"tools"][..],
         &[b"annt", b"ool"],
@@ -109,7 +115,10 @@ async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
             Err(StateError::Invalid)
         );
     }
-    let word = StatePurpose { word: "other", parts };
+    let word = StatePurpose {
+        word: "other",
+        parts,
+    };
     assert_eq!(two.take(&acme, word, &text).await, Err(StateError::Invalid));
     for space in [Space::from(tenant("globex")), Space::Host] {
         assert_eq!(
@@ -134,11 +143,17 @@ async fn a_state_of_one_host_is_taken_once_by_any_and_for_its_purpose_alone() {
         );
     }
     assert_eq!(
-        one.peek(&acme, purpose(parts), &text).await.unwrap().as_slice(),
+        one.peek(&acme, purpose(parts), &text)
+            .await
+            .unwrap()
+            .as_slice(),
         b"state"
     );
     assert_eq!(
-        two.take(&acme, purpose(parts), &text).await.unwrap().as_slice(),
+        two.take(&acme, purpose(parts), &text)
+            .await
+            .unwrap()
+            .as_slice(),
         b"state"
     );
     for host in [&one, &two] {
@@ -198,7 +213,12 @@ async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
     let world = SealerFixture::new().await;
     let (host, sealer) = world.host(0);
     let acme = Space::from(tenant("acme"));
-    let seal = async |sealer: &StateSealer| sealer.seal(&acme, purpose(&[]), LIFE, b"state").await.unwrap();
+    let seal = async |sealer: &StateSealer| {
+        sealer
+            .seal(&acme, purpose(&[]), LIFE, b"state")
+            .await
+            .unwrap()
+    };
     let late = seal(&sealer).await;
     host.skew.store(600, Ordering::Relaxed);
     assert_eq!(
@@ -211,7 +231,10 @@ async fn a_state_ends_in_time_with_its_tenant_and_with_its_generation() {
     let sealer = StateSealer::new(Arc::clone(&host) as Arc<dyn Store>, Arc::clone(&keyring));
     let before = seal(&sealer).await;
     keyring.rotate(&acme).unwrap();
-    assert!(sealer.peek(&acme, purpose(&[]), &before).await.is_ok(), "rotated");
+    assert!(
+        sealer.peek(&acme, purpose(&[]), &before).await.is_ok(),
+        "rotated"
+    );
     keyring.retire(&acme, crate::keys::Generation(1)).unwrap();
     assert_eq!(
         sealer.peek(&acme, purpose(&[]), &before).await,
@@ -241,8 +264,14 @@ async fn marks_of_states_that_are_over_do_not_stay() {
     let world = SealerFixture::new().await;
     let (host, sealer) = world.host(0);
     let use_one = async |sealer: &StateSealer| {
-        let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.unwrap();
-        sealer.take(&Space::Host, purpose(&[]), &text).await.unwrap();
+        let text = sealer
+            .seal(&Space::Host, purpose(&[]), LIFE, b"")
+            .await
+            .unwrap();
+        sealer
+            .take(&Space::Host, purpose(&[]), &text)
+            .await
+            .unwrap();
     };
     for _ in 0..20 {
         use_one(&sealer).await;
@@ -262,11 +291,19 @@ async fn marks_of_states_that_are_over_do_not_stay() {
 async fn a_broken_clock_seals_nothing_and_takes_nothing() {
     let world = SealerFixture::new().await;
     let (host, sealer) = world.host(0);
-    let text = sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.unwrap();
+    let text = sealer
+        .seal(&Space::Host, purpose(&[]), LIFE, b"")
+        .await
+        .unwrap();
     host.skew.store(-1_000_000_000, Ordering::Relaxed);
     assert_eq!(
         sealer.take(&Space::Host, purpose(&[]), &text).await,
         Err(StateError::Invalid)
     );
-    assert!(sealer.seal(&Space::Host, purpose(&[]), LIFE, b"").await.is_err());
+    assert!(
+        sealer
+            .seal(&Space::Host, purpose(&[]), LIFE, b"")
+            .await
+            .is_err()
+    );
 }

@@ -59,10 +59,15 @@ async fn a_backup_is_brought_back_into_an_empty_directory() {
         .unwrap()
         .version;
     let (data_dir, keyring) = place.parts(&place.path("elsewhere")).unwrap();
-    let (restored, outcomes) =
-        SledStore::restore(data_dir, keyring, place.settings, &backup, &RestoreScope::All)
-            .await
-            .unwrap();
+    let (restored, outcomes) = SledStore::restore(
+        data_dir,
+        keyring,
+        place.settings,
+        &backup,
+        &RestoreScope::All,
+    )
+    .await
+    .unwrap();
     assert_eq!(outcomes.len(), 3);
     for name in ["acme", "globex"] {
         assert_whole(&restored, name).await;
@@ -86,7 +91,13 @@ async fn a_backup_is_brought_back_into_an_empty_directory() {
         version
     );
     // Versions go on where they were.
-    assert!(restored.put(&space("acme"), &key("new"), vec![]).await.unwrap() > version);
+    assert!(
+        restored
+            .put(&space("acme"), &key("new"), vec![])
+            .await
+            .unwrap()
+            > version
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,11 +128,18 @@ async fn a_backup_under_writers_is_of_one_moment() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         let backup = place.path(&format!("backup-{round}"));
         store.backup(&backup).await.unwrap();
-        let (data_dir, keyring) = place.parts(&place.path(&format!("elsewhere-{round}"))).unwrap();
-        let (restored, _) =
-            SledStore::restore(data_dir, keyring, place.settings, &backup, &RestoreScope::All)
-                .await
-                .unwrap();
+        let (data_dir, keyring) = place
+            .parts(&place.path(&format!("elsewhere-{round}")))
+            .unwrap();
+        let (restored, _) = SledStore::restore(
+            data_dir,
+            keyring,
+            place.settings,
+            &backup,
+            &RestoreScope::All,
+        )
+        .await
+        .unwrap();
         let left = restored.get(&space("acme"), &key("left")).await.unwrap();
         let right = restored.get(&space("acme"), &key("right")).await.unwrap();
         assert_eq!(left, right, "round {round}");
@@ -136,7 +154,10 @@ async fn a_damaged_tenant_is_brought_back_while_the_others_are_served() {
     let (place, store) = furnished().await;
     let backup = place.path("backup");
     store.backup(&backup).await.unwrap();
-    let sound = store.restore_tenant(&backup, &tenant("acme")).await.unwrap_err();
+    let sound = store
+        .restore_tenant(&backup, &tenant("acme"))
+        .await
+        .unwrap_err();
     assert!(matches!(sound, StoreError::Exists(_)), "{sound}");
     drop(store);
     std::fs::write(place.data().join("tenants/acme/db"), b"").unwrap();
@@ -148,8 +169,15 @@ async fn a_damaged_tenant_is_brought_back_while_the_others_are_served() {
         store.backup(&place.path("other")).await.is_err(),
         "not a backup of everything"
     );
-    let restored = store.restore_tenant(&backup, &tenant("acme")).await.unwrap();
-    let RestoreOutcome::Placed { records, quarantined } = restored.outcome else {
+    let restored = store
+        .restore_tenant(&backup, &tenant("acme"))
+        .await
+        .unwrap();
+    let RestoreOutcome::Placed {
+        records,
+        quarantined,
+    } = restored.outcome
+    else {
         panic!("{restored:?}");
     };
     assert_eq!(records, 20);
@@ -170,10 +198,15 @@ async fn a_damaged_host_and_a_lost_tenant_are_brought_back() {
     std::fs::remove_file(place.data().join("keys/tenants/acme.key")).unwrap();
     assert!(place.try_open().is_err());
     let (data_dir, keyring) = place.parts(&place.data()).unwrap();
-    let (store, outcomes) =
-        SledStore::restore(data_dir, keyring, place.settings, &backup, &RestoreScope::All)
-            .await
-            .unwrap();
+    let (store, outcomes) = SledStore::restore(
+        data_dir,
+        keyring,
+        place.settings,
+        &backup,
+        &RestoreScope::All,
+    )
+    .await
+    .unwrap();
     let kept: Vec<_> = outcomes
         .iter()
         .filter(|one| one.outcome == RestoreOutcome::Kept)
@@ -205,9 +238,15 @@ async fn a_backup_that_was_changed_anywhere_is_refused_and_nothing_is_put_in_pla
                 changed[at] ^= 0x10;
             }
             std::fs::write(&file, &changed).unwrap();
-            let refused = store.restore_tenant(&backup, &tenant("acme")).await.unwrap_err();
+            let refused = store
+                .restore_tenant(&backup, &tenant("acme"))
+                .await
+                .unwrap_err();
             assert!(
-                matches!(refused, StoreError::Corrupt { .. } | StoreError::Locked { .. }),
+                matches!(
+                    refused,
+                    StoreError::Corrupt { .. } | StoreError::Locked { .. }
+                ),
                 "byte {at}: {refused}"
             );
             assert!(!place.data().join("tenants/acme").exists());
@@ -216,11 +255,24 @@ async fn a_backup_that_was_changed_anywhere_is_refused_and_nothing_is_put_in_pla
     }
     // Whole, and with more after its end; whole, and another tenant's.
     std::fs::write(&file, [bytes.as_slice(), b"x"].concat()).unwrap();
-    assert!(store.restore_tenant(&backup, &tenant("acme")).await.is_err());
+    assert!(
+        store
+            .restore_tenant(&backup, &tenant("acme"))
+            .await
+            .is_err()
+    );
     std::fs::copy(backup.join("tenants/globex.space"), &file).unwrap();
-    assert!(store.restore_tenant(&backup, &tenant("acme")).await.is_err());
+    assert!(
+        store
+            .restore_tenant(&backup, &tenant("acme"))
+            .await
+            .is_err()
+    );
     std::fs::write(&file, &bytes).unwrap();
-    store.restore_tenant(&backup, &tenant("acme")).await.unwrap();
+    store
+        .restore_tenant(&backup, &tenant("acme"))
+        .await
+        .unwrap();
     assert_whole(&store, "acme").await;
 }
 
@@ -233,9 +285,15 @@ async fn a_backup_needs_a_directory_of_its_own_and_its_master_key() {
     assert!(matches!(refused, StoreError::Exists(_)), "{refused}");
     let other = Place::new();
     let (data_dir, keyring) = other.parts(&other.data()).unwrap();
-    let refused = SledStore::restore(data_dir, keyring, other.settings, &backup, &RestoreScope::All)
-        .await
-        .unwrap_err();
+    let refused = SledStore::restore(
+        data_dir,
+        keyring,
+        other.settings,
+        &backup,
+        &RestoreScope::All,
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
     assert!(!other.data().join("host").exists());
 }

@@ -1,4 +1,5 @@
-//! A process with eight writers that is killed at random moments: nothing that it acknowledged is missing.
+//! A process with eight writers that is killed at random moments: nothing that it acknowledged is
+//! missing.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -49,7 +50,8 @@ async fn writer() {
     let master = directory.with_file_name("master.key");
     let (master, _) = toolhost_store::keys::MasterKey::open_or_create(&master).unwrap();
     let keyring = Arc::new(toolhost_store::keys::Keyring::open(&directory, master).unwrap());
-    let store = Arc::new(toolhost_store::SledStore::open(data_dir, keyring, place.settings).unwrap());
+    let store =
+        Arc::new(toolhost_store::SledStore::open(data_dir, keyring, place.settings).unwrap());
     write_until_killed(store, from).await;
 }
 
@@ -64,7 +66,12 @@ pub(crate) async fn write_until_killed(store: Arc<dyn Store>, from: u64) {
             for n in from.. {
                 let (name, value) = operation(writer, n);
                 match value {
-                    Some(value) => drop(store.put(&space_of(writer), &key(&name), value).await.unwrap()),
+                    Some(value) => drop(
+                        store
+                            .put(&space_of(writer), &key(&name), value)
+                            .await
+                            .unwrap(),
+                    ),
                     None => store.delete(&space_of(writer), &key(&name)).await.unwrap(),
                 }
                 let line = format!("ack {writer} {n}\n");
@@ -78,7 +85,12 @@ pub(crate) async fn write_until_killed(store: Arc<dyn Store>, from: u64) {
 }
 
 /// Runs the writers until they are killed, and says how far each of them got.
-pub(crate) fn run_and_kill(writer: &str, started: &[(&str, String)], from: u64, after: Duration) -> Vec<u64> {
+pub(crate) fn run_and_kill(
+    writer: &str,
+    started: &[(&str, String)],
+    from: u64,
+    after: Duration,
+) -> Vec<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([writer, "--exact", "--ignored", "--nocapture"])
         .envs(started.iter().map(|(name, value)| (name, value)))
@@ -95,7 +107,10 @@ pub(crate) fn run_and_kill(writer: &str, started: &[(&str, String)], from: u64, 
             return false;
         };
         let mut words = line[at + 4..].split(' ');
-        let (writer, n) = (words.next().and_then(|w| w.parse::<usize>().ok()), words.next());
+        let (writer, n) = (
+            words.next().and_then(|w| w.parse::<usize>().ok()),
+            words.next(),
+        );
         if let (Some(writer), Some(n)) = (writer, n.and_then(|n| n.parse::<u64>().ok())) {
             next[writer] = n + 1;
         }

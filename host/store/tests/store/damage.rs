@@ -1,4 +1,5 @@
-//! Bytes flipped, files cut, emptied and zeroed at random places: a space is whole and right, or it is refused.
+//! Bytes flipped, files cut, emptied and zeroed at random places: a space is whole and right, or it
+//! is refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,11 @@ async fn furnish(place: &Place) -> BTreeMap<String, Truth> {
     for name in ["acme", "globex"] {
         store.create(&tenant(name)).await.unwrap();
     }
-    for (at, records) in [(Space::Host, 60), (space("acme"), 400), (space("globex"), 30)] {
+    for (at, records) in [
+        (Space::Host, 60),
+        (space("acme"), 400),
+        (space("globex"), 30),
+    ] {
         let mut own = Truth::new();
         for n in 0..records {
             let size = if n % 25 == 0 { 20_000 } else { 300 };
@@ -82,7 +87,11 @@ async fn read_all(store: &SledStore, at: &Space, truth: &Truth) -> Result<(), St
     );
     for (key, value) in truth {
         let record = store.get(at, &Key::from_bytes(key).unwrap()).await?;
-        assert_eq!(record.map(|record| record.value).as_ref(), Some(value), "{at}");
+        assert_eq!(
+            record.map(|record| record.value).as_ref(),
+            Some(value),
+            "{at}"
+        );
     }
     Ok(())
 }
@@ -129,7 +138,11 @@ fn damage_at_random_places_is_refused_or_harmless() {
         let mut all = Vec::new();
         files(&data, &mut all);
         // Half of the time in a log, which is most of what there is.
-        let logs: Vec<_> = all.iter().filter(|path| path.ends_with("db")).cloned().collect();
+        let logs: Vec<_> = all
+            .iter()
+            .filter(|path| path.ends_with("db"))
+            .cloned()
+            .collect();
         let pick = if next(2) == 0 { &logs } else { &all };
         let path = pick[next(pick.len() as u64) as usize].clone();
         let mut bytes = std::fs::read(&path).unwrap();
@@ -145,7 +158,11 @@ fn damage_at_random_places_is_refused_or_harmless() {
             }
             2 => {
                 let from = next(length) as usize;
-                bytes.iter_mut().skip(from).take(4_096).for_each(|byte| *byte = 0);
+                bytes
+                    .iter_mut()
+                    .skip(from)
+                    .take(4_096)
+                    .for_each(|byte| *byte = 0);
                 "zeroed"
             }
             _ => {
@@ -177,7 +194,10 @@ fn damage_at_random_places_is_refused_or_harmless() {
                     match outcome {
                         Ok(()) => {}
                         Err(error) => {
-                            assert!(is_target, "{name} was damaged and {at} is not served: {error}");
+                            assert!(
+                                is_target,
+                                "{name} was damaged and {at} is not served: {error}"
+                            );
                             outcomes.push(guard(&error));
                             // It stays refused, and its siblings are served.
                             let again = store.get(&at, &key("record-00001")).await;
@@ -192,7 +212,10 @@ fn damage_at_random_places_is_refused_or_harmless() {
             .await
             .unwrap_or_else(|_| panic!("{kind} {name}: it hangs"))
         });
-        let outcome = outcomes.first().cloned().unwrap_or("whole and right".to_owned());
+        let outcome = outcomes
+            .first()
+            .cloned()
+            .unwrap_or("whole and right".to_owned());
         *caught.entry((outcome, kind.to_owned())).or_default() += 1;
         std::fs::remove_dir_all(&data).unwrap();
     }

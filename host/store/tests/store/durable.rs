@@ -1,5 +1,5 @@
-//! A write is on the disk before it is acknowledged: seen from the kernel's side, since kill -9 loses nothing that a
-//! write system call has taken.
+//! A write is on the disk before it is acknowledged: seen from the kernel's side, since kill -9
+//! loses nothing that a write system call has taken.
 
 use std::process::Command;
 
@@ -44,8 +44,9 @@ fn an_acknowledged_write_was_synced_before() {
         .args(["durable::writes_one_after_another", "--exact", "--ignored"])
         .env("STORE_TRACED", directory.path())
         .output();
-    let output =
-        traced.expect("strace, of the Debian package strace, shows what was synced: apt-get install strace");
+    let output = traced.expect(
+        "strace, of the Debian package strace, shows what was synced: apt-get install strace",
+    );
     assert!(
         output.status.success(),
         "{}",
@@ -53,7 +54,9 @@ fn an_acknowledged_write_was_synced_before() {
     );
     let text = std::fs::read_to_string(&trace).unwrap();
     for n in 0..WRITES {
-        let begin = text.find(&format!("/mark/begin/{n}\"")).expect("the mark before");
+        let begin = text
+            .find(&format!("/mark/begin/{n}\""))
+            .expect("the mark before");
         let end = text
             .find(&format!("/mark/acknowledged/{n}\""))
             .expect("the mark after");

@@ -1,6 +1,8 @@
-//! A disk that is full: loud, nothing acknowledged is lost, and it goes on when there is room again.
+//! A disk that is full: loud, nothing acknowledged is lost, and it goes on when there is room
+//! again.
 //!
-//! The disk is a small tmpfs in a mount namespace of the test's own. Where none can be made, the test fails.
+//! The disk is a small tmpfs in a mount namespace of the test's own. Where none can be made, the
+//! test fails.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -28,8 +30,8 @@ fn on_a_small_disk(test: &str) {
         .env("STORE_DISK", disk.path())
         .output()
         .expect("unshare runs");
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success() && text.contains("1 passed"),
         "{test} on a small disk:\n{text}"
@@ -60,7 +62,11 @@ async fn fill_by_writing() {
     let mut written = 0;
     let error = loop {
         match store
-            .put(&space("acme"), &key(&format!("k{written}")), vec![7; 40_000])
+            .put(
+                &space("acme"),
+                &key(&format!("k{written}")),
+                vec![7; 40_000],
+            )
             .await
         {
             Ok(_) => written += 1,
@@ -71,7 +77,10 @@ async fn fill_by_writing() {
     assert!(matches!(error, StoreError::Full(_)), "{error}");
     assert!(written > 50, "{written}");
     for n in 0..written {
-        let record = store.get(&space("acme"), &key(&format!("k{n}"))).await.unwrap();
+        let record = store
+            .get(&space("acme"), &key(&format!("k{n}")))
+            .await
+            .unwrap();
         assert_eq!(record.unwrap().value, vec![7; 40_000]);
     }
     assert_eq!(
@@ -176,12 +185,17 @@ async fn fill_from_outside() {
             .get(&space("acme"), &key(&format!("k{slot}")))
             .await
             .unwrap();
-        assert_eq!(record.unwrap().value, n.to_be_bytes().repeat(500), "k{slot}");
+        assert_eq!(
+            record.unwrap().value,
+            n.to_be_bytes().repeat(500),
+            "k{slot}"
+        );
     }
     println!("{} acknowledged slots, errors {errors:?}", newest.len());
 }
 
-/// A full disk, or SIGKILL, ends sled in the middle of the snapshot that it writes while it opens a database.
+/// A full disk, or SIGKILL, ends sled in the middle of the snapshot that it writes while it opens a
+/// database.
 #[tokio::test]
 async fn a_snapshot_that_was_not_finished_damages_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -194,7 +208,10 @@ async fn a_snapshot_that_was_not_finished_damages_nothing() {
         .unwrap();
     drop(store);
     for database in ["host", "tenants/acme"] {
-        for (name, content) in [("0000000000179131", &b""[..]), ("7FFFFFFFFFFFFFFF", &[7; 40])] {
+        for (name, content) in [
+            ("0000000000179131", &b""[..]),
+            ("7FFFFFFFFFFFFFFF", &[7; 40]),
+        ] {
             let unfinished = format!("data/{database}/snap.{name}.generating");
             std::fs::write(place.path(&unfinished), content).unwrap();
         }
@@ -204,7 +221,8 @@ async fn a_snapshot_that_was_not_finished_damages_nothing() {
     assert_eq!(record.unwrap().value, b"value");
 }
 
-/// Writes fail in the middle of sled: the limit on the size of a file is reached, as a disk is that breaks.
+/// Writes fail in the middle of sled: the limit on the size of a file is reached, as a disk is that
+/// breaks.
 #[test]
 fn a_write_that_the_disk_refuses_is_not_acknowledged_and_the_database_is_opened_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -215,9 +233,12 @@ fn a_write_that_the_disk_refuses_is_not_acknowledged_and_the_database_is_opened_
         .env("STORE_DISK", directory.path())
         .output()
         .unwrap();
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +250,11 @@ async fn write_past_a_limit() {
     let mut written = 0_u32;
     let error = loop {
         match store
-            .put(&space("acme"), &key(&format!("k{written}")), vec![7; 40_000])
+            .put(
+                &space("acme"),
+                &key(&format!("k{written}")),
+                vec![7; 40_000],
+            )
             .await
         {
             Ok(_) => written += 1,
@@ -245,8 +270,15 @@ async fn write_past_a_limit() {
     };
     rustix::process::setrlimit(rustix::process::Resource::Fsize, lifted).unwrap();
     for n in 0..written {
-        let record = store.get(&space("acme"), &key(&format!("k{n}"))).await.unwrap();
-        assert_eq!(record.unwrap().value, vec![7; 40_000], "k{n} was acknowledged");
+        let record = store
+            .get(&space("acme"), &key(&format!("k{n}")))
+            .await
+            .unwrap();
+        assert_eq!(
+            record.unwrap().value,
+            vec![7; 40_000],
+            "k{n} was acknowledged"
+        );
     }
     store
         .put(&space("acme"), &key("back"), vec![1])

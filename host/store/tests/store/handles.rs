@@ -17,7 +17,10 @@ async fn many_tenants_go_through_few_handles() {
             let name = format!("t{n}");
             store.create(&tenant(&name)).await.unwrap();
             for round in 0..6_u8 {
-                store.put(&space(&name), &key("k"), vec![n, round]).await.unwrap();
+                store
+                    .put(&space(&name), &key("k"), vec![n, round])
+                    .await
+                    .unwrap();
                 tokio::task::yield_now().await;
                 let record = store.get(&space(&name), &key("k")).await.unwrap().unwrap();
                 assert_eq!(record.value, [n, round]);
@@ -34,7 +37,11 @@ async fn many_tenants_go_through_few_handles() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    assert!(store.open_handles() <= 4, "{} are open", store.open_handles());
+    assert!(
+        store.open_handles() <= 4,
+        "{} are open",
+        store.open_handles()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +49,10 @@ async fn a_hundred_callers_open_a_database_once() {
     let place = Place::new();
     let store = place.open();
     store.create(&tenant("acme")).await.unwrap();
-    store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+    store
+        .put(&space("acme"), &key("k"), b"v".to_vec())
+        .await
+        .unwrap();
     drop(store);
     let store = Arc::new(place.open());
     let callers = (0..100).map(|_| {
@@ -97,14 +107,23 @@ async fn a_large_space_is_served_while_it_is_checked_and_lists_when_it_was() {
     }
     drop(store);
     let store = place.open();
-    assert!(store.get(&space("acme"), &key("k77")).await.unwrap().is_some());
+    assert!(
+        store
+            .get(&space("acme"), &key("k77"))
+            .await
+            .unwrap()
+            .is_some()
+    );
     assert_eq!(store.get(&space("acme"), &key("none")).await.unwrap(), None);
     let page = store
         .scan(&space("acme"), &Scan::group(Table::Kv, &[b"billing"]))
         .await
         .unwrap();
     assert_eq!((page.found.len(), page.more), (1_000, true));
-    store.put(&space("acme"), &key("new"), vec![]).await.unwrap();
+    store
+        .put(&space("acme"), &key("new"), vec![])
+        .await
+        .unwrap();
     assert_eq!(store.revision_of("acme").await, 21);
 }
 

@@ -24,7 +24,8 @@ fn a_master_key_is_made_once_and_only_its_owner_reads_it() {
     let path = place.path("master.key");
     assert!(MasterKey::open_or_create(&path).unwrap().1);
     assert!(!MasterKey::open_or_create(&path).unwrap().1);
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o600);
     for mode in [0o640, 0o604, 0o644, 0o620] {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
@@ -89,10 +90,14 @@ fn a_wrapped_key_is_of_its_space_and_its_master_key() {
     keyring.create(&Space::Host).unwrap();
     let acme = keyring.create(&space("acme")).unwrap();
     let globex = keyring.create(&space("globex")).unwrap();
-    let records =
-        |key: &toolhost_store::keys::SpaceKey| key.subkey(Generation(1), SubkeyPurpose::Records).unwrap();
+    let records = |key: &toolhost_store::keys::SpaceKey| {
+        key.subkey(Generation(1), SubkeyPurpose::Records).unwrap()
+    };
     let sealed = records(&acme).seal(b"aad", b"text").unwrap();
-    assert_eq!(records(&acme).open(b"aad", &sealed).unwrap().as_slice(), b"text");
+    assert_eq!(
+        records(&acme).open(b"aad", &sealed).unwrap().as_slice(),
+        b"text"
+    );
     assert!(records(&globex).open(b"aad", &sealed).is_err());
     assert!(records(&acme).open(b"other", &sealed).is_err());
     for purpose in [SubkeyPurpose::Digest, SubkeyPurpose::Credentials] {
@@ -100,7 +105,10 @@ fn a_wrapped_key_is_of_its_space_and_its_master_key() {
         assert!(other.open(b"aad", &sealed).is_err(), "{purpose:?}");
         assert_ne!(other.mac(&[b"x"]), records(&acme).mac(&[b"x"]));
     }
-    assert_ne!(records(&acme).mac(&[b"a", b"b"]), records(&acme).mac(&[b"ab"]));
+    assert_ne!(
+        records(&acme).mac(&[b"a", b"b"]),
+        records(&acme).mac(&[b"ab"])
+    );
     for at in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
@@ -144,7 +152,10 @@ fn a_destroyed_key_is_gone_at_once_for_whoever_holds_it() {
     let path = keyring.path(&space("acme")).unwrap();
     assert!(path.exists());
     assert!(keyring.destroy(&tenant("acme")).unwrap());
-    assert!(held.subkey(Generation(1), SubkeyPurpose::Credentials).is_none());
+    assert!(
+        held.subkey(Generation(1), SubkeyPurpose::Credentials)
+            .is_none()
+    );
     assert!(held.generations().is_empty());
     assert!(is_locked(keyring.get(&space("acme"))));
     assert!(!path.exists());
@@ -152,7 +163,11 @@ fn a_destroyed_key_is_gone_at_once_for_whoever_holds_it() {
     // The next one is another.
     let again = keyring.create(&space("acme")).unwrap();
     assert!(held.subkey(Generation(1), SubkeyPurpose::Records).is_none());
-    assert!(again.subkey(Generation(1), SubkeyPurpose::Records).is_some());
+    assert!(
+        again
+            .subkey(Generation(1), SubkeyPurpose::Records)
+            .is_some()
+    );
 }
 
 #[test]
@@ -244,9 +259,18 @@ async fn a_value_that_was_read_is_not_told_after_its_key_was_destroyed() {
     let (data_dir, keyring) = place.parts(&place.data()).unwrap();
     let store = SledStore::open(data_dir, keyring.clone(), place.settings).unwrap();
     store.create(&tenant("acme")).await.unwrap();
-    store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+    store
+        .put(&space("acme"), &key("k"), b"v".to_vec())
+        .await
+        .unwrap();
     for _ in 0..3 {
-        assert!(store.get(&space("acme"), &key("k")).await.unwrap().is_some());
+        assert!(
+            store
+                .get(&space("acme"), &key("k"))
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
     keyring.destroy(&tenant("acme")).unwrap();
     assert!(is_locked(store.get(&space("acme"), &key("k")).await));

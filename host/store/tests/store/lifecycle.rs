@@ -1,4 +1,5 @@
-//! Making and destroying that are cut short anywhere are gone on with, and never leave an empty tenant.
+//! Making and destroying that are cut short anywhere are gone on with, and never leave an empty
+//! tenant.
 
 use toolhost_store::{Space, Store, StoreError};
 
@@ -36,11 +37,18 @@ async fn a_making_that_was_cut_short_is_finished() {
             assert!(report.outcome.is_ok(), "{step}: {report:?}");
         }
         assert!(store.create(&tenant("acme")).await.unwrap(), "{step}");
-        store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+        store
+            .put(&space("acme"), &key("k"), b"v".to_vec())
+            .await
+            .unwrap();
         drop(store);
         let store = place.open();
         assert!(
-            store.get(&space("acme"), &key("k")).await.unwrap().is_some(),
+            store
+                .get(&space("acme"), &key("k"))
+                .await
+                .unwrap()
+                .is_some(),
             "{step}"
         );
     }
@@ -51,7 +59,10 @@ async fn a_tenant_whose_record_was_lost_is_not_made_anew_over_its_records() {
     let place = Place::new();
     let store = place.open();
     store.create(&tenant("acme")).await.unwrap();
-    store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+    store
+        .put(&space("acme"), &key("k"), b"v".to_vec())
+        .await
+        .unwrap();
     let record = toolhost_store::Key::new(toolhost_store::Table::Tenant, &[], b"acme").unwrap();
     store.delete(&Space::Host, &record).await.unwrap();
     drop(store);
@@ -73,7 +84,10 @@ async fn a_destruction_that_was_cut_short_is_locked_until_it_is_finished() {
         let place = Place::new();
         let store = place.open();
         store.create(&tenant("acme")).await.unwrap();
-        store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+        store
+            .put(&space("acme"), &key("k"), b"v".to_vec())
+            .await
+            .unwrap();
         drop(store);
         std::fs::remove_file(place.data().join("keys/tenants/acme.key")).unwrap();
         if step == 1 {
@@ -81,7 +95,10 @@ async fn a_destruction_that_was_cut_short_is_locked_until_it_is_finished() {
         }
         let store = place.open();
         let error = store.get(&space("acme"), &key("k")).await.unwrap_err();
-        assert!(matches!(error, StoreError::Locked { .. }), "{step}: {error}");
+        assert!(
+            matches!(error, StoreError::Locked { .. }),
+            "{step}: {error}"
+        );
         assert!(store.destroy(&tenant("acme")).await.unwrap());
         assert_eq!(store.tenants().await.unwrap(), vec![]);
         assert!(!place.data().join("tenants/acme").exists());
@@ -114,7 +131,10 @@ async fn calls_during_a_destruction_are_refused_and_bring_nothing_back() {
         });
         let writers: Vec<_> = writers.collect();
         tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-        assert!(store.destroy(&tenant("acme")).await.unwrap(), "round {round}");
+        assert!(
+            store.destroy(&tenant("acme")).await.unwrap(),
+            "round {round}"
+        );
         for writer in writers {
             writer.await.unwrap();
         }

@@ -1,5 +1,5 @@
-//! What lasts, and what is never served: one suite for every implementation of the store, and the embedded store against
-//! crashes, damage, full disks and other processes.
+//! What lasts, and what is never served: one suite for every implementation of the store, and the
+//! embedded store against crashes, damage, full disks and other processes.
 
 #![allow(
     clippy::unwrap_used,

@@ -6,7 +6,9 @@ use std::task::Poll;
 use toolhost_store::keys::{Generation, Keyring, SubkeyPurpose};
 use toolhost_store::migrate::{MigrationStore, migrate};
 use toolhost_store::postgres::Layout;
-use toolhost_store::{DataDir, EmbeddedSettings, PostgresStore, SledStore, Space, Store, StoreError};
+use toolhost_store::{
+    DataDir, EmbeddedSettings, PostgresStore, SledStore, Space, Store, StoreError,
+};
 
 use crate::place::{Place, key, space, tenant};
 use crate::town::{MASTER, Town};
@@ -25,7 +27,10 @@ async fn filled(store: &dyn MigrationStore, keyring: &Keyring) -> Vec<u8> {
                 .unwrap();
         }
         for n in 0..100 {
-            store.put(&at, &key(&format!("many{n}")), vec![n]).await.unwrap();
+            store
+                .put(&at, &key(&format!("many{n}")), vec![n])
+                .await
+                .unwrap();
         }
         store.delete(&at, &key("many7")).await.unwrap();
     }
@@ -35,11 +40,18 @@ async fn filled(store: &dyn MigrationStore, keyring: &Keyring) -> Vec<u8> {
         keyring.get(&of).unwrap()
     });
     // As the vault seals a credential inside its record.
-    let subkey = acme.subkey(Generation(2), SubkeyPurpose::Credentials).unwrap();
+    let subkey = acme
+        .subkey(Generation(2), SubkeyPurpose::Credentials)
+        .unwrap();
     subkey.seal(b"aad", b"credential").unwrap()
 }
 
-async fn is_the_same(from: &dyn MigrationStore, to: &dyn MigrationStore, keyring: &Keyring, sealed: &[u8]) {
+async fn is_the_same(
+    from: &dyn MigrationStore,
+    to: &dyn MigrationStore,
+    keyring: &Keyring,
+    sealed: &[u8],
+) {
     assert_eq!(from.tenants().await.unwrap(), to.tenants().await.unwrap());
     for at in [Space::Host, space("acme"), space("globex"), space("empty")] {
         for n in 0..100 {
@@ -54,8 +66,13 @@ async fn is_the_same(from: &dyn MigrationStore, to: &dyn MigrationStore, keyring
     }
     let of = space("acme");
     let acme = tokio::task::block_in_place(|| keyring.get(&of).unwrap());
-    let subkey = acme.subkey(Generation(2), SubkeyPurpose::Credentials).unwrap();
-    assert_eq!(subkey.open(b"aad", sealed).unwrap().as_slice(), b"credential");
+    let subkey = acme
+        .subkey(Generation(2), SubkeyPurpose::Credentials)
+        .unwrap();
+    assert_eq!(
+        subkey.open(b"aad", sealed).unwrap().as_slice(),
+        b"credential"
+    );
     let before = to.get(&of, &key("k1")).await.unwrap().unwrap();
     let later = to.put(&of, &key("k1"), vec![9]).await.unwrap();
     assert!(later > before.version, "a version is used twice");
@@ -76,7 +93,10 @@ async fn everything_moves_into_a_server_and_back_with_its_versions_and_keys() {
     let (server, shared) = town.keyed_host().await;
     let moved = migrate(&from, &server).await.unwrap();
     assert_eq!(moved.len(), 4);
-    assert_eq!(moved.iter().map(|moved| moved.records).sum::<u64>(), 3 * 105);
+    assert_eq!(
+        moved.iter().map(|moved| moved.records).sum::<u64>(),
+        3 * 105
+    );
     is_the_same(&from, &server, &shared, &sealed).await;
     let (back, brought) = embedded(&place, "back");
     migrate(&server, &back).await.unwrap();
@@ -92,7 +112,13 @@ async fn everything_moves_into_a_server_and_back_with_its_versions_and_keys() {
     // Nothing is written over.
     let refused = migrate(&from, &server).await.unwrap_err();
     assert!(matches!(refused, StoreError::Exists(_)), "{refused}");
-    assert!(server.get(&space("acme"), &key("k2")).await.unwrap().is_some());
+    assert!(
+        server
+            .get(&space("acme"), &key("k2"))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +132,8 @@ async fn a_migration_that_was_cut_short_is_opened_by_no_host_and_begins_anew() {
     for steps in [3, 10, 30] {
         cut_short(migrate(&from, &server), steps).await;
     }
-    // A disk may be done before it is waited for: as many waits as it takes until something was written.
+    // A disk may be done before it is waited for: as many waits as it takes until something was
+    // written.
     let mut steps = 0;
     let unfinished = loop {
         let (data_dir, keyring) = place.parts(&place.path("to")).unwrap();
@@ -123,17 +150,23 @@ async fn a_migration_that_was_cut_short_is_opened_by_no_host_and_begins_anew() {
     assert!(unfinished.unwrap_err().to_string().contains("cut short"));
     let data_dir: DataDir = crate::place::open_data_dir(&place.path("to")).unwrap();
     let (_, keyring) = (0, keyring_at(&place));
-    let to = SledStore::open_unfinished(data_dir, keyring.clone(), EmbeddedSettings::default()).unwrap();
+    let to =
+        SledStore::open_unfinished(data_dir, keyring.clone(), EmbeddedSettings::default()).unwrap();
     assert!(
         migrate(&to, &server).await.is_err(),
         "half of a store is no source"
     );
     migrate(&from, &to).await.unwrap();
     is_the_same(&from, &to, &keyring, &sealed).await;
-    let master =
-        toolhost_store::keys::MasterKey::from_text(&toolhost_policy::Secret::from(MASTER.to_owned()))
-            .unwrap();
-    let shared = Arc::new(Keyring::in_postgres(&town.settings(), master).await.unwrap());
+    let master = toolhost_store::keys::MasterKey::from_text(&toolhost_policy::Secret::from(
+        MASTER.to_owned(),
+    ))
+    .unwrap();
+    let shared = Arc::new(
+        Keyring::in_postgres(&town.settings(), master)
+            .await
+            .unwrap(),
+    );
     let again = PostgresStore::open_unfinished(&town.settings(), shared.clone())
         .await
         .unwrap();
@@ -152,12 +185,17 @@ async fn cut_short<M: Future>(moving: M, steps: usize) {
             "it was over before step {steps}"
         );
         left -= 1;
-        if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+        if left == 0 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
 }
 
 fn keyring_at(place: &Place) -> Arc<Keyring> {
-    let (master, _) = toolhost_store::keys::MasterKey::open_or_create(&place.path("master.key")).unwrap();
+    let (master, _) =
+        toolhost_store::keys::MasterKey::open_or_create(&place.path("master.key")).unwrap();
     Arc::new(Keyring::open(&place.path("to"), master).unwrap())
 }

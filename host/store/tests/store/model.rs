@@ -41,7 +41,12 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(When::Absent),
         2 => (0..2_u8).prop_map(When::Present),
     ];
-    let size = prop_oneof![Just(0_u16), 1..200_u16, 7_990..8_010_u16, 15_990..24_010_u16];
+    let size = prop_oneof![
+        Just(0_u16),
+        1..200_u16,
+        7_990..8_010_u16,
+        15_990..24_010_u16
+    ];
     let change = (any::<u8>(), proptest::option::weighted(0.8, size), when);
     prop_oneof![
         2 => any::<u8>().prop_map(Op::Create),
@@ -60,7 +65,11 @@ async fn run(ops: Vec<Op>, subject: &mut dyn Subject) {
         match &op {
             Op::Create(t) => {
                 let tenant = tenant(&name(*t));
-                assert_eq!(model.create(&tenant).await, store.create(&tenant).await, "{op:?}");
+                assert_eq!(
+                    model.create(&tenant).await,
+                    store.create(&tenant).await,
+                    "{op:?}"
+                );
             }
             Op::Destroy(t) => {
                 let tenant = tenant(&name(*t));
@@ -82,9 +91,9 @@ async fn run(ops: Vec<Op>, subject: &mut dyn Subject) {
                     let expect = match when {
                         When::Always => Precondition::Any,
                         When::Absent => Precondition::Absent,
-                        When::Present(off) => {
-                            Precondition::Version(now.map_or(0, |now| now.version) + u64::from(*off))
-                        }
+                        When::Present(off) => Precondition::Version(
+                            now.map_or(0, |now| now.version) + u64::from(*off),
+                        ),
                     };
                     batch.push(match size {
                         Some(size) => Change::Put {

@@ -50,12 +50,19 @@ fn a_directory_that_others_reach_is_refused() {
         let place = Place::new();
         drop(DataDir::open(&place.data()).unwrap());
         assert_eq!(
-            std::fs::metadata(place.data()).unwrap().permissions().mode() & 0o777,
+            std::fs::metadata(place.data())
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
             0o700
         );
         std::fs::set_permissions(place.data(), PermissionsExt::from_mode(mode)).unwrap();
         let error = DataDir::open(&place.data()).unwrap_err();
-        assert!(matches!(error, StoreError::Directory { .. }), "{mode:o}: {error}");
+        assert!(
+            matches!(error, StoreError::Directory { .. }),
+            "{mode:o}: {error}"
+        );
     }
 }
 
@@ -79,7 +86,10 @@ async fn times_of_files_that_jump_change_nothing() {
     let place = Place::new();
     let store = place.open();
     store.create(&tenant("acme")).await.unwrap();
-    store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+    store
+        .put(&space("acme"), &key("k"), b"v".to_vec())
+        .await
+        .unwrap();
     drop(store);
     let far = [
         std::time::SystemTime::UNIX_EPOCH,
@@ -96,13 +106,16 @@ async fn times_of_files_that_jump_change_nothing() {
         let store = place.open();
         let record = store.get(&space("acme"), &key("k")).await.unwrap().unwrap();
         assert_eq!(record.value, b"v");
-        let version = store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+        let version = store
+            .put(&space("acme"), &key("k"), b"v".to_vec())
+            .await
+            .unwrap();
         assert_eq!(version, n as u64 + 2, "versions count, and are no times");
     }
 }
 
-/// Whatever the clock says: the store asks it for a name in `quarantine/`, and how long an artifact is to be kept, and for
-/// nothing else.
+/// Whatever the clock says: the store asks it for a name in `quarantine/`, and how long an artifact
+/// is to be kept, and for nothing else.
 #[test]
 fn the_store_does_not_ask_for_the_time_of_day() {
     let mut asked = Vec::new();

@@ -51,7 +51,8 @@ impl Place {
     }
 }
 
-/// Takes a data directory as soon as the store that was dropped has let go of it: sled's last threads end a little later.
+/// Takes a data directory as soon as the store that was dropped has let go of it: sled's last
+/// threads end a little later.
 pub(crate) fn open_data_dir(path: &Path) -> Result<DataDir, StoreError> {
     for _ in 0..200 {
         match DataDir::open(path) {

@@ -46,10 +46,18 @@ async fn a_key_is_rotated_without_a_pause_and_the_old_one_opens_nothing() {
     drop(keyring);
     let store = place.open();
     for n in 0..150_u8 {
-        let record = store.get(&acme, &key(&format!("k{n}"))).await.unwrap().unwrap();
+        let record = store
+            .get(&acme, &key(&format!("k{n}")))
+            .await
+            .unwrap()
+            .unwrap();
         let size = if n % 30 == 0 { 20_000 } else { 50 };
         assert_eq!(record.value, vec![n; size]);
-        assert_eq!(record.version, versions[usize::from(n)], "resealing is no change");
+        assert_eq!(
+            record.version,
+            versions[usize::from(n)],
+            "resealing is no change"
+        );
     }
     store.check_space(&acme).await.unwrap();
 }
@@ -66,6 +74,10 @@ async fn an_older_key_file_put_back_is_locked_and_not_empty() {
     store.put(&space("acme"), &key("k"), vec![1]).await.unwrap();
     drop((store, keyring));
     std::fs::write(&path, old).unwrap();
-    let error = place.open().get(&space("acme"), &key("k")).await.unwrap_err();
+    let error = place
+        .open()
+        .get(&space("acme"), &key("k"))
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::Locked { .. }), "{error}");
 }

@@ -47,12 +47,19 @@ async fn two_tenants() -> Place {
 async fn must_be_refused(place: &Place, what: &str, name: &str) {
     let store = place.open();
     let error = store.get(&space("globex"), &key(name)).await.unwrap_err();
-    assert!(matches!(error, StoreError::Corrupt { .. }), "{what}: {error}");
+    assert!(
+        matches!(error, StoreError::Corrupt { .. }),
+        "{what}: {error}"
+    );
     let listed = store
         .scan(&space("globex"), &Scan::group(Table::Kv, &[b"billing"]))
         .await;
     assert!(listed.is_err(), "{what}: it is listed");
-    store.get(&space("acme"), &key("k1")).await.unwrap().unwrap();
+    store
+        .get(&space("acme"), &key("k1"))
+        .await
+        .unwrap()
+        .unwrap();
     // A restart does not forget it.
     drop(store);
     let store = place.open();
@@ -111,7 +118,10 @@ async fn before_the_check_has_ended_a_foreign_or_moved_row_does_not_open() {
         let _ = std::fs::remove_file(&damage);
         let store = place.open();
         let error = store.get(&space("globex"), &key(name)).await.unwrap_err();
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{name}: {error}");
+        assert!(
+            matches!(error, StoreError::Corrupt { .. }),
+            "{name}: {error}"
+        );
     }
 }
 
@@ -126,7 +136,10 @@ async fn a_row_that_is_missing_added_or_old_is_found_before_anything_is_said_to_
     ] {
         let mut place = two_tenants().await;
         place.settings.check_at_once = check_at_once;
-        let old = raw(&place, "globex").get(entry(b'r', "k1")).unwrap().unwrap();
+        let old = raw(&place, "globex")
+            .get(entry(b'r', "k1"))
+            .unwrap()
+            .unwrap();
         if what == "old" {
             let store = place.open();
             store
@@ -147,7 +160,12 @@ async fn a_row_that_is_missing_added_or_old_is_found_before_anything_is_said_to_
             }
             globex.flush().unwrap();
         }
-        must_be_refused(&place, what, if what == "removed" { "k1" } else { "absent" }).await;
+        must_be_refused(
+            &place,
+            what,
+            if what == "removed" { "k1" } else { "absent" },
+        )
+        .await;
     }
 }
 
@@ -181,7 +199,12 @@ async fn a_database_or_key_that_is_gone_is_no_empty_one() {
             );
             // It is there, so it is not made.
             assert!(!store.create(&tenant("globex")).await.unwrap());
-            assert!(store.put(&space("globex"), &key("k"), vec![]).await.is_err());
+            assert!(
+                store
+                    .put(&space("globex"), &key("k"), vec![])
+                    .await
+                    .is_err()
+            );
             assert!(!path.exists(), "{gone} was made");
         }
     }
@@ -193,7 +216,10 @@ async fn a_database_or_key_that_is_gone_is_no_empty_one() {
             .unwrap();
         let error = place.try_open().unwrap_err();
         assert!(
-            matches!(error, StoreError::Corrupt { .. } | StoreError::Locked { .. }),
+            matches!(
+                error,
+                StoreError::Corrupt { .. } | StoreError::Locked { .. }
+            ),
             "{gone}: {error}"
         );
     }
@@ -216,7 +242,13 @@ async fn damage_that_reading_found_is_remembered_by_the_next_process() {
         globex.flush().unwrap();
     }
     let store = place.open();
-    assert!(store.get(&space("globex"), &key("k2")).await.unwrap().is_some());
+    assert!(
+        store
+            .get(&space("globex"), &key("k2"))
+            .await
+            .unwrap()
+            .is_some()
+    );
     for _ in 0..2 {
         let error = store.get(&space("globex"), &key("k1")).await.unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
@@ -229,7 +261,10 @@ async fn damage_that_reading_found_is_remembered_by_the_next_process() {
         "a restart forgot it"
     );
     let reports = store.check().await.unwrap();
-    let bad: Vec<_> = reports.iter().filter(|report| report.outcome.is_err()).collect();
+    let bad: Vec<_> = reports
+        .iter()
+        .filter(|report| report.outcome.is_err())
+        .collect();
     assert_eq!((reports.len(), bad.len()), (3, 1));
     assert_eq!(bad[0].space, space("globex"));
 }
@@ -261,7 +296,8 @@ async fn that_a_record_is_absent_is_said_after_the_check() {
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
 
-/// An older record opens: of the host's, which says which tenants and versions there are, none is told before the check.
+/// An older record opens: of the host's, which says which tenants and versions there are, none is
+/// told before the check.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_read_of_the_hosts_space_before_its_check() {
     let mut place = Place::new();
@@ -280,7 +316,10 @@ async fn nothing_is_read_of_the_hosts_space_before_its_check() {
         .await
         .unwrap();
     drop(store);
-    let old = raw(&place, "../host").get(entry(b'r', "k1")).unwrap().unwrap();
+    let old = raw(&place, "../host")
+        .get(entry(b'r', "k1"))
+        .unwrap()
+        .unwrap();
     let store = place.open();
     store
         .put(&Space::Host, &key("k1"), b"new".to_vec())

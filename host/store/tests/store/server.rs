@@ -1,5 +1,5 @@
-//! A PostgreSQL server to test against: the one of `DATABASE_URL`, or a private one that all test processes of a run share
-//! and that ends when none of them is left.
+//! A PostgreSQL server to test against: the one of `DATABASE_URL`, or a private one that all test
+//! processes of a run share and that ends when none of them is left.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::CommandExt as _;
@@ -24,7 +24,9 @@ impl Server {
 
 fn find() -> Server {
     if let Ok(url) = std::env::var("DATABASE_URL") {
-        let config = url.parse().expect("DATABASE_URL is the address of a server");
+        let config = url
+            .parse()
+            .expect("DATABASE_URL is the address of a server");
         return Server { config };
     }
     let root = std::env::temp_dir().join(format!(
@@ -58,10 +60,10 @@ fn lock_file(path: &Path) -> File {
 }
 
 #[allow(clippy::zombie_processes, reason = "it outlives this process")]
-/// Stops the server when no test process has been there for some seconds. It outlives the process that starts it.
+/// Stops the server when no test process has been there for some seconds. It outlives the process
+/// that starts it.
 fn keep(root: &Path) {
-    let script =
-        "while [ -e users ]; do flock -x users true; sleep 8; flock -n -x users sh stop && exit; done";
+    let script = "while [ -e users ]; do flock -x users true; sleep 8; flock -n -x users sh stop && exit; done";
     let bin = bin();
     let stop = format!(
         "cd /; {}{}/pg_ctl -D '{data}' -m immediate stop; rm -rf '{data}'; rm -f '{}'",
@@ -206,7 +208,10 @@ impl Private {
 
     pub(crate) fn server(&self) -> Server {
         let mut config = tokio_postgres::Config::new();
-        config.host_path(&self.root).user("postgres").dbname("postgres");
+        config
+            .host_path(&self.root)
+            .user("postgres")
+            .dbname("postgres");
         Server { config }
     }
 }

@@ -1,4 +1,5 @@
-//! What every implementation of [`Store`] does. A function a property, over a store and a way to open it again.
+//! What every implementation of [`Store`] does. A function a property, over a store and a way to
+//! open it again.
 
 use std::sync::Arc;
 
@@ -77,7 +78,8 @@ impl Subject for Postgres {
     fn reopen(&mut self) {
         self.store = None;
         let opened = async { self.town.host().await };
-        let store = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(opened));
+        let store =
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(opened));
         self.store = Some(Arc::new(store));
     }
 }
@@ -147,7 +149,10 @@ async fn a_record_is_as_it_was_written(subject: &mut dyn Subject) {
     drop(store);
     subject.reopen();
     let store = subject.store();
-    assert_eq!(store.get(&acme, &key("k")).await.unwrap().unwrap().value, b"v");
+    assert_eq!(
+        store.get(&acme, &key("k")).await.unwrap().unwrap().value,
+        b"v"
+    );
     store.delete(&acme, &key("k")).await.unwrap();
     store.delete(&acme, &key("k")).await.unwrap();
     drop(store);
@@ -169,7 +174,9 @@ async fn a_space_that_was_not_made_is_unknown_and_is_not_made_by_asking(subject:
     for _ in 0..2 {
         let unknown = |error: StoreError| matches!(error, StoreError::UnknownSpace { .. });
         assert!(unknown(store.get(&ghost, &key("k")).await.unwrap_err()));
-        assert!(unknown(store.put(&ghost, &key("k"), vec![]).await.unwrap_err()));
+        assert!(unknown(
+            store.put(&ghost, &key("k"), vec![]).await.unwrap_err()
+        ));
         assert!(unknown(
             store
                 .scan(&ghost, &Scan::group(Table::Kv, &[]))
@@ -197,15 +204,29 @@ async fn no_key_reaches_another_space(subject: &mut dyn Subject) {
     ];
     for name in names {
         let key = Key::new(Table::Kv, &[b"billing"], name).unwrap();
-        store.put(&space("acme"), &key, b"acme's".to_vec()).await.unwrap();
-        assert_eq!(store.get(&space("globex"), &key).await.unwrap(), None, "{name:?}");
-        assert_eq!(store.get(&Space::Host, &key).await.unwrap(), None, "{name:?}");
+        store
+            .put(&space("acme"), &key, b"acme's".to_vec())
+            .await
+            .unwrap();
+        assert_eq!(
+            store.get(&space("globex"), &key).await.unwrap(),
+            None,
+            "{name:?}"
+        );
+        assert_eq!(
+            store.get(&Space::Host, &key).await.unwrap(),
+            None,
+            "{name:?}"
+        );
         for other in [
             Key::new(Table::Session, &[b"billing"], name),
             Key::new(Table::Kv, &[b"support"], name),
             Key::new(Table::Kv, &[b"bill", b"ing"], name),
         ] {
-            assert_eq!(store.get(&space("acme"), &other.unwrap()).await.unwrap(), None);
+            assert_eq!(
+                store.get(&space("acme"), &other.unwrap()).await.unwrap(),
+                None
+            );
         }
         assert!(store.get(&space("acme"), &key).await.unwrap().is_some());
     }
@@ -215,7 +236,10 @@ async fn no_key_reaches_another_space(subject: &mut dyn Subject) {
         .unwrap();
     assert_eq!(page.found.len(), names.len());
     let other = Scan::group(Table::Kv, &[b"support"]);
-    assert_eq!(store.scan(&space("acme"), &other).await.unwrap().found, vec![]);
+    assert_eq!(
+        store.scan(&space("acme"), &other).await.unwrap().found,
+        vec![]
+    );
     assert!(Key::new(Table::Kv, &[], &[0; 1_025]).is_err());
 }
 
@@ -231,8 +255,9 @@ async fn pages_are_in_order_and_go_on_where_they_stopped(subject: &mut dyn Subje
     }
     let scan = Scan::group(Table::Kv, &[b"billing"]);
     let names = |page: &toolhost_store::RecordPage| -> Vec<String> {
-        let name =
-            |found: &toolhost_store::KeyedRecord| String::from_utf8(found.key.name().to_vec()).unwrap();
+        let name = |found: &toolhost_store::KeyedRecord| {
+            String::from_utf8(found.key.name().to_vec()).unwrap()
+        };
         page.found.iter().map(name).collect()
     };
     let all = store.scan(&acme, &scan).await.unwrap();
@@ -242,12 +267,18 @@ async fn pages_are_in_order_and_go_on_where_they_stopped(subject: &mut dyn Subje
         .scan(&acme, &scan.clone().prefix(b"b").limit(2))
         .await
         .unwrap();
-    assert_eq!((names(&some), some.more), (vec!["b".into(), "b1".into()], true));
+    assert_eq!(
+        (names(&some), some.more),
+        (vec!["b".into(), "b1".into()], true)
+    );
     let rest = store
         .scan(&acme, &scan.clone().prefix(b"b").after(b"b1").limit(2))
         .await
         .unwrap();
-    assert_eq!((names(&rest), rest.more), (vec!["b2".into(), "b3".into()], false));
+    assert_eq!(
+        (names(&rest), rest.more),
+        (vec!["b2".into(), "b3".into()], false)
+    );
     // One that does not exist, and one before the prefix.
     let after = store
         .scan(&acme, &scan.clone().prefix(b"b").after(b"b11"))
@@ -259,16 +290,22 @@ async fn pages_are_in_order_and_go_on_where_they_stopped(subject: &mut dyn Subje
         .await
         .unwrap();
     assert_eq!(before.found.len(), 4);
-    let none = store.scan(&acme, &scan.prefix(b"b").after(b"c")).await.unwrap();
+    let none = store
+        .scan(&acme, &scan.prefix(b"b").after(b"c"))
+        .await
+        .unwrap();
     assert_eq!((none.found.len(), none.more), (0, false));
 }
 
 async fn values_of_every_size_come_back(subject: &mut dyn Subject) {
     subject.store().create(&tenant("acme")).await.unwrap();
     let acme = space("acme");
-    let sizes = [0, 1, 7_999, 8_000, 8_001, 16_000, 16_001, 100_000, MAX_VALUE];
-    let value =
-        |size: usize, seed: usize| -> Vec<u8> { (0..size).map(|at| (at * 31 + seed + size) as u8).collect() };
+    let sizes = [
+        0, 1, 7_999, 8_000, 8_001, 16_000, 16_001, 100_000, MAX_VALUE,
+    ];
+    let value = |size: usize, seed: usize| -> Vec<u8> {
+        (0..size).map(|at| (at * 31 + seed + size) as u8).collect()
+    };
     // Every size over every other, so that parts are left over and added.
     for (seed, shift) in [(1, 0), (2, 3), (3, 7)] {
         let store = subject.store();
@@ -283,7 +320,11 @@ async fn values_of_every_size_come_back(subject: &mut dyn Subject) {
         subject.reopen();
         for at in 0..sizes.len() {
             let size = sizes[(at + shift) % sizes.len()];
-            let record = subject.store().get(&acme, &key(&format!("k{at}"))).await.unwrap();
+            let record = subject
+                .store()
+                .get(&acme, &key(&format!("k{at}")))
+                .await
+                .unwrap();
             assert_eq!(record.unwrap().value, value(size, seed), "{size} bytes");
         }
     }
@@ -314,7 +355,10 @@ async fn a_destroyed_space_is_unknown_and_comes_back_empty(subject: &mut dyn Sub
     let store = subject.store();
     for name in ["acme", "globex"] {
         store.create(&tenant(name)).await.unwrap();
-        store.put(&space(name), &key("k"), b"v".to_vec()).await.unwrap();
+        store
+            .put(&space(name), &key("k"), b"v".to_vec())
+            .await
+            .unwrap();
     }
     assert!(store.destroy(&tenant("acme")).await.unwrap());
     assert!(!store.destroy(&tenant("acme")).await.unwrap());
@@ -325,7 +369,13 @@ async fn a_destroyed_space_is_unknown_and_comes_back_empty(subject: &mut dyn Sub
     assert!(matches!(gone, StoreError::UnknownSpace { .. }));
     assert!(store.create(&tenant("acme")).await.unwrap());
     assert_eq!(store.get(&space("acme"), &key("k")).await.unwrap(), None);
-    assert!(store.get(&space("globex"), &key("k")).await.unwrap().is_some());
+    assert!(
+        store
+            .get(&space("globex"), &key("k"))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 async fn tenants_are_listed_in_order(subject: &mut dyn Subject) {

@@ -29,7 +29,11 @@ impl Town {
         aws_lc_rs::rand::fill(&mut bytes).unwrap();
         let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let name = format!("t{name}");
-        let town = Self { server, name, layout };
+        let town = Self {
+            server,
+            name,
+            layout,
+        };
         let admin = town.admin("postgres").await;
         let name = &town.name;
         admin
@@ -39,7 +43,9 @@ impl Town {
             .await
             .unwrap();
         admin
-            .batch_execute(&format!("CREATE DATABASE {name} OWNER {name} TEMPLATE template0"))
+            .batch_execute(&format!(
+                "CREATE DATABASE {name} OWNER {name} TEMPLATE template0"
+            ))
             .await
             .unwrap();
         town
@@ -109,12 +115,14 @@ impl Town {
     async fn remove(server: Server, name: String) {
         let mut config = server.config.clone();
         let admin = connect(config.dbname("postgres")).await;
-        let ask = "SELECT datname::text FROM pg_database WHERE datname = $1 OR datname LIKE $1 || '\\_%'";
+        let ask =
+            "SELECT datname::text FROM pg_database WHERE datname = $1 OR datname LIKE $1 || '\\_%'";
         for row in admin.query(ask, &[&name]).await.unwrap() {
             let drop = format!("DROP DATABASE \"{}\" WITH (FORCE)", row.get::<_, String>(0));
             admin.batch_execute(&drop).await.unwrap();
         }
-        let ask = "SELECT rolname::text FROM pg_roles WHERE rolname = $1 OR rolname LIKE $1 || '\\_%'";
+        let ask =
+            "SELECT rolname::text FROM pg_roles WHERE rolname = $1 OR rolname LIKE $1 || '\\_%'";
         for row in admin.query(ask, &[&name]).await.unwrap() {
             let drop = format!("DROP ROLE \"{}\"", row.get::<_, String>(0));
             admin.batch_execute(&drop).await.unwrap();

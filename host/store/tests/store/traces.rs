@@ -47,7 +47,10 @@ async fn no_value_stands_on_the_disk_before_or_after_its_space_is_destroyed() {
     assert_eq!(contains(&place.data(), &secrets), Vec::<String>::new());
     assert_eq!(contains(&backup, &secrets), Vec::<String>::new());
     for n in 0..20 {
-        store.delete(&Space::Host, &key(&format!("k{n}"))).await.unwrap();
+        store
+            .delete(&Space::Host, &key(&format!("k{n}")))
+            .await
+            .unwrap();
     }
     store.destroy(&tenant("acme")).await.unwrap();
     assert_eq!(contains(&place.data(), &secrets), Vec::<String>::new());
@@ -61,7 +64,10 @@ async fn the_files_of_a_destroyed_tenant_are_of_no_use_to_who_kept_them() {
     let place = Place::new();
     let store = place.open();
     store.create(&tenant("acme")).await.unwrap();
-    store.put(&space("acme"), &key("k"), b"v".to_vec()).await.unwrap();
+    store
+        .put(&space("acme"), &key("k"), b"v".to_vec())
+        .await
+        .unwrap();
     drop(store);
     let (directory, kept) = (place.data().join("tenants/acme"), place.path("kept"));
     let status = std::process::Command::new("cp")

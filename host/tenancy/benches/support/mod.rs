@@ -20,9 +20,9 @@ use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{DataDir, EmbeddedSettings, SledStore, Store};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
-    AuthorityCredentials, AuthorityTokens, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource,
-    LocalAuthority, Reach, SessionDeps, Sessions, Switch, SystemClock, Tenancy, TenantContexts,
-    VerifiedCaller,
+    AuthorityCredentials, AuthorityTokens, FetchError, FetchRequest, IssuerConfig, KeyFetch,
+    KeySource, LocalAuthority, Reach, SessionDeps, Sessions, Switch, SystemClock, Tenancy,
+    TenantContexts, VerifiedCaller,
 };
 
 const ISSUER: &str = "https://idp.example";
@@ -79,7 +79,11 @@ impl Town {
         audit: Arc<dyn Sink>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let key = DevKey::generate(&folder.path().join("key.pem"), &folder.path().join("jwks.json")).unwrap();
+        let key = DevKey::generate(
+            &folder.path().join("key.pem"),
+            &folder.path().join("jwks.json"),
+        )
+        .unwrap();
         let config = IssuerConfig {
             role_claim: Some("/role".into()),
             may_grant: vec![Role::Owner],

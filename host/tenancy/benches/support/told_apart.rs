@@ -8,7 +8,8 @@ pub(crate) const ROUNDS: usize = 40_000;
 pub(crate) struct Told {
     /// In nanoseconds.
     pub(crate) medians: [f64; 2],
-    /// How often a single look at both would guess right: 0.5 is a coin (from Mann and Whitney's U).
+    /// How often a single look at both would guess right: 0.5 is a coin (from Mann and Whitney's
+    /// U).
     pub(crate) guessed: f64,
     /// Welch's t.
     pub(crate) t: f64,

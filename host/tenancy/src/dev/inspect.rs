@@ -13,8 +13,8 @@ pub struct TokenCheck {
     pub not_checked: Option<&'static str>,
 }
 
-/// What a token says, and what this host would say to it. The signature is in none of it, so that an inspection can be
-/// shown without giving the token away.
+/// What a token says, and what this host would say to it. The signature is in none of it, so that
+/// an inspection can be shown without giving the token away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TokenInspection {
     /// The header.
@@ -35,7 +35,8 @@ impl TokenInspection {
         self.checks.iter().all(passes)
     }
 
-    /// Whether the signature was checked and is right. Without that nothing else that the token says is worth anything.
+    /// Whether the signature was checked and is right. Without that nothing else that the token
+    /// says is worth anything.
     #[must_use]
     pub fn is_signed(&self) -> bool {
         let is_right = |check: &TokenCheck| {
@@ -45,8 +46,8 @@ impl TokenInspection {
     }
 }
 
-/// Takes a token apart without believing it, and makes each check against its issuer's rules, and keys where they are
-/// given. `now` is in Unix seconds.
+/// Takes a token apart without believing it, and makes each check against its issuer's rules, and
+/// keys where they are given. `now` is in Unix seconds.
 ///
 /// # Errors
 /// It is not a token at all.

@@ -38,7 +38,9 @@ pub enum DevKeyError {
     #[error("--ttl is between 1 second and 24 hours")]
     Ttl,
     /// `--tenant-claim` is not a JSON pointer, or a place that another claim has.
-    #[error("--tenant-claim and --role-claim are json pointers, such as /tenantId, to places of their own")]
+    #[error(
+        "--tenant-claim and --role-claim are json pointers, such as /tenantId, to places of their own"
+    )]
     Claim,
 }
 
@@ -49,16 +51,19 @@ pub struct DevKey {
 }
 
 impl DevKey {
-    /// Makes a key pair and writes it: the private key as PEM (mode 0600), the public one as a JWK set.
+    /// Makes a key pair and writes it: the private key as PEM (mode 0600), the public one as a JWK
+    /// set.
     ///
     /// # Errors
     /// A file is there already or cannot be written.
     pub fn generate(private: &Path, key_set: &Path) -> Result<Self, DevKeyError> {
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| DevKeyError::Crypto)?;
+        let document =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+                .map_err(|_| DevKeyError::Crypto)?;
         let secret = Secret::new(document.as_ref().to_vec());
         let key = Self::from_pkcs8(&secret).ok_or(DevKeyError::Crypto)?;
-        let mut pem = format!("{BEGIN}\n{}\n{END}\n", STANDARD.encode(secret.expose())).into_bytes();
+        let mut pem =
+            format!("{BEGIN}\n{}\n{END}\n", STANDARD.encode(secret.expose())).into_bytes();
         let written = create(private, 0o600, &pem);
         zeroize::Zeroize::zeroize(&mut pem);
         written?;
@@ -94,7 +99,8 @@ impl DevKey {
     }
 
     fn from_pkcs8(pkcs8: &Secret) -> Option<Self> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.expose()).ok()?;
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.expose()).ok()?;
         let mut key = Self {
             pair,
             kid: String::new(),
@@ -158,7 +164,11 @@ impl std::fmt::Debug for DevKey {
 
 fn pkcs8(text: &str) -> Option<Secret> {
     let body = text.trim().strip_prefix(BEGIN)?.strip_suffix(END)?;
-    let body = Secret::new(body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    let body = Secret::new(
+        body.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect(),
+    );
     STANDARD.decode(body.expose()).ok().map(Secret::new)
 }
 

@@ -37,7 +37,11 @@ pub struct MintRequest {
 
 impl MintRequest {
     /// A person's token of one hour, with the tenant at `/tenantId` and the role at `/role`.
-    pub fn new(issuer: impl Into<String>, audience: impl Into<String>, subject: impl Into<String>) -> Self {
+    pub fn new(
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        subject: impl Into<String>,
+    ) -> Self {
         Self {
             issuer: issuer.into(),
             audience: audience.into(),
@@ -100,7 +104,11 @@ impl DevKey {
 }
 
 /// Puts a text where the pointer says, and never over another claim.
-fn insert_claim(claims: &mut Map<String, Value>, pointer: &str, value: &str) -> Result<(), DevKeyError> {
+fn insert_claim(
+    claims: &mut Map<String, Value>,
+    pointer: &str,
+    value: &str,
+) -> Result<(), DevKeyError> {
     let pointer = ClaimPointer::parse(pointer).map_err(|_| DevKeyError::Claim)?;
     let (last, way) = pointer.names().split_last().ok_or(DevKeyError::Claim)?;
     let mut at = claims;

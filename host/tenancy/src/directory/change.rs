@@ -1,5 +1,5 @@
-//! What the operator does to the directory. Every change is checked as a whole tree before it is written, and written
-//! only if nothing else was meanwhile.
+//! What the operator does to the directory. Every change is checked as a whole tree before it is
+//! written, and written only if nothing else was meanwhile.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::provision::provision_key;
 
 /// How often a change is made again because another was made meanwhile.
 const ATTEMPTS: usize = 16;
-/// Tenants that are written in one step. Every step checks the whole tree, so few steps are quick, and each is small enough
-/// not to keep other writers waiting.
+/// Tenants that are written in one step. Every step checks the whole tree, so few steps are quick,
+/// and each is small enough not to keep other writers waiting.
 const AT_ONCE: usize = 1_000;
 
 /// Why the directory was not changed.
@@ -34,7 +34,8 @@ pub enum ChangeError {
     /// It was removed by the operator, and only the operator brings it back.
     #[error("tenant {0} was removed")]
     WasRemoved(TenantId),
-    /// It was removed, and its space was restored since: adding it empty would destroy what was brought back.
+    /// It was removed, and its space was restored since: adding it empty would destroy what was
+    /// brought back.
     #[error(
         "tenant {0} was removed, and a backup of it was restored since: add it with --restored to serve what was brought back, or remove it again to destroy that"
     )]
@@ -99,7 +100,8 @@ impl StoredDirectory {
     pub async fn add(&self, tenant: Tenant, by: &Operator) -> Result<(), ChangeError> {
         if self.was_removed(&tenant.id).await? && self.tree().get(&tenant.id).is_none() {
             self.check_not_restored(&tenant.id).await?;
-            // A removal that was broken off is finished, so that nothing of the old one is the new one's.
+            // A removal that was broken off is finished, so that nothing of the old one is the new
+            // one's.
             self.destroy(&tenant.id, by).await?;
         }
         self.put_new(&tenant, true).await
@@ -117,8 +119,8 @@ impl StoredDirectory {
         }
     }
 
-    /// A backup of the tenant's space is about to be brought back. Whoever adds the tenant from now on says what becomes of
-    /// it, if it is one that was removed.
+    /// A backup of the tenant's space is about to be brought back. Whoever adds the tenant from now
+    /// on says what becomes of it, if it is one that was removed.
     ///
     /// # Errors
     /// The store does not answer.
@@ -145,7 +147,8 @@ impl StoredDirectory {
     /// Adds tenants that the configuration lists; one that the operator removed stays away.
     ///
     /// # Errors
-    /// One exists, was removed, or would be no part of a tree. The thousands before it may have been added.
+    /// One exists, was removed, or would be no part of a tree. The thousands before it may have
+    /// been added.
     pub async fn add_listed(&self, listed: &[Tenant], _by: &Operator) -> Result<(), ChangeError> {
         for tenant in listed {
             if self.was_removed(&tenant.id).await? {
@@ -157,7 +160,9 @@ impl StoredDirectory {
                 |tree| match some.iter().find(|tenant| tree.get(&tenant.id).is_some()) {
                     Some(tenant) => Err(ChangeError::Exists(tenant.id.clone())),
                     None => {
-                        let put = some.iter().map(|tenant| (tenant.clone(), Precondition::Absent));
+                        let put = some
+                            .iter()
+                            .map(|tenant| (tenant.clone(), Precondition::Absent));
                         Ok((Edit::Put(put.collect()), ()))
                     }
                 },
@@ -176,7 +181,8 @@ impl StoredDirectory {
         Ok(self.store.get(&Space::Host, &tombstone).await?.is_some())
     }
 
-    /// Adds a tenant that was not there before, for an issuer that may; one that the operator removed stays away.
+    /// Adds a tenant that was not there before, for an issuer that may; one that the operator
+    /// removed stays away.
     pub(crate) async fn admit(&self, tenant: &Tenant) -> Result<(), ChangeError> {
         self.put_new(tenant, false).await
     }
@@ -191,7 +197,8 @@ impl StoredDirectory {
         parent: Option<TenantId>,
         _by: &Operator,
     ) -> Result<(), ChangeError> {
-        self.alter(id, |tenant| tenant.parent.clone_from(&parent)).await
+        self.alter(id, |tenant| tenant.parent.clone_from(&parent))
+            .await
     }
 
     /// Suspends a tenant and all below it: from now on nobody is bound to them on this host.
@@ -208,7 +215,8 @@ impl StoredDirectory {
     /// # Errors
     /// It does not exist.
     pub async fn resume(&self, id: &TenantId, _by: &Operator) -> Result<(), ChangeError> {
-        self.alter(id, |tenant| tenant.state = TenantState::Active).await
+        self.alter(id, |tenant| tenant.state = TenantState::Active)
+            .await
     }
 
     /// Changes a tenant's display name and keys.
@@ -229,10 +237,12 @@ impl StoredDirectory {
         .await
     }
 
-    /// Removes a tenant: first from the directory, so that nobody is bound to it any more, then its key and its space.
+    /// Removes a tenant: first from the directory, so that nobody is bound to it any more, then its
+    /// key and its space.
     ///
     /// # Errors
-    /// It does not exist, or has tenants below it. [`ChangeError::Space`] says that the second half is still to do.
+    /// It does not exist, or has tenants below it. [`ChangeError::Space`] says that the second half
+    /// is still to do.
     pub async fn remove(&self, id: &TenantId, by: &Operator) -> Result<RemovedTenant, ChangeError> {
         let removed = self
             .edit(|tree| {
@@ -299,8 +309,8 @@ impl StoredDirectory {
         .await
     }
 
-    /// Plans a change on the tree as it is, checks the tree as it would be, and writes it if nobody was faster: two
-    /// operators who each move one tenant below the other's cannot make a cycle.
+    /// Plans a change on the tree as it is, checks the tree as it would be, and writes it if nobody
+    /// was faster: two operators who each move one tenant below the other's cannot make a cycle.
     async fn edit<T>(
         &self,
         plan: impl Fn(&Tree) -> Result<(Edit, T), ChangeError>,
@@ -326,7 +336,8 @@ impl StoredDirectory {
             };
             match self.store.batch(&Space::Host, applied.changes).await {
                 Ok(version) => {
-                    let tree = Tree::new(version, applied.tenants)?.after_removals(applied.removals);
+                    let tree =
+                        Tree::new(version, applied.tenants)?.after_removals(applied.removals);
                     let tree = Arc::new(tree.with_incarnations(applied.incarnations));
                     self.adopt(DirectorySnapshot {
                         tree,
@@ -367,7 +378,9 @@ struct AppliedEdit {
 fn apply(snapshot: &DirectorySnapshot, edit: Edit) -> Result<AppliedEdit, ChangeError> {
     let mut tenants: Vec<Tenant> = snapshot.tree.iter().cloned().collect();
     let put = |key, value, expect| Change::Put { key, value, expect };
-    let expect = snapshot.head.map_or(Precondition::Absent, Precondition::Version);
+    let expect = snapshot
+        .head
+        .map_or(Precondition::Absent, Precondition::Version);
     let removals = snapshot.tree.removals() + u64::from(matches!(edit, Edit::Remove(_)));
     let head = record::head().map_err(DirectoryError::from)?;
     let mut incarnations = snapshot.tree.incarnations().clone();
@@ -382,7 +395,11 @@ fn apply(snapshot: &DirectorySnapshot, edit: Edit) -> Result<AppliedEdit, Change
                     incarnations.insert(tenant.id.clone(), removals);
                 }
                 let incarnation = incarnations.get(&tenant.id).copied().unwrap_or_default();
-                changes.push(put(key, record::write(&tenant, incarnation)?, Precondition::Any));
+                changes.push(put(
+                    key,
+                    record::write(&tenant, incarnation)?,
+                    Precondition::Any,
+                ));
                 changes.push(Change::Delete {
                     key: record::tombstone(&tenant.id).map_err(DirectoryError::from)?,
                     expect: left,

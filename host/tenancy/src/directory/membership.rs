@@ -14,7 +14,8 @@ use super::{DirectoryError, TenantDirectory, tree_for};
 use crate::questions::{self, FailureMemory};
 use crate::{Bearer, Clock, Destination, IssuerConfigError, Post, PostRequest, SystemClock};
 
-/// How long an endpoint's answer is believed at most, in seconds. A membership that ended is refused within it.
+/// How long an endpoint's answer is believed at most, in seconds. A membership that ended is
+/// refused within it.
 pub const MEMBERSHIP_MAX_AGE: u64 = 60;
 /// Callers whose tenants are kept. One has a few kilobytes.
 const MAX_CALLERS: u64 = 10_000;
@@ -22,8 +23,9 @@ const MAX_CALLERS: u64 = 10_000;
 /// Where an application says of which tenants a caller is a member (E27).
 ///
 /// The host posts `{"issuer", "subject", "client", "tenant", "role"}` and takes
-/// `{"tenants": [{"id", "parent"?, "display_name"?, "keys"?, "suspended"?}]}`: the caller's own tenant and those below it that
-/// count. The answer narrows what the token's role reaches and never widens it.
+/// `{"tenants": [{"id", "parent"?, "display_name"?, "keys"?, "suspended"?}]}`: the caller's own
+/// tenant and those below it that count. The answer narrows what the token's role reaches and never
+/// widens it.
 #[derive(Debug)]
 pub struct MembershipEndpoint {
     /// The endpoint.
@@ -36,9 +38,9 @@ pub struct MembershipEndpoint {
 
 /// Tenants by what an application's endpoint says of each caller.
 ///
-/// A caller is asked about once however many of its requests wait, and not again for a moment where there was no answer.
-/// The questions share their places by the tenant of the token, so that an application that hangs for one tenant is not
-/// waited for by the others.
+/// A caller is asked about once however many of its requests wait, and not again for a moment where
+/// there was no answer. The questions share their places by the tenant of the token, so that an
+/// application that hangs for one tenant is not waited for by the others.
 #[derive(Debug)]
 pub struct MembershipDirectory {
     endpoint: Arc<MembershipClient>,
@@ -110,7 +112,10 @@ impl MembershipDirectory {
     ///
     /// # Errors
     /// The endpoint is not `https`.
-    pub fn new(endpoint: &MembershipEndpoint, post: Arc<dyn Post>) -> Result<Self, IssuerConfigError> {
+    pub fn new(
+        endpoint: &MembershipEndpoint,
+        post: Arc<dyn Post>,
+    ) -> Result<Self, IssuerConfigError> {
         Self::with_clock(endpoint, post, Arc::new(SystemClock::default()))
     }
 
@@ -140,15 +145,17 @@ impl MembershipDirectory {
         })
     }
 
-    /// Of these tenants alone: which there are, how they belong together and whether they are served is this directory's to
-    /// say, and the endpoint says of which of them a caller is a member.
+    /// Of these tenants alone: which there are, how they belong together and whether they are
+    /// served is this directory's to say, and the endpoint says of which of them a caller is a
+    /// member.
     #[must_use]
     pub fn with_tenants(mut self, tenants: Arc<dyn TenantDirectory>) -> Self {
         self.of = Some(tenants);
         self
     }
 
-    /// Forgets every answer: the next request of each caller asks again. For a revocation that cannot wait.
+    /// Forgets every answer: the next request of each caller asks again. For a revocation that
+    /// cannot wait.
     pub fn forget(&self) {
         self.known.invalidate_all();
     }
@@ -161,7 +168,10 @@ impl MembershipDirectory {
     /// What an answer leaves of the host's own tenants as they are now.
     fn among_own(answer: CachedMembership, own: Option<Arc<Tree>>) -> Arc<Tree> {
         let Some(own) = own else { return answer.tree };
-        let mut last = answer.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = answer
+            .narrowed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
             Some((of, narrowed)) if Arc::ptr_eq(of, &own) => Arc::clone(narrowed),
             _ => {
@@ -198,12 +208,15 @@ impl MembershipDirectory {
         });
         let answer = flight.await;
         match &answer {
-            Ok(answer) if !answer.tree.is_empty() => self.known.insert(asked.clone(), answer.clone()),
+            Ok(answer) if !answer.tree.is_empty() => {
+                self.known.insert(asked.clone(), answer.clone())
+            }
             Ok(_) | Err(DirectoryError::Overloaded) => {}
             Err(error) => {
                 let now = self.clock.elapsed();
                 let lasts = questions::FAILURE_MAX_AGE;
-                self.failures.remember(asked.clone(), error.clone(), now, lasts);
+                self.failures
+                    .remember(asked.clone(), error.clone(), now, lasts);
             }
         }
         answer
@@ -294,8 +307,13 @@ fn read(body: &[u8], issuer: &str) -> Result<Tree, DirectoryError> {
                 TenantState::Active
             },
             display_name: one.display_name,
-            // It was asked about a caller of this issuer, so what does not say otherwise is that one's.
-            keys: one.keys.into_iter().map(|key| of_issuer(key, issuer)).collect(),
+            // It was asked about a caller of this issuer, so what does not say otherwise is that
+            // one's.
+            keys: one
+                .keys
+                .into_iter()
+                .map(|key| of_issuer(key, issuer))
+                .collect(),
         });
     }
     let there: HashSet<TenantId> = tenants.iter().map(|tenant| tenant.id.clone()).collect();

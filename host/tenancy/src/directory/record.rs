@@ -1,4 +1,5 @@
-//! How tenants stand in the store: one record each, and one that every change of any of them moves on.
+//! How tenants stand in the store: one record each, and one that every change of any of them moves
+//! on.
 
 use serde::{Deserialize, Serialize};
 use toolhost_identity::{Tenant, TenantId, TenantState};
@@ -19,7 +20,8 @@ struct TenantRecord {
     state: String,
     display_name: String,
     keys: Vec<String>,
-    /// How many tenants had been removed when it was added: what [`toolhost_identity::Tree::incarnation`] says.
+    /// How many tenants had been removed when it was added: what
+    /// [`toolhost_identity::Tree::incarnation`] says.
     #[serde(default, skip_serializing_if = "is_zero")]
     incarnation: u64,
 }
@@ -29,7 +31,11 @@ fn is_zero(number: &u64) -> bool {
 }
 
 pub(super) fn key(tenant: &TenantId) -> Result<Key, StoreError> {
-    Ok(Key::new(Table::Tenant, &[TENANTS], tenant.as_str().as_bytes())?)
+    Ok(Key::new(
+        Table::Tenant,
+        &[TENANTS],
+        tenant.as_str().as_bytes(),
+    )?)
 }
 
 /// The record whose version is the directory's revision.
@@ -37,14 +43,24 @@ pub(super) fn head() -> Result<Key, StoreError> {
     Ok(Key::new(Table::Tenant, &[HEAD], b"")?)
 }
 
-/// What is left of a tenant that the operator removed, so that a token that names it does not bring it back.
+/// What is left of a tenant that the operator removed, so that a token that names it does not bring
+/// it back.
 pub(crate) fn tombstone(tenant: &TenantId) -> Result<Key, StoreError> {
-    Ok(Key::new(Table::Tenant, &[REMOVED], tenant.as_str().as_bytes())?)
+    Ok(Key::new(
+        Table::Tenant,
+        &[REMOVED],
+        tenant.as_str().as_bytes(),
+    )?)
 }
 
-/// Says that a backup of a removed tenant's space was brought back, so that nothing destroys it in passing.
+/// Says that a backup of a removed tenant's space was brought back, so that nothing destroys it in
+/// passing.
 pub(super) fn restored_key(tenant: &TenantId) -> Result<Key, StoreError> {
-    Ok(Key::new(Table::Tenant, &[RESTORED], tenant.as_str().as_bytes())?)
+    Ok(Key::new(
+        Table::Tenant,
+        &[RESTORED],
+        tenant.as_str().as_bytes(),
+    )?)
 }
 
 /// What the head record says beside its version.

@@ -6,8 +6,8 @@ use toolhost_identity::{Principal, Tenant, TenantId, TenantState, Tree};
 
 use super::{DirectoryError, TenantDirectory};
 
-/// The one tenant of a host that serves one (A20): every token is its, and one that names another is refused. Whether it is
-/// served is still the directory's to say.
+/// The one tenant of a host that serves one (A20): every token is its, and one that names another
+/// is refused. Whether it is served is still the directory's to say.
 #[derive(Debug)]
 pub struct SingleDirectory {
     of: Arc<dyn TenantDirectory>,

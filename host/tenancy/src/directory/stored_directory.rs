@@ -13,11 +13,11 @@ use crate::{Clock, SystemClock};
 
 /// How long a tree is believed that cannot be confirmed, in milliseconds.
 pub const DIRECTORY_MAX_AGE: u64 = 60_000;
-/// How often the tree is confirmed where other hosts may change it, in milliseconds: what one host revokes, the others
-/// refuse within this time.
+/// How often the tree is confirmed where other hosts may change it, in milliseconds: what one host
+/// revokes, the others refuse within this time.
 const CONFIRM_AFTER: u64 = 1_000;
-/// How long a failure to confirm the tree is told to those who come after it, in milliseconds: callers that waited for a store
-/// that does not answer do not ask it one after another.
+/// How long a failure to confirm the tree is told to those who come after it, in milliseconds:
+/// callers that waited for a store that does not answer do not ask it one after another.
 const FAILURE_MAX_AGE: u64 = 1_000;
 /// How often a tree is read that changes while it is read.
 const READ_ATTEMPTS: usize = 8;
@@ -27,7 +27,8 @@ const READ_ATTEMPTS: usize = 8;
 pub enum Freshness {
     /// Nobody: this process owns the store.
     Sole,
-    /// Other hosts do. The tree is confirmed once a second, and refused when it could not be for 60 s.
+    /// Other hosts do. The tree is confirmed once a second, and refused when it could not be for 60
+    /// s.
     Shared,
 }
 
@@ -189,7 +190,10 @@ pub(super) async fn load(store: &dyn Store) -> Result<DirectorySnapshot, Directo
             let tree = Tree::new(head.unwrap_or_default(), tenants)
                 .map_err(|error| DirectoryError::Damaged(error.to_string()))?;
             return Ok(DirectorySnapshot {
-                tree: Arc::new(tree.after_removals(removals).with_incarnations(incarnations)),
+                tree: Arc::new(
+                    tree.after_removals(removals)
+                        .with_incarnations(incarnations),
+                ),
                 head,
             });
         }
@@ -197,7 +201,9 @@ pub(super) async fn load(store: &dyn Store) -> Result<DirectorySnapshot, Directo
     Err(DirectoryError::Unavailable("it changes without end".into()))
 }
 
-async fn read_all(store: &dyn Store) -> Result<(Vec<Tenant>, HashMap<TenantId, u64>), DirectoryError> {
+async fn read_all(
+    store: &dyn Store,
+) -> Result<(Vec<Tenant>, HashMap<TenantId, u64>), DirectoryError> {
     let (mut tenants, mut incarnations) = (Vec::new(), HashMap::new());
     let mut scan = record::scan();
     loop {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use toolhost_audit::{ChangeAction, Event, Sink, SinkError, TenantChanged};
-use toolhost_identity::{Binding, Directory as _, Operator, Principal, Tenant, TenantId, TenantSpace};
+use toolhost_identity::{
+    Binding, Directory as _, Operator, Principal, Tenant, TenantId, TenantSpace,
+};
 use toolhost_store::{Change, Precondition, Space, Store, StoreError};
 
 use super::rate::Rate;
@@ -15,12 +17,13 @@ use crate::{ChangeError, Clock, StoredDirectory, SystemClock};
 
 /// Tenants that one issuer brings along within a minute, where nothing else is configured.
 pub const MAX_ADMITTED_A_MINUTE: u32 = 10;
-/// Tenants that a directory has before no issuer brings another along. The operator still adds more.
+/// Tenants that a directory has before no issuer brings another along. The operator still adds
+/// more.
 pub const MAX_ADMITTED: usize = 10_000;
 /// How soon a tenant whose set-up failed is tried again, in seconds.
 const RETRY_AFTER: u64 = 5;
-/// How long a caller waits for its tenant's set-up, which goes on without it. A space is made in milliseconds, in a few
-/// seconds where a database is created for it.
+/// How long a caller waits for its tenant's set-up, which goes on without it. A space is made in
+/// milliseconds, in a few seconds where a database is created for it.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The set-up did not end well; the reason is for the log.
@@ -31,7 +34,8 @@ pub struct SetUpError(pub String);
 /// What a new tenant gets beside its space: defaults, whatever the host's other rooms keep for it.
 #[async_trait]
 pub trait TenantSetUp: Send + Sync + Debug {
-    /// Sets a tenant up. It is called again after a failure or a crash, and then finds what it has made before.
+    /// Sets a tenant up. It is called again after a failure or a crash, and then finds what it has
+    /// made before.
     ///
     /// # Errors
     /// The tenant is not served until it ends well.
@@ -113,7 +117,11 @@ impl Provisioner {
 
     /// The same, by another clock.
     #[must_use]
-    pub fn with_clock(store: Arc<dyn Store>, set_up: Arc<dyn TenantSetUp>, clock: Arc<dyn Clock>) -> Self {
+    pub fn with_clock(
+        store: Arc<dyn Store>,
+        set_up: Arc<dyn TenantSetUp>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             store,
             set_up,
@@ -125,8 +133,8 @@ impl Provisioner {
         }
     }
 
-    /// Also for tenants that the tokens of these issuers name for the first time, so many a minute each: they become roots
-    /// of the directory. What cannot be recorded is not added.
+    /// Also for tenants that the tokens of these issuers name for the first time, so many a minute
+    /// each: they become roots of the directory. What cannot be recorded is not added.
     #[must_use]
     pub fn with_admission(
         mut self,
@@ -143,16 +151,23 @@ impl Provisioner {
         self
     }
 
-    /// Adds the tenant that a principal's token names to the directory, if its issuer may bring tenants along. Whether the
-    /// directory has it now. A tenant that is suspended or was removed stays so.
+    /// Adds the tenant that a principal's token names to the directory, if its issuer may bring
+    /// tenants along. Whether the directory has it now. A tenant that is suspended or was removed
+    /// stays so.
     pub async fn admit(&self, principal: &Principal) -> bool {
         let Some(admission) = &self.admission else {
             return false;
         };
-        let Some(limit) = admission.issuers.get(principal.tenant_scope().issuer()).copied() else {
+        let Some(limit) = admission
+            .issuers
+            .get(principal.tenant_scope().issuer())
+            .copied()
+        else {
             return false;
         };
-        let named = principal.tenant_key().and_then(|key| TenantId::parse(key).ok());
+        let named = principal
+            .tenant_key()
+            .and_then(|key| TenantId::parse(key).ok());
         let Some(id) = named.filter(|id| principal.tenant_scope().allows_new(id)) else {
             return false;
         };
@@ -165,9 +180,11 @@ impl Provisioner {
             return true;
         }
         if admission.directory.tree().len() >= MAX_ADMITTED
-            || !admission
-                .rate
-                .take(principal.tenant_scope().issuer(), limit, self.clock.elapsed())
+            || !admission.rate.take(
+                principal.tenant_scope().issuer(),
+                limit,
+                self.clock.elapsed(),
+            )
         {
             tracing::warn!(
                 issuer = principal.issuer(),
@@ -188,8 +205,8 @@ impl Provisioner {
         }
     }
 
-    /// Makes sure that the binding's tenant has its storage. The directory serves that tenant, or there would be no
-    /// binding. However many come at once, it is made once.
+    /// Makes sure that the binding's tenant has its storage. The directory serves that tenant, or
+    /// there would be no binding. However many come at once, it is made once.
     ///
     /// # Errors
     /// It could not be made; the next sight goes on where this one stopped, after 5 s.
@@ -197,11 +214,16 @@ impl Provisioner {
         self.ensure_space(binding.space()).await
     }
 
-    /// The same for a tenant that the operator has just added, so that its credentials can be kept before its first call.
+    /// The same for a tenant that the operator has just added, so that its credentials can be kept
+    /// before its first call.
     ///
     /// # Errors
     /// As [`Provisioner::ensure`].
-    pub async fn prepare(self: &Arc<Self>, tenant: &TenantId, by: &Operator) -> Result<(), ProvisionError> {
+    pub async fn prepare(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        by: &Operator,
+    ) -> Result<(), ProvisionError> {
         self.ensure_space(TenantSpace::of_operator(tenant.clone(), by))
             .await
     }
@@ -242,7 +264,8 @@ impl Provisioner {
                     }
                 }
                 Err(_) => {
-                    // From its end: what took long to fail is not tried again by each that waited for it.
+                    // From its end: what took long to fail is not tried again by each that waited
+                    // for it.
                     let at = here.clock.elapsed();
                     lock(&here.failed).insert(space.tenant().clone(), at);
                 }
@@ -263,7 +286,8 @@ impl Provisioner {
     async fn make(&self, space: &TenantSpace) -> Result<(), ProvisionError> {
         let key = record::key(space.tenant())?;
         let done = self.store.get(&Space::Host, &key).await?;
-        let ready = done.is_some_and(|record| ProvisionStep::read(&record.value) == ProvisionStep::Ready);
+        let ready =
+            done.is_some_and(|record| ProvisionStep::read(&record.value) == ProvisionStep::Ready);
         if !ready {
             self.record_step(space, ProvisionStep::Creating).await?;
         }
@@ -287,9 +311,13 @@ impl Provisioner {
         rest
     }
 
-    /// Writes a step down, unless the tenant was removed meanwhile: a caller who was bound just before does not bring its
-    /// space back.
-    async fn record_step(&self, space: &TenantSpace, step: ProvisionStep) -> Result<(), ProvisionError> {
+    /// Writes a step down, unless the tenant was removed meanwhile: a caller who was bound just
+    /// before does not bring its space back.
+    async fn record_step(
+        &self,
+        space: &TenantSpace,
+        step: ProvisionStep,
+    ) -> Result<(), ProvisionError> {
         let key = record::key(space.tenant())?;
         let changes = vec![
             Change::Put {

@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 /// How long a window is, in seconds.
 const WINDOW: u64 = 60;
 
-/// So many a minute, each issuer for itself. The issuers are the configuration's, so there is an end to them.
+/// So many a minute, each issuer for itself. The issuers are the configuration's, so there is an
+/// end to them.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     windows: Mutex<HashMap<String, (u64, u32)>>,

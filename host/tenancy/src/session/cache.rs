@@ -21,8 +21,8 @@ pub(crate) struct CachedChoice {
     pub(crate) read_at: u64,
 }
 
-/// Choices that were used lately. What was read before a change never takes the place of that change: each part counts
-/// its changes, and a reading that saw another count is not kept (N10).
+/// Choices that were used lately. What was read before a change never takes the place of that
+/// change: each part counts its changes, and a reading that saw another count is not kept (N10).
 #[derive(Debug)]
 pub(crate) struct ChoiceCache {
     shards: Box<[Mutex<Shard>]>,

@@ -15,7 +15,8 @@ use crate::{Clock, TenantDirectory};
 pub enum Reach {
     /// The tree, by the caller's role.
     Tree,
-    /// The grant that the remote authority gave at the switch, until it ends. The caller's own tenant needs none.
+    /// The grant that the remote authority gave at the switch, until it ends. The caller's own
+    /// tenant needs none.
     Authority,
 }
 
@@ -32,8 +33,8 @@ pub struct SessionDeps {
     pub reach: Reach,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
-    /// Where other hosts use the same store: how old a choice in memory may be, in milliseconds. `None` where this process
-    /// owns the store.
+    /// Where other hosts use the same store: how old a choice in memory may be, in milliseconds.
+    /// `None` where this process owns the store.
     pub max_age: Option<u64>,
 }
 
@@ -71,8 +72,9 @@ impl ChoiceResolver {
         Ok(Caller::from_principal(Arc::clone(principal), &tree)?)
     }
 
-    /// The binding of a call: the caller as it is now, at the tenant that was chosen, if it is within reach now. The
-    /// choice is read first and the tree last, so that nothing is waited for between the look and the answer.
+    /// The binding of a call: the caller as it is now, at the tenant that was chosen, if it is
+    /// within reach now. The choice is read first and the tree last, so that nothing is waited for
+    /// between the look and the answer.
     pub(crate) async fn binding(
         &self,
         name: &str,
@@ -97,19 +99,24 @@ impl ChoiceResolver {
     ) -> Result<Binding, BindingError> {
         let principal = Arc::clone(principal);
         let tenant = choice.tenant().ok_or(BindingError::TenantRequired)?;
-        // A tenant of the same id that was added since is another one, and was not chosen. The home's own choices went with it.
+        // A tenant of the same id that was added since is another one, and was not chosen. The
+        // home's own choices went with it.
         if choice.active.is_some() && choice.incarnation != tree.incarnation(tenant) {
             return Err(BindingError::TenantUnavailable);
         }
-        let granted = choice.grant.and_then(|grant| self.rooms.tokens.grant(grant));
+        let granted = choice
+            .grant
+            .and_then(|grant| self.rooms.tokens.grant(grant));
         if let Some(grant) = granted.filter(|grant| grant.tenant() == tenant) {
             let now = self.rooms.clock.unix();
-            let bound = Binding::from_grant(Arc::clone(&principal), &grant, choice.generation, tree, now);
+            let bound =
+                Binding::from_grant(Arc::clone(&principal), &grant, choice.generation, tree, now);
             if bound.is_ok() || choice.home.as_ref() != Some(tenant) {
                 return bound;
             }
         }
-        // Without a grant, a remote authority's caller is at home or nowhere: its role says nothing there.
+        // Without a grant, a remote authority's caller is at home or nowhere: its role says nothing
+        // there.
         if self.rooms.reach == Reach::Authority && choice.home.as_ref() != Some(tenant) {
             return Err(BindingError::TenantUnavailable);
         }
@@ -117,7 +124,8 @@ impl ChoiceResolver {
     }
 }
 
-/// Where a caller's choice of this name is: in its home tenant's space, or the host's for one without a home.
+/// Where a caller's choice of this name is: in its home tenant's space, or the host's for one
+/// without a home.
 pub(crate) fn choice_key(caller: &Caller, name: &str) -> ChoiceKey {
     let space = caller.home_space().map_or(Space::Host, Space::Tenant);
     ChoiceKey::new(space, &caller.owner(), name)

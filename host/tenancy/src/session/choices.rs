@@ -4,23 +4,26 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 use toolhost_identity::OwnerId;
 use toolhost_policy::UnixTime;
-use toolhost_store::{Change, Key, Precondition, Record, RecordChange, Space, Store, StoreError, Table};
+use toolhost_store::{
+    Change, Key, Precondition, Record, RecordChange, Space, Store, StoreError, Table,
+};
 
 use super::cache::{CachedChoice, ChoiceCache};
 use super::eviction::count_of;
 use super::{Choice, ChoiceError};
 use crate::{Clock, SESSION_IDLE};
 
-/// Sessions of one owner. The one that was used least lately makes room for a new one: a client that connects, calls and
-/// leaves is no reason to refuse its next session.
+/// Sessions of one owner. The one that was used least lately makes room for a new one: a client
+/// that connects, calls and leaves is no reason to refuse its next session.
 pub const MAX_OWNED_SESSIONS: usize = 100;
-/// Tenant contexts of one owner. The one that was used least lately makes room for a new one: a model that switches to and
-/// fro is no reason to refuse it.
+/// Tenant contexts of one owner. The one that was used least lately makes room for a new one: a
+/// model that switches to and fro is no reason to refuse it.
 pub const MAX_CONTEXTS_PER_OWNER: usize = 32;
-/// Sessions, and as many contexts, of one home tenant. Each record has about 250 bytes, and an MCP session up to
-/// [`MAX_CLIENT_BYTES`](super::MAX_CLIENT_BYTES) of what its client said: 83 MB.
+/// Sessions, and as many contexts, of one home tenant. Each record has about 250 bytes, and an MCP
+/// session up to [`MAX_CLIENT_BYTES`](super::MAX_CLIENT_BYTES) of what its client said: 83 MB.
 pub const MAX_SESSIONS_PER_TENANT: u64 = 20_000;
-/// How much older than the truth the record's `seen` may be, in seconds: a session in use costs one write a minute.
+/// How much older than the truth the record's `seen` may be, in seconds: a session in use costs one
+/// write a minute.
 const TOUCH_AFTER: u64 = 60;
 /// How often a write is tried again because another was made meanwhile.
 const ATTEMPTS: usize = 16;
@@ -50,8 +53,8 @@ impl ChoiceKind {
     }
 }
 
-/// Where a choice is kept: in its owner's home space, among its owner's. Another owner's place is another, whatever the
-/// name.
+/// Where a choice is kept: in its owner's home space, among its owner's. Another owner's place is
+/// another, whatever the name.
 #[derive(Debug, Clone)]
 pub(crate) struct ChoiceKey {
     pub(crate) space: Space,
@@ -144,7 +147,9 @@ impl ChoiceStore {
             let after = count_after(count, &changes);
             let gone: Vec<ChoiceKey> = changes
                 .iter()
-                .map(|change| ChoiceKey::from_name(place.space.clone(), change.key().name().to_vec()))
+                .map(|change| {
+                    ChoiceKey::from_name(place.space.clone(), change.key().name().to_vec())
+                })
                 .collect();
             changes.push(Change::Put {
                 key: key.clone(),
@@ -164,7 +169,8 @@ impl ChoiceStore {
         Err(ChoiceError::Full)
     }
 
-    /// The choice, and a use of it; `None` for one that is not there, that is idle, or that is another's.
+    /// The choice, and a use of it; `None` for one that is not there, that is idle, or that is
+    /// another's.
     pub(crate) async fn get_and_touch(
         self: &Arc<Self>,
         place: &ChoiceKey,
@@ -192,7 +198,10 @@ impl ChoiceStore {
     }
 
     /// The choice as it is in the store now, with its version.
-    pub(crate) async fn read(&self, place: &ChoiceKey) -> Result<Option<CachedChoice>, ChoiceError> {
+    pub(crate) async fn read(
+        &self,
+        place: &ChoiceKey,
+    ) -> Result<Option<CachedChoice>, ChoiceError> {
         let changes = self.cache.changes(&place.name);
         let read_at = self.clock.elapsed_millis();
         let record = self.store.get(&place.space, &self.key(place)?).await?;
@@ -215,8 +224,8 @@ impl ChoiceStore {
         Ok(Some(kept))
     }
 
-    /// Changes a choice that is still of this generation, in one step (N9). It must not be dropped while it writes: whoever
-    /// calls it is in a task of its own.
+    /// Changes a choice that is still of this generation, in one step (N9). It must not be dropped
+    /// while it writes: whoever calls it is in a task of its own.
     pub(crate) async fn swap(
         &self,
         place: &ChoiceKey,
@@ -233,7 +242,10 @@ impl ChoiceStore {
             }
             let changed = change(&kept.choice);
             let put = self.put(place, &kept, &changed)?;
-            match self.commit_inline(place, vec![put], Some(changed.clone())).await {
+            match self
+                .commit_inline(place, vec![put], Some(changed.clone()))
+                .await
+            {
                 Ok(()) => return Ok(changed),
                 // A use that was written down, or another switch: the next look tells.
                 Err(StoreError::Conflict) => {}
@@ -269,7 +281,10 @@ impl ChoiceStore {
     }
 
     /// An owner's, with their names.
-    pub(crate) async fn of_owner(&self, place: &ChoiceKey) -> Result<Vec<(String, Choice)>, ChoiceError> {
+    pub(crate) async fn of_owner(
+        &self,
+        place: &ChoiceKey,
+    ) -> Result<Vec<(String, Choice)>, ChoiceError> {
         let now = self.clock.unix();
         let page = self.choices_of_owner(place).await?;
         let mut owned = Vec::with_capacity(page.found.len());
@@ -308,8 +323,8 @@ impl ChoiceStore {
         Ok(Key::new(Table::Session, &[self.kind.group()], &place.name)?)
     }
 
-    /// Writes down that a session is in use. One that was changed meanwhile has written it down itself, and a failure
-    /// costs the session at most its end a minute early.
+    /// Writes down that a session is in use. One that was changed meanwhile has written it down
+    /// itself, and a failure costs the session at most its end a minute early.
     async fn touch(self: &Arc<Self>, place: &ChoiceKey, kept: &CachedChoice, now: u64) {
         let seen = Choice {
             seen: now,
@@ -332,7 +347,12 @@ impl ChoiceStore {
         self.commit(place, vec![put], Some(choice)).await
     }
 
-    fn put(&self, place: &ChoiceKey, before: &CachedChoice, choice: &Choice) -> Result<Change, StoreError> {
+    fn put(
+        &self,
+        place: &ChoiceKey,
+        before: &CachedChoice,
+        choice: &Choice,
+    ) -> Result<Change, StoreError> {
         Ok(Change::Put {
             key: self.key(place)?,
             value: choice.write()?,
@@ -340,8 +360,8 @@ impl ChoiceStore {
         })
     }
 
-    /// Writes, and keeps what was written, or forgets it. In a task of its own: a caller that goes away while the store
-    /// writes must not leave an old choice in memory (N17).
+    /// Writes, and keeps what was written, or forgets it. In a task of its own: a caller that goes
+    /// away while the store writes must not leave an old choice in memory (N17).
     async fn commit(
         self: &Arc<Self>,
         place: &ChoiceKey,
@@ -385,7 +405,10 @@ impl ChoiceStore {
     }
 
     pub(super) fn last_use(&self, name: &[u8], choice: &Choice) -> u64 {
-        let here = self.cache.get_and_touch(name, 0).map_or(0, |kept| kept.used);
+        let here = self
+            .cache
+            .get_and_touch(name, 0)
+            .map_or(0, |kept| kept.used);
         choice.seen.max(here)
     }
 

@@ -8,8 +8,9 @@ use super::choices::ChoiceKind;
 use super::id::{is_name, random_name};
 use super::{Choice, ChoiceError, ChoiceResolver, SessionDeps};
 
-/// What a switch gives a caller that has no session (MCP 2026-07-28), and what its later requests bring back. A name and
-/// no right: it resolves for the same issuer, subject, client and home tenant alone, and the reach is asked again.
+/// What a switch gives a caller that has no session (MCP 2026-07-28), and what its later requests
+/// bring back. A name and no right: it resolves for the same issuer, subject, client and home
+/// tenant alone, and the reach is asked again.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ContextName(Box<str>);
 
@@ -33,8 +34,8 @@ impl fmt::Debug for ContextName {
     }
 }
 
-/// Tenant contexts. A context never changes: each switch makes a new one, so that two requests with the same name are
-/// always for the same tenant, however many switches are under way.
+/// Tenant contexts. A context never changes: each switch makes a new one, so that two requests with
+/// the same name are always for the same tenant, however many switches are under way.
 #[derive(Debug)]
 pub struct TenantContexts {
     pub(crate) joined: ChoiceResolver,
@@ -49,11 +50,12 @@ impl TenantContexts {
         }
     }
 
-    /// The binding of a call that brings this name: this request's own principal at the context's tenant, if that is
-    /// within its reach now. It counts as a use.
+    /// The binding of a call that brings this name: this request's own principal at the context's
+    /// tenant, if that is within its reach now. It counts as a use.
     ///
     /// # Errors
-    /// [`ChoiceError::Unknown`] for a name that is not there, idle, or somebody else's; [`ChoiceError::Binding`].
+    /// [`ChoiceError::Unknown`] for a name that is not there, idle, or somebody else's;
+    /// [`ChoiceError::Binding`].
     pub async fn binding(
         &self,
         name: &ContextName,

@@ -8,7 +8,8 @@ use crate::DirectoryError;
 /// Why there is no session, no context, or no binding of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
-    /// There is none of this name for this caller: none at all, an idle one, or somebody else's (T28).
+    /// There is none of this name for this caller: none at all, an idle one, or somebody else's
+    /// (T28).
     #[error("there is no such session")]
     Unknown,
     /// Too many, of this owner or of its tenant.
@@ -18,7 +19,9 @@ pub enum ChoiceError {
     #[error("the session id cannot be used")]
     Id,
     /// The choice was changed meanwhile (N9).
-    #[error("the session's tenant was switched meanwhile; look which one is active and switch again")]
+    #[error(
+        "the session's tenant was switched meanwhile; look which one is active and switch again"
+    )]
     Fenced,
     /// More than is kept of one event, or of one client.
     #[error("this is longer than what is kept of a session")]
@@ -61,7 +64,10 @@ impl ChoiceError {
             Self::Binding(BindingError::TenantRequired) => ErrorCode::TenantRequired,
             Self::Binding(BindingError::TenantUnavailable) => ErrorCode::TenantUnavailable,
             Self::Directory(_) | Self::Store(_) | Self::Randomness(_) => {
-                return PublicError::new(ErrorCode::Internal, "sessions cannot be read or written now");
+                return PublicError::new(
+                    ErrorCode::Internal,
+                    "sessions cannot be read or written now",
+                );
             }
         };
         PublicError::new(code, self.to_string())

@@ -1,5 +1,6 @@
-//! What happened in a session, kept beside it, so that a reader that lost its connection goes on where it was: on this host
-//! or on another one with the same store. Another owner's events are at another place, whatever the id.
+//! What happened in a session, kept beside it, so that a reader that lost its connection goes on
+//! where it was: on this host or on another one with the same store. Another owner's events are at
+//! another place, whatever the id.
 
 mod count;
 mod handle;

@@ -41,8 +41,13 @@ impl ChoiceStore {
         Ok(swept)
     }
 
-    /// What goes so that one more of this owner's has room: the idle ones, and then the least lately used.
-    pub(super) async fn make_room(&self, place: &ChoiceKey, key: &Key) -> Result<Vec<Change>, ChoiceError> {
+    /// What goes so that one more of this owner's has room: the idle ones, and then the least
+    /// lately used.
+    pub(super) async fn make_room(
+        &self,
+        place: &ChoiceKey,
+        key: &Key,
+    ) -> Result<Vec<Change>, ChoiceError> {
         let page = self.choices_of_owner(place).await?;
         if page.found.iter().any(|found| found.key == *key) {
             return Err(ChoiceError::Id);
@@ -55,15 +60,21 @@ impl ChoiceStore {
         let left = page.found.len() - changes.len();
         if left >= limit {
             let idle: Vec<Key> = changes.iter().map(|change| change.key().clone()).collect();
-            let others = page.found.into_iter().filter(|found| !idle.contains(&found.key));
+            let others = page
+                .found
+                .into_iter()
+                .filter(|found| !idle.contains(&found.key));
             changes.extend(self.least_lately_used(others, left + 1 - limit)?);
         }
         Ok(changes)
     }
 
-    /// What goes so that a tenant that has all it may have gets one more: some of those that were not used for longest, so that
-    /// this look through all of them is made for many that come.
-    pub(super) async fn make_room_in_tenant(&self, space: &Space) -> Result<Vec<Change>, ChoiceError> {
+    /// What goes so that a tenant that has all it may have gets one more: some of those that were
+    /// not used for longest, so that this look through all of them is made for many that come.
+    pub(super) async fn make_room_in_tenant(
+        &self,
+        space: &Space,
+    ) -> Result<Vec<Change>, ChoiceError> {
         let (mut all, mut after) = (vec![], vec![]);
         loop {
             let scan = Scan::group(Table::Session, &[self.kind.group()]).after(&after);
@@ -118,7 +129,10 @@ impl ChoiceStore {
         Ok(idle)
     }
 
-    pub(super) async fn choices_of_owner(&self, place: &ChoiceKey) -> Result<RecordPage, ChoiceError> {
+    pub(super) async fn choices_of_owner(
+        &self,
+        place: &ChoiceKey,
+    ) -> Result<RecordPage, ChoiceError> {
         let scan = Scan::group(Table::Session, &[self.kind.group()]).prefix(place.owner());
         Ok(self.store.scan(&place.space, &scan).await?)
     }
@@ -127,7 +141,11 @@ impl ChoiceStore {
         self.store.get(space, &self.usage_key()?).await
     }
 
-    pub(super) fn put_usage(&self, before: Option<&Record>, count: u64) -> Result<Change, StoreError> {
+    pub(super) fn put_usage(
+        &self,
+        before: Option<&Record>,
+        count: u64,
+    ) -> Result<Change, StoreError> {
         Ok(Change::Put {
             key: self.usage_key()?,
             value: count.to_be_bytes().to_vec(),

@@ -9,8 +9,8 @@ use super::{Choice, ChoiceError, ChoiceResolver, SessionDeps, SessionId, Session
 
 /// Sessions: whose they are, and which tenant each has chosen.
 ///
-/// A session belongs to issuer, subject, client and home tenant together. To everybody else it is as one that does not
-/// exist: the same person's token with another tenant claim too (T28, E25).
+/// A session belongs to issuer, subject, client and home tenant together. To everybody else it is
+/// as one that does not exist: the same person's token with another tenant claim too (T28, E25).
 #[derive(Debug)]
 pub struct Sessions {
     pub(crate) joined: ChoiceResolver,
@@ -28,7 +28,8 @@ impl Sessions {
         }
     }
 
-    /// Begins a session of this caller, at home or without a tenant, under a name that the host makes (T27).
+    /// Begins a session of this caller, at home or without a tenant, under a name that the host
+    /// makes (T27).
     ///
     /// # Errors
     /// There are too many, the caller's tenant is not served, or the store does not answer.
@@ -38,12 +39,16 @@ impl Sessions {
         Ok(id)
     }
 
-    /// The same, under a name that the host has just made elsewhere: MCP's own session id. A name that a request brought
-    /// is never adopted.
+    /// The same, under a name that the host has just made elsewhere: MCP's own session id. A name
+    /// that a request brought is never adopted.
     ///
     /// # Errors
     /// As [`Sessions::create`]; and the owner has one of this name.
-    pub async fn adopt(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<(), ChoiceError> {
+    pub async fn adopt(
+        &self,
+        id: &SessionId,
+        principal: &Arc<Principal>,
+    ) -> Result<(), ChoiceError> {
         let caller = self.joined.caller(principal).await?;
         let choice = Choice::new(caller.home().cloned(), self.joined.rooms.clock.unix());
         let place = choice_key(&caller, id.as_str());
@@ -53,13 +58,18 @@ impl Sessions {
         Ok(())
     }
 
-    /// The binding of a call: this request's own principal at the tenant that the session chose, if that is within its
-    /// reach now. It counts as a use.
+    /// The binding of a call: this request's own principal at the tenant that the session chose, if
+    /// that is within its reach now. It counts as a use.
     ///
     /// # Errors
-    /// [`ChoiceError::Unknown`] for a session that is not there, idle, or somebody else's. [`ChoiceError::Binding`] for one
-    /// without a tenant, or with one that is out of reach by now: there is no way back but a switch or a reset.
-    pub async fn binding(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<Binding, ChoiceError> {
+    /// [`ChoiceError::Unknown`] for a session that is not there, idle, or somebody else's.
+    /// [`ChoiceError::Binding`] for one without a tenant, or with one that is out of reach by now:
+    /// there is no way back but a switch or a reset.
+    pub async fn binding(
+        &self,
+        id: &SessionId,
+        principal: &Arc<Principal>,
+    ) -> Result<Binding, ChoiceError> {
         self.joined.binding(id.as_str(), principal).await
     }
 
@@ -67,7 +77,11 @@ impl Sessions {
     ///
     /// # Errors
     /// [`ChoiceError::Unknown`].
-    pub async fn show(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<SessionView, ChoiceError> {
+    pub async fn show(
+        &self,
+        id: &SessionId,
+        principal: &Arc<Principal>,
+    ) -> Result<SessionView, ChoiceError> {
         let place = choice_key(&self.joined.caller(principal).await?, id.as_str());
         let choice = self.joined.choices.get_and_touch(&place).await?;
         let choice = choice.ok_or(ChoiceError::Unknown)?;
@@ -96,11 +110,15 @@ impl Sessions {
         let place = choice_key(&self.joined.caller(principal).await?, id.as_str());
         let ended = self.joined.choices.remove(&place).await?;
         self.events.remove(&place).await?;
-        if ended { Ok(()) } else { Err(ChoiceError::Unknown) }
+        if ended {
+            Ok(())
+        } else {
+            Err(ChoiceError::Unknown)
+        }
     }
 
-    /// Removes what is idle in a tenant's space, or in the host's, and what was kept beside it; how many sessions there
-    /// were. For a task that runs now and then.
+    /// Removes what is idle in a tenant's space, or in the host's, and what was kept beside it; how
+    /// many sessions there were. For a task that runs now and then.
     ///
     /// # Errors
     /// The store does not answer.

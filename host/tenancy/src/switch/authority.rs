@@ -34,7 +34,8 @@ pub enum AuthorityError {
 pub enum AuthorityAnswer {
     /// The local tree decides, by the caller's role. There is no token.
     Tree,
-    /// A token, and whom and what it speaks for. It is verified: nothing else makes a [`Principal`].
+    /// A token, and whom and what it speaks for. It is verified: nothing else makes a
+    /// [`Principal`].
     Token {
         /// The token, which connections with `credentials = "authority"` send.
         token: Bearer,
@@ -81,12 +82,16 @@ impl Authority for LocalAuthority {
     }
 }
 
-/// Verifies what an authority returns as strictly as what a caller brings: signature, issuer, audience, times.
+/// Verifies what an authority returns as strictly as what a caller brings: signature, issuer,
+/// audience, times.
 #[derive(Debug)]
 pub(super) struct Verifier(Issuer);
 
 impl Verifier {
-    pub(super) fn new(config: IssuerConfig, fetch: Arc<dyn KeyFetch>) -> Result<Self, IssuerConfigError> {
+    pub(super) fn new(
+        config: IssuerConfig,
+        fetch: Arc<dyn KeyFetch>,
+    ) -> Result<Self, IssuerConfigError> {
         Self::with_clock(config, fetch, Arc::new(SystemClock::default()))
     }
 
@@ -105,7 +110,9 @@ impl Verifier {
     ) -> Result<AuthorityAnswer, AuthorityError> {
         let believed = async {
             let unverified = UnverifiedToken::parse(token.text())?;
-            self.0.verify(&unverified, TokenCache::key(token.text())).await
+            self.0
+                .verify(&unverified, TokenCache::key(token.text()))
+                .await
         };
         let (principal, _) = believed.await.map_err(AuthorityError::Token)?;
         Ok(AuthorityAnswer::Token {

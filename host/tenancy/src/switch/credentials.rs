@@ -19,12 +19,13 @@ const RETRY_AFTER: u64 = 5;
 /// Callers and failures that are looked through for what is over before one more is kept.
 const MANY: usize = 1_024;
 
-/// The credentials of connections with `credentials = "authority"`: the authority's token for the call's own tenant. All
-/// such connections send one token, so they change together.
+/// The credentials of connections with `credentials = "authority"`: the authority's token for the
+/// call's own tenant. All such connections send one token, so they change together.
 ///
-/// The token of a switch comes with the switch. The one of the caller's own tenant is asked for when a call needs it, with
-/// that call's own bearer. Both are renewed before they end, in one flight, and where that fails they end; the caller's
-/// own token goes to the authority and nowhere else.
+/// The token of a switch comes with the switch. The one of the caller's own tenant is asked for
+/// when a call needs it, with that call's own bearer. Both are renewed before they end, in one
+/// flight, and where that fails they end; the caller's own token goes to the authority and nowhere
+/// else.
 #[derive(Debug)]
 pub struct AuthorityCredentials {
     authority: Arc<dyn Authority>,
@@ -45,7 +46,8 @@ struct HomeTokenKey {
     asker: Asker,
 }
 
-/// The token's name, and the requests that are under way. Their bearers are theirs, and go with them.
+/// The token's name, and the requests that are under way. Their bearers are theirs, and go with
+/// them.
 #[derive(Debug)]
 struct HomeTokenCallers {
     grant: GrantId,
@@ -93,13 +95,16 @@ impl AuthorityCredentials {
         who: &VerifiedCaller,
     ) -> Result<AuthorityAnswer, AuthorityError> {
         let (issuer, home) = (who.principal.issuer(), who.principal.tenant_key());
-        let place = self.questions.admit(&(issuer.into(), home.map(Into::into))).await;
+        let place = self
+            .questions
+            .admit(&(issuer.into(), home.map(Into::into)))
+            .await;
         let _place = place.map_err(|_| AuthorityError::Overloaded)?;
         self.authority.ask(tenant, who).await
     }
 
-    /// A call begins: its own bearer may be shown to the authority as long as the request lasts, should the call need a token
-    /// of the caller's own tenant.
+    /// A call begins: its own bearer may be shown to the authority as long as the request lasts,
+    /// should the call need a token of the caller's own tenant.
     pub fn register_bearer(&self, binding: &Binding, who: &VerifiedCaller) {
         let Some(bearer) = &who.bearer else { return };
         if binding.grant().is_some() || binding.home_tenant() != Some(binding.tenant()) {
@@ -124,14 +129,21 @@ impl AuthorityCredentials {
                 })
             }
         };
-        callers.presented.retain(|(_, bearer)| bearer.strong_count() > 0);
+        callers
+            .presented
+            .retain(|(_, bearer)| bearer.strong_count() > 0);
         let here = Arc::downgrade(bearer);
-        if !callers.presented.iter().any(|(_, other)| other.ptr_eq(&here)) {
+        if !callers
+            .presented
+            .iter()
+            .any(|(_, other)| other.ptr_eq(&here))
+        {
             callers.presented.push((Arc::clone(&who.principal), here));
         }
     }
 
-    /// Makes sure of a token under this name: there is one that lasts a while, or it is asked for, once however many ask.
+    /// Makes sure of a token under this name: there is one that lasts a while, or it is asked for,
+    /// once however many ask.
     pub(super) async fn keep(&self, id: GrantId, tenant: &TenantId, who: &VerifiedCaller) {
         if who.bearer.is_none() || self.tokens.is_fresh(id, &who.principal) {
             return;
@@ -152,7 +164,9 @@ impl AuthorityCredentials {
                 tracing::warn!(%tenant, %error, "the tenant authority gave no token");
                 let is_silence = matches!(
                     error,
-                    ObtainError::Authority(AuthorityError::Unavailable(_) | AuthorityError::Overloaded)
+                    ObtainError::Authority(
+                        AuthorityError::Unavailable(_) | AuthorityError::Overloaded
+                    )
                 );
                 if !is_silence {
                     // It said no, or something that is no yes: what it said before counts no more.
@@ -168,8 +182,14 @@ impl AuthorityCredentials {
         }
     }
 
-    /// Asks, and verifies as a switch does: the same subject, client, issuer and tenant, or nothing.
-    async fn obtain(&self, id: GrantId, tenant: &TenantId, who: &VerifiedCaller) -> Result<(), ObtainError> {
+    /// Asks, and verifies as a switch does: the same subject, client, issuer and tenant, or
+    /// nothing.
+    async fn obtain(
+        &self,
+        id: GrantId,
+        tenant: &TenantId,
+        who: &VerifiedCaller,
+    ) -> Result<(), ObtainError> {
         let answer = self.ask(tenant, who).await?;
         let AuthorityAnswer::Token {
             token,
@@ -177,7 +197,9 @@ impl AuthorityCredentials {
             rules,
         } = answer
         else {
-            return Err(ObtainError::Other("the authority gives no tokens".to_owned()));
+            return Err(ObtainError::Other(
+                "the authority gives no tokens".to_owned(),
+            ));
         };
         let other = |error: &dyn std::fmt::Display| ObtainError::Other(error.to_string());
         let tree = tree_for(self.directory.as_ref(), &who.principal).await;
@@ -197,7 +219,9 @@ impl AuthorityCredentials {
         }
         let (id, presented) = {
             let at_home = lock(&self.at_home);
-            let callers = at_home.get(&key(binding)).ok_or(CredentialError::NotConnected)?;
+            let callers = at_home
+                .get(&key(binding))
+                .ok_or(CredentialError::NotConnected)?;
             let alive = callers.presented.iter().find_map(|(principal, bearer)| {
                 Some(VerifiedCaller {
                     principal: Arc::clone(principal),
@@ -227,7 +251,10 @@ impl AuthorityCredentials {
 #[async_trait]
 impl CredentialProvider for AuthorityCredentials {
     /// A token belongs to a binding: a key alone opens none.
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let binding = request.binding.ok_or(CredentialError::NotConnected)?;
         let id = match binding.grant() {
             Some(id) => id,

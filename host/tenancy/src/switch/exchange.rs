@@ -114,6 +114,8 @@ impl Authority for ExchangeAuthority {
         };
         let answer = self.post.post(request).await;
         let token = token(answer, "/access_token")?;
-        self.verifier.answer(token, Some(self.client_id.clone())).await
+        self.verifier
+            .answer(token, Some(self.client_id.clone()))
+            .await
     }
 }

@@ -6,19 +6,20 @@ use toolhost_identity::{TenantId, strict_object};
 
 use super::authority::{Authority, AuthorityAnswer, AuthorityError, Verifier};
 use crate::{
-    Bearer, Clock, Destination, IssuerConfig, IssuerConfigError, KeyFetch, Post, PostAnswer, PostRequest,
-    VerifiedCaller,
+    Bearer, Clock, Destination, IssuerConfig, IssuerConfigError, KeyFetch, Post, PostAnswer,
+    PostRequest, VerifiedCaller,
 };
 
-/// An application's endpoint that takes `{"tenantId": …}` with the caller's own token and returns another token.
+/// An application's endpoint that takes `{"tenantId": …}` with the caller's own token and returns
+/// another token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAuthoritySettings {
     /// The endpoint: the one place to which a caller's bearer is ever sent.
     pub destination: Destination,
     /// Where the token is in its answer, as a JSON pointer; `/access_token` as a rule.
     pub token: String,
-    /// Who signs that token, for whom, and where the tenant is in it. Its audience is the application's as a rule, and need
-    /// not be this host's.
+    /// Who signs that token, for whom, and where the tenant is in it. Its audience is the
+    /// application's as a rule, and need not be this host's.
     pub issuer: IssuerConfig,
 }
 
@@ -94,7 +95,8 @@ impl Authority for HttpAuthority {
     }
 }
 
-/// The token in an answer. 400 to 499 are a no; every other status but 200, a redirect included, is no answer.
+/// The token in an answer. 400 to 499 are a no; every other status but 200, a redirect included, is
+/// no answer.
 pub(super) fn token(
     answer: Result<PostAnswer, crate::FetchError>,
     pointer: &str,
@@ -105,9 +107,14 @@ pub(super) fn token(
         200 => {}
         408 | 429 => return Err(unavailable("it asks to wait")),
         400..500 => return Err(AuthorityError::Refused),
-        status => return Err(AuthorityError::Unavailable(format!("its status is {status}"))),
+        status => {
+            return Err(AuthorityError::Unavailable(format!(
+                "its status is {status}"
+            )));
+        }
     }
-    let object = strict_object(&answer.body).map_err(|_| unavailable("its answer is no json object"))?;
+    let object =
+        strict_object(&answer.body).map_err(|_| unavailable("its answer is no json object"))?;
     Value::Object(object)
         .pointer(pointer)
         .and_then(Value::as_str)

@@ -10,7 +10,8 @@ use super::credentials::AuthorityCredentials;
 #[error("{0}")]
 pub struct PreparationError(pub String);
 
-/// What is made ready for a tenant before it becomes the active one. All of it, or the switch does not happen (N9).
+/// What is made ready for a tenant before it becomes the active one. All of it, or the switch does
+/// not happen (N9).
 #[async_trait]
 pub trait Preparation: Send + Sync + Debug {
     /// Makes ready. The binding is not in use yet, and may never be.
@@ -20,8 +21,9 @@ pub trait Preparation: Send + Sync + Debug {
     async fn prepare(&self, binding: &Binding) -> Result<(), PreparationError>;
 }
 
-/// Every connection with `credentials = "authority"` sends the authority's token, so it must be usable under the new binding
-/// before the binding is. A binding by the host's own tree has no such token.
+/// Every connection with `credentials = "authority"` sends the authority's token, so it must be
+/// usable under the new binding before the binding is. A binding by the host's own tree has no such
+/// token.
 #[async_trait]
 impl Preparation for AuthorityCredentials {
     async fn prepare(&self, binding: &Binding) -> Result<(), PreparationError> {
@@ -29,8 +31,8 @@ impl Preparation for AuthorityCredentials {
             return Ok(());
         }
         let usable = self.token(binding);
-        usable
-            .map(drop)
-            .map_err(|error| PreparationError(format!("the authority's token cannot be used: {error}")))
+        usable.map(drop).map_err(|error| {
+            PreparationError(format!("the authority's token cannot be used: {error}"))
+        })
     }
 }

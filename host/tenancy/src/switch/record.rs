@@ -15,7 +15,8 @@ pub(super) struct SwitchRecord {
 }
 
 impl SwitchRecord {
-    /// Records that somebody asks. What is recorded of the question is a tenant's name or nothing: no text of a model's.
+    /// Records that somebody asks. What is recorded of the question is a tenant's name or nothing:
+    /// no text of a model's.
     pub(super) async fn begin(
         audit: Arc<dyn Sink>,
         principal: &Principal,
@@ -49,7 +50,10 @@ impl SwitchRecord {
     }
 
     /// Passes a success on, and records a failure.
-    pub(super) async fn record_failure<T>(&self, result: Result<T, SwitchError>) -> Result<T, SwitchError> {
+    pub(super) async fn record_failure<T>(
+        &self,
+        result: Result<T, SwitchError>,
+    ) -> Result<T, SwitchError> {
         if let Err(error) = &result {
             self.end(error.public().code.as_str()).await;
         }
@@ -61,8 +65,8 @@ impl SwitchRecord {
         self.end("done").await;
     }
 
-    /// The question stands in the record already, so that an end that cannot be recorded leaves it open, and no switch is
-    /// taken back for it.
+    /// The question stands in the record already, so that an end that cannot be recorded leaves it
+    /// open, and no switch is taken back for it.
     async fn end(&self, outcome: &str) {
         let event = TenantSwitched {
             outcome: outcome.to_owned(),

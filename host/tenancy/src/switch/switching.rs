@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use toolhost_audit::Sink;
-use toolhost_identity::{AuthorityGrant, Binding, BindingError, Caller, GrantId, Principal, TenantId, Tree};
+use toolhost_identity::{
+    AuthorityGrant, Binding, BindingError, Caller, GrantId, Principal, TenantId, Tree,
+};
 use toolhost_policy::{ErrorCode, PublicError};
 
 use super::authority::{AuthorityAnswer, AuthorityError};
@@ -11,8 +13,8 @@ use super::record::SwitchRecord;
 use super::tokens::{Asker, StagedToken};
 use crate::VerifiedCaller;
 use crate::session::{
-    Choice, ChoiceError, ChoiceResolver, ContextName, Reach, SessionId, Sessions, TenantContexts, choice_key,
-    random_bytes,
+    Choice, ChoiceError, ChoiceResolver, ContextName, Reach, SessionId, Sessions, TenantContexts,
+    choice_key, random_bytes,
 };
 
 /// Where to.
@@ -73,8 +75,12 @@ impl SwitchError {
     #[must_use]
     pub fn public(&self) -> PublicError {
         match self {
-            Self::TenantUnavailable => PublicError::new(ErrorCode::TenantUnavailable, self.to_string()),
-            Self::HomeUnavailable => PublicError::new(ErrorCode::HomeTenantUnavailable, self.to_string()),
+            Self::TenantUnavailable => {
+                PublicError::new(ErrorCode::TenantUnavailable, self.to_string())
+            }
+            Self::HomeUnavailable => {
+                PublicError::new(ErrorCode::HomeTenantUnavailable, self.to_string())
+            }
             Self::Choice(error) => error.public(),
             Self::Authority(_) => PublicError::new(
                 ErrorCode::Upstream,
@@ -112,7 +118,8 @@ impl From<AuthorityError> for SwitchError {
     }
 }
 
-/// Switches the active tenant of sessions, and makes tenant contexts. A reset takes the same way (N13).
+/// Switches the active tenant of sessions, and makes tenant contexts. A reset takes the same way
+/// (N13).
 #[derive(Debug)]
 pub struct Switch {
     sessions: Arc<Sessions>,
@@ -130,8 +137,8 @@ struct PreparedSwitch {
 }
 
 impl Switch {
-    /// With the sessions and contexts that it changes, the authority's credentials, which decide and are made ready before a
-    /// switch, and the record of it.
+    /// With the sessions and contexts that it changes, the authority's credentials, which decide
+    /// and are made ready before a switch, and the record of it.
     #[must_use]
     pub fn new(
         sessions: Arc<Sessions>,
@@ -155,8 +162,8 @@ impl Switch {
         self
     }
 
-    /// Before a call in a session: has the authority's token renewed where it ends soon, or is not on this host. A failure
-    /// shows in the binding, or where the token is needed.
+    /// Before a call in a session: has the authority's token renewed where it ends soon, or is not
+    /// on this host. A failure shows in the binding, or where the token is needed.
     pub async fn renew_session(&self, id: &SessionId, who: &VerifiedCaller) {
         self.renew(&self.sessions.joined, id.as_str(), who).await;
     }
@@ -173,7 +180,10 @@ impl Switch {
         let Ok(caller) = joined.caller(&who.principal).await else {
             return;
         };
-        let choice = joined.choices.get_and_touch(&choice_key(&caller, name)).await;
+        let choice = joined
+            .choices
+            .get_and_touch(&choice_key(&caller, name))
+            .await;
         if let Ok(Some(choice)) = choice
             && let (Some(id), Some(tenant)) = (choice.grant, choice.tenant())
         {
@@ -181,9 +191,10 @@ impl Switch {
         }
     }
 
-    /// Switches a session. The choice is swapped once, as the last step, and only if no other switch was made since this
-    /// one began. A caller that goes away before that step leaves everything as it was; one that goes away during it leaves
-    /// the switch made, or not made, and never half (N9, N17).
+    /// Switches a session. The choice is swapped once, as the last step, and only if no other
+    /// switch was made since this one began. A caller that goes away before that step leaves
+    /// everything as it was; one that goes away during it leaves the switch made, or not made, and
+    /// never half (N9, N17).
     ///
     /// # Errors
     /// Nothing has changed.
@@ -201,13 +212,21 @@ impl Switch {
         let record = self.begin_record(who, &before, to).await?;
         let ready = self.prepare_switch(joined, &caller, who, &before, to).await;
         let ready = record.record_failure(ready).await?;
-        let (choices, tokens) = (Arc::clone(&joined.choices), Arc::clone(&joined.rooms.tokens));
+        let (choices, tokens) = (
+            Arc::clone(&joined.choices),
+            Arc::clone(&joined.rooms.tokens),
+        );
         // From here on it is made or not made, whoever still waits for it.
         let task = tokio::spawn(async move {
-            let (generation, grant) = (before.generation, ready.staged.as_ref().map(StagedToken::id));
+            let (generation, grant) = (
+                before.generation,
+                ready.staged.as_ref().map(StagedToken::id),
+            );
             let change = |choice: &Choice| next_choice(choice, &ready, grant, choice.seen);
             let after = choices.swap(&place, generation, change).await;
-            let after = record.record_failure(after.map_err(SwitchError::from)).await?;
+            let after = record
+                .record_failure(after.map_err(SwitchError::from))
+                .await?;
             ready.keep();
             if let Some(old) = before.grant {
                 tokens.retire(old);
@@ -218,8 +237,8 @@ impl Switch {
         task.await.unwrap_or(Err(ChoiceError::Fenced.into()))
     }
 
-    /// Makes a tenant context for a caller without a session. `from` is the one that its request brought; it stays as it
-    /// is.
+    /// Makes a tenant context for a caller without a session. `from` is the one that its request
+    /// brought; it stays as it is.
     ///
     /// # Errors
     /// Nothing has changed.
@@ -247,7 +266,9 @@ impl Switch {
                 ..next_choice(&before, &ready, grant, now)
             };
             let name = contexts.create(&principal, after.clone()).await;
-            let name = record.record_failure(name.map_err(SwitchError::from)).await?;
+            let name = record
+                .record_failure(name.map_err(SwitchError::from))
+                .await?;
             ready.keep();
             record.record_done().await;
             let switched = switch_outcome(&before, &after).ok_or(SwitchError::TenantUnavailable)?;
@@ -305,12 +326,14 @@ impl Switch {
                 rules,
             } => {
                 let id = GrantId::new(random_bytes().map_err(ChoiceError::Randomness)?);
-                let grant = AuthorityGrant::try_new(id, &who.principal, &speaks_for, &asked, &rules, &tree)
-                    .map_err(|error| {
-                    tracing::warn!(%error, "the tenant authority's token was refused");
-                    SwitchError::TenantUnavailable
-                })?;
-                let binding = granted_binding(&caller.principal(), &grant, generation, &tree, joined)?;
+                let grant =
+                    AuthorityGrant::try_new(id, &who.principal, &speaks_for, &asked, &rules, &tree)
+                        .map_err(|error| {
+                            tracing::warn!(%error, "the tenant authority's token was refused");
+                            SwitchError::TenantUnavailable
+                        })?;
+                let binding =
+                    granted_binding(&caller.principal(), &grant, generation, &tree, joined)?;
                 let asker = Asker::from_principal(&who.principal);
                 let staged = joined.rooms.tokens.stage(grant, token, asker);
                 (binding, Some(staged.map_err(|_| SwitchError::Busy)?))
@@ -354,7 +377,12 @@ fn granted_binding(
     Binding::from_grant(Arc::clone(principal), grant, generation, tree, now)
 }
 
-fn next_choice(before: &Choice, ready: &PreparedSwitch, grant: Option<GrantId>, seen: u64) -> Choice {
+fn next_choice(
+    before: &Choice,
+    ready: &PreparedSwitch,
+    grant: Option<GrantId>,
+    seen: u64,
+) -> Choice {
     Choice {
         active: Some(ready.active.clone()),
         incarnation: ready.incarnation,

@@ -10,19 +10,21 @@ use crate::{Bearer, Clock};
 /// Authority tokens kept at once. One has 2 to 16 KiB.
 pub const MAX_AUTHORITY_TOKENS: usize = 20_000;
 
-/// How long the token before a switch is kept, in seconds: a call that began before the switch ends as what it was.
+/// How long the token before a switch is kept, in seconds: a call that began before the switch ends
+/// as what it was.
 const RETIRED_FOR: u64 = 60;
 
-/// How long before its end a token is renewed, in seconds: a minute, and what a call may take. One that lasts no longer than
-/// twice that is renewed at half its time.
+/// How long before its end a token is renewed, in seconds: a minute, and what a call may take. One
+/// that lasts no longer than twice that is renewed at half its time.
 const RENEW_BEFORE: u64 = 90;
 
 /// Bits of a version that count within a second.
 const PER_SECOND: u32 = 20;
 
-/// The tokens that a remote authority gave, each for the one binding that stands on its grant. They are in memory alone,
-/// zeroed when they go, and nothing is ever sent instead of one, the caller's own token least of all. A host that does not
-/// have one, because it was started again or is another, asks the authority anew: see [`super::AuthorityCredentials`].
+/// The tokens that a remote authority gave, each for the one binding that stands on its grant. They
+/// are in memory alone, zeroed when they go, and nothing is ever sent instead of one, the caller's
+/// own token least of all. A host that does not have one, because it was started again or is
+/// another, asks the authority anew: see [`super::AuthorityCredentials`].
 #[derive(Debug)]
 pub struct AuthorityTokens {
     held: Mutex<HashMap<GrantId, HeldToken>>,
@@ -41,8 +43,8 @@ struct HeldToken {
     until: u64,
 }
 
-/// As what a caller asked for a token. One that is less by now does not use it: the authority may have given more to who
-/// asked.
+/// As what a caller asked for a token. One that is less by now does not use it: the authority may
+/// have given more to who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asker {
     role: Role,
@@ -58,7 +60,11 @@ impl Asker {
     }
 
     fn is_within(&self, principal: &Principal) -> bool {
-        self.role == principal.role() && self.scopes.iter().all(|scope| principal.scopes().contains(scope))
+        self.role == principal.role()
+            && self
+                .scopes
+                .iter()
+                .all(|scope| principal.scopes().contains(scope))
     }
 }
 
@@ -83,7 +89,8 @@ impl AuthorityTokens {
     /// The token of a connection with `credentials = "authority"`, for a call under this binding.
     ///
     /// # Errors
-    /// The binding stands on no grant, on another owner's or tenant's, or on one that has ended or is not on this host.
+    /// The binding stands on no grant, on another owner's or tenant's, or on one that has ended or
+    /// is not on this host.
     pub fn credential(&self, binding: &Binding) -> Result<Arc<Credential>, CredentialError> {
         let id = binding.grant().ok_or(CredentialError::NotConnected)?;
         self.credential_of(id, binding)
@@ -123,8 +130,9 @@ impl AuthorityTokens {
     pub(super) fn is_fresh(&self, id: GrantId, principal: &Principal) -> bool {
         let now = self.clock.unix();
         let held = self.lock();
-        held.get(&id)
-            .is_some_and(|held| now < held.renew_at.min(held.until) && held.asker.is_within(principal))
+        held.get(&id).is_some_and(|held| {
+            now < held.renew_at.min(held.until) && held.asker.is_within(principal)
+        })
     }
 
     /// Takes a token in, in the place of the one of its name.
@@ -161,7 +169,8 @@ impl AuthorityTokens {
         Ok(())
     }
 
-    /// Takes a token in. It goes again when what is returned is dropped, unless that is told to keep it.
+    /// Takes a token in. It goes again when what is returned is dropped, unless that is told to
+    /// keep it.
     pub(super) fn stage(
         self: &Arc<Self>,
         grant: AuthorityGrant,

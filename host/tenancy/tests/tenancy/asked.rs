@@ -1,4 +1,5 @@
-//! How an issuer's documents are asked for: what is allowed on the way, how much is taken, and for how long.
+//! How an issuer's documents are asked for: what is allowed on the way, how much is taken, and for
+//! how long.
 
 use crate::support;
 
@@ -37,7 +38,9 @@ impl KeyFetch for Issuer {
             }
             let page = match url {
                 url if url == self.keys_at => json!({"keys": [self.key.jwk()]}),
-                url if url.contains("/.well-known/") => json!({"issuer": ISSUER, "jwks_uri": self.keys_at}),
+                url if url.contains("/.well-known/") => {
+                    json!({"issuer": ISSUER, "jwks_uri": self.keys_at})
+                }
                 _ => return Err(FetchError("nobody answers".into())),
             };
             Ok(page.to_string().into())
@@ -59,7 +62,10 @@ async fn is_believed(config: IssuerConfig, issuer: &Arc<Issuer>) -> bool {
         tenant: Some("acme".into()),
         ..MintRequest::new(ISSUER, AUDIENCE, "user-1")
     };
-    let token = issuer.key.mint(&request, SystemClock::default().unix()).unwrap();
+    let token = issuer
+        .key
+        .mint(&request, SystemClock::default().unix())
+        .unwrap();
     let tenancy = Tenancy::new(vec![config], directory(), None, issuer.clone()).unwrap();
     tenancy.authenticate_token(&token).await.is_ok()
 }

@@ -20,7 +20,10 @@ async fn a_token_is_bound_to_its_own_tenant() {
         ..world.request()
     };
     assert_eq!(
-        world.tenant(&world.mint(&world.key, &mapped)).await.as_deref(),
+        world
+            .tenant(&world.mint(&world.key, &mapped))
+            .await
+            .as_deref(),
         Ok("acme")
     );
     let other = MintRequest {
@@ -28,7 +31,10 @@ async fn a_token_is_bound_to_its_own_tenant() {
         ..world.request()
     };
     assert_eq!(
-        world.tenant(&world.mint(&world.key, &other)).await.as_deref(),
+        world
+            .tenant(&world.mint(&world.key, &other))
+            .await
+            .as_deref(),
         Ok("globex")
     );
 }
@@ -47,10 +53,20 @@ async fn each_way_to_send_no_good_token_has_its_answer() {
         (vec![bearer.as_str(), "Basic dTpw"], 400),
         (vec!["Bearer nonsense"], 401),
     ] {
-        let error = world.tenancy.authenticate(&headers(&values)).await.unwrap_err();
+        let error = world
+            .tenancy
+            .authenticate(&headers(&values))
+            .await
+            .unwrap_err();
         assert_eq!(error.status(), status, "{values:?}");
     }
-    assert!(world.tenancy.authenticate(&headers(&[&bearer])).await.is_ok());
+    assert!(
+        world
+            .tenancy
+            .authenticate(&headers(&[&bearer]))
+            .await
+            .is_ok()
+    );
     assert!(
         world
             .tenancy
@@ -70,7 +86,10 @@ async fn a_missing_scope_is_403_and_names_it() {
         .authenticate_token(&world.token())
         .await
         .unwrap_err();
-    assert_eq!((error.status(), error.public().code), (403, ErrorCode::Forbidden));
+    assert_eq!(
+        (error.status(), error.public().code),
+        (403, ErrorCode::Forbidden)
+    );
     assert!(error.challenge("https://x/").ends_with("scope=\"tools\""));
     assert!(
         error
@@ -135,7 +154,10 @@ async fn e3_no_header_names_a_tenant() {
         "x-forwarded-for",
         "x-org-id",
     ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("globex"));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static("globex"),
+        );
     }
     assert_eq!(
         world
@@ -218,7 +240,12 @@ async fn a6_a_forwarded_loopback_address_gives_nothing() {
         );
     }
     assert_eq!(
-        world.tenancy.authenticate(&headers).await.unwrap_err().status(),
+        world
+            .tenancy
+            .authenticate(&headers)
+            .await
+            .unwrap_err()
+            .status(),
         401
     );
     assert_eq!(world.tenancy.development().unwrap_err().status(), 401);
@@ -226,7 +253,10 @@ async fn a6_a_forwarded_loopback_address_gives_nothing() {
 
 fn both() -> Vec<toolhost_tenancy::IssuerConfig> {
     let all = || toolhost_identity::NamedTenants::All;
-    vec![support::naming(ISSUER, all()), support::naming(OTHER, all())]
+    vec![
+        support::naming(ISSUER, all()),
+        support::naming(OTHER, all()),
+    ]
 }
 
 #[tokio::test]
@@ -238,10 +268,21 @@ async fn t23_an_issuers_keys_verify_its_own_tokens_alone() {
         issuer: issuer.into(),
         ..world.request()
     };
-    assert!(world.tenant(&world.mint(&world.key, &at(ISSUER))).await.is_ok());
+    assert!(
+        world
+            .tenant(&world.mint(&world.key, &at(ISSUER)))
+            .await
+            .is_ok()
+    );
     assert!(world.tenant(&world.mint(&theirs, &at(OTHER))).await.is_ok());
-    assert_eq!(world.tenant(&world.mint(&theirs, &at(ISSUER))).await, Err(401));
-    assert_eq!(world.tenant(&world.mint(&world.key, &at(OTHER))).await, Err(401));
+    assert_eq!(
+        world.tenant(&world.mint(&theirs, &at(ISSUER))).await,
+        Err(401)
+    );
+    assert_eq!(
+        world.tenant(&world.mint(&world.key, &at(OTHER))).await,
+        Err(401)
+    );
     assert_eq!(
         world
             .tenant(&world.mint(&world.key, &at("https://evil.example")))
@@ -317,7 +358,8 @@ fn a_wrong_configuration_is_refused_by_name() {
         Tenancy::new(vec![issuer], directory(), None, net.clone()).unwrap_err()
     };
     for change in [
-        (|issuer| issuer.issuer = "http://idp.example".into()) as fn(&mut toolhost_tenancy::IssuerConfig),
+        (|issuer| issuer.issuer = "http://idp.example".into())
+            as fn(&mut toolhost_tenancy::IssuerConfig),
         |issuer| issuer.issuer = "development".into(),
         |issuer| issuer.issuer = "https://idp.example?x".into(),
         |issuer| issuer.issuer = "file:///etc/passwd".into(),
@@ -358,7 +400,10 @@ fn a_wrong_configuration_is_refused_by_name() {
         None,
         net.clone(),
     );
-    assert_eq!(unsaid.unwrap_err(), IssuerConfigError::Tenants(ISSUER.into()));
+    assert_eq!(
+        unsaid.unwrap_err(),
+        IssuerConfigError::Tenants(ISSUER.into())
+    );
     let templates = |keys: KeySource| {
         let mut issuer = config("https://login.example/{tid}/v2.0");
         issuer.keys = keys;
@@ -369,8 +414,14 @@ fn a_wrong_configuration_is_refused_by_name() {
         templates(KeySource::Discovery),
         Err(IssuerConfigError::TemplateDiscovery(_))
     ));
-    assert!(templates(KeySource::Url("https://login.example/keys".parse().unwrap())).is_ok());
-    // A directory that anybody can have must not name another one's tenant, in another claim or in none.
+    assert!(
+        templates(KeySource::Url(
+            "https://login.example/keys".parse().unwrap()
+        ))
+        .is_ok()
+    );
+    // A directory that anybody can have must not name another one's tenant, in another claim or in
+    // none.
     for elsewhere in [Some("/org"), Some("/tid/x"), None] {
         let mut issuer = config("https://login.example/{tid}/v2.0");
         issuer.keys = KeySource::Url("https://login.example/keys".parse().unwrap());

@@ -23,7 +23,11 @@ async fn n6_a_context_resolves_for_its_own_caller_alone() {
         (id("acme-eu"), Some(id("acme")))
     );
     assert_eq!(name.as_str().len(), 3 + 32);
-    let binding = town.contexts.binding(&name, &owner.principal).await.unwrap();
+    let binding = town
+        .contexts
+        .binding(&name, &owner.principal)
+        .await
+        .unwrap();
     assert_eq!((tenant_of(&binding), binding.generation()), ("acme-eu", 1));
     let unknown = ContextName::parse("tc_unknown").unwrap();
     for other in [
@@ -32,7 +36,11 @@ async fn n6_a_context_resolves_for_its_own_caller_alone() {
         town.who("olga", "SUPERADMIN", None).await,
     ] {
         for name in [&name, &unknown] {
-            let error = town.contexts.binding(name, &other.principal).await.unwrap_err();
+            let error = town
+                .contexts
+                .binding(name, &other.principal)
+                .await
+                .unwrap_err();
             assert_eq!(error, ChoiceError::Unknown);
             let error = town
                 .switch()
@@ -71,7 +79,10 @@ async fn n6_a_context_never_changes_its_tenant_and_ends_when_it_is_idle() {
         .context(Some(&first), &owner, SwitchTarget::Tenant("acme-us"))
         .await
         .unwrap();
-    assert_eq!((switched.previous, switched.generation), (Some(id("acme-eu")), 2));
+    assert_eq!(
+        (switched.previous, switched.generation),
+        (Some(id("acme-eu")), 2)
+    );
     let (home, _) = switch
         .context(Some(&second), &owner, SwitchTarget::Home)
         .await
@@ -105,13 +116,21 @@ async fn the_context_that_was_used_least_lately_makes_room() {
         );
     }
     town.clock.pass(1);
-    assert!(town.contexts.binding(&names[0], &owner.principal).await.is_ok());
+    assert!(
+        town.contexts
+            .binding(&names[0], &owner.principal)
+            .await
+            .is_ok()
+    );
     switch
         .context(None, &owner, SwitchTarget::Tenant("acme-us"))
         .await
         .unwrap();
     assert!(
-        town.contexts.binding(&names[0], &owner.principal).await.is_ok(),
+        town.contexts
+            .binding(&names[0], &owner.principal)
+            .await
+            .is_ok(),
         "it is in use"
     );
     assert_eq!(

@@ -113,7 +113,12 @@ fn the_private_key_is_for_its_owner_alone_and_is_never_overwritten() {
 #[test]
 fn an_inspection_names_what_would_fail_and_keeps_the_signature() {
     let key = dev_key();
-    let keys = KeySet::parse(serde_json::json!({"keys": [key.jwk()]}).to_string().as_bytes()).unwrap();
+    let keys = KeySet::parse(
+        serde_json::json!({"keys": [key.jwk()]})
+            .to_string()
+            .as_bytes(),
+    )
+    .unwrap();
     let rules = config(ISSUER).rules().unwrap();
     let issuers = [(config(OTHER).rules().unwrap(), None), (rules, Some(keys))];
     let request = MintRequest {
@@ -131,7 +136,10 @@ fn an_inspection_names_what_would_fail_and_keeps_the_signature() {
     assert_eq!(failed, ["times", "audience"]);
     assert!(!inspection.would_pass());
     assert_eq!(inspection.claims["sub"], "user-1");
-    let shown = format!("{} {inspection:?}", serde_json::to_string(&inspection).unwrap());
+    let shown = format!(
+        "{} {inspection:?}",
+        serde_json::to_string(&inspection).unwrap()
+    );
     assert!(!shown.contains(token.rsplit_once('.').unwrap().1));
     let stranger = inspect(&dev_key().mint(&request, START).unwrap(), &issuers, START).unwrap();
     assert!(
@@ -164,13 +172,16 @@ fn an_inspection_names_what_would_fail_and_keeps_the_signature() {
         .unwrap();
     assert!(signature.failure.is_none() && signature.not_checked.is_some());
     assert!(!unchecked.would_pass() && !unchecked.is_signed());
-    // The rules are those by which the caller would be judged: the issuer of that name, not a template that covers it.
+    // The rules are those by which the caller would be judged: the issuer of that name, not a
+    // template that covers it.
     let named = "https://login.example/1111/v2.0";
     let mut template = config("https://login.example/{tid}/v2.0");
     template.keys = KeySource::Url("https://login.example/keys".parse().unwrap());
     template.tenant_claim = Some("/tid".into());
     let issuers = [template, config(named)].map(|issuer| (issuer.rules().unwrap(), None));
-    let token = key.mint(&MintRequest::new(named, "a", "user-1"), START).unwrap();
+    let token = key
+        .mint(&MintRequest::new(named, "a", "user-1"), START)
+        .unwrap();
     assert_eq!(
         inspect(&token, &issuers, START).unwrap().issuer.as_deref(),
         Some(named)

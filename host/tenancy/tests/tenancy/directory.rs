@@ -8,9 +8,15 @@ use support::TestClock;
 use support::town::{SlowStore, Town, by, id, space, tenant_of};
 use toolhost_identity::{Binding, BindingError, Directory as _, Tenant, TenantState, TreeError};
 use toolhost_store::Store;
-use toolhost_tenancy::{ChangeError, DirectoryError, Freshness, Reach, StoredDirectory, TenantDirectory};
+use toolhost_tenancy::{
+    ChangeError, DirectoryError, Freshness, Reach, StoredDirectory, TenantDirectory,
+};
 
-async fn opened(store: &Arc<SlowStore>, freshness: Freshness, clock: &Arc<TestClock>) -> StoredDirectory {
+async fn opened(
+    store: &Arc<SlowStore>,
+    freshness: Freshness,
+    clock: &Arc<TestClock>,
+) -> StoredDirectory {
     StoredDirectory::with_clock(store.clone(), freshness, clock.clone())
         .await
         .unwrap()
@@ -42,12 +48,16 @@ async fn n1_two_operators_at_once_cannot_make_a_cycle() {
         let other = opened(&town.store, Freshness::Sole, &town.clock).await;
         let (acme, globex, operator) = (id("acme"), id("globex"), by());
         let (one, two) = tokio::join!(
-            town.directory.move_to(&acme, Some(globex.clone()), &operator),
+            town.directory
+                .move_to(&acme, Some(globex.clone()), &operator),
             other.move_to(&globex, Some(acme.clone()), &operator),
         );
         assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
         let lost = one.err().or(two.err()).unwrap();
-        assert!(matches!(lost, ChangeError::Tree(TreeError::Cycle(_))), "{lost}");
+        assert!(
+            matches!(lost, ChangeError::Tree(TreeError::Cycle(_))),
+            "{lost}"
+        );
         opened(&town.store, Freshness::Sole, &town.clock).await;
     }
 }
@@ -115,11 +125,19 @@ async fn e27_what_is_revoked_is_refused_with_the_next_call() {
     let town = Town::new(Reach::Tree).await;
     let owner = town.owner().await;
     let bind = |tenant: &str| {
-        Binding::active(owner.principal.clone(), &id(tenant), 1, town.directory.as_ref())
-            .map(|binding| tenant_of(&binding).to_owned())
+        Binding::active(
+            owner.principal.clone(),
+            &id(tenant),
+            1,
+            town.directory.as_ref(),
+        )
+        .map(|binding| tenant_of(&binding).to_owned())
     };
     assert!(bind("acme-eu-fr").is_ok());
-    town.directory.move_to(&id("acme-eu"), None, &by()).await.unwrap();
+    town.directory
+        .move_to(&id("acme-eu"), None, &by())
+        .await
+        .unwrap();
     assert_eq!(bind("acme-eu-fr"), Err(BindingError::TenantUnavailable));
     town.directory
         .move_to(&id("acme-eu"), Some(id("acme")), &by())
@@ -157,7 +175,13 @@ async fn a_removed_tenant_is_gone_with_its_space_and_one_with_children_is_kept()
     town.directory.remove(&id("globex"), &by()).await.unwrap();
     // What was left half done is finished by doing it again.
     town.store.create(&space("globex")).await.unwrap();
-    assert!(town.directory.remove(&id("globex"), &by()).await.unwrap().space);
+    assert!(
+        town.directory
+            .remove(&id("globex"), &by())
+            .await
+            .unwrap()
+            .space
+    );
 }
 
 #[tokio::test]
@@ -168,7 +192,10 @@ async fn another_hosts_change_is_seen_within_a_second_and_an_old_tree_is_refused
     assert!(neighbour.cached_tree(&owner).is_some());
     town.directory.suspend(&id("acme"), &by()).await.unwrap();
     town.clock.pass(1);
-    assert!(neighbour.cached_tree(&owner).is_none(), "it has to be confirmed");
+    assert!(
+        neighbour.cached_tree(&owner).is_none(),
+        "it has to be confirmed"
+    );
     assert!(
         !neighbour
             .tree_for(&owner)
@@ -187,7 +214,8 @@ async fn another_hosts_change_is_seen_within_a_second_and_an_old_tree_is_refused
         neighbour.tree_for(&owner).await,
         Err(DirectoryError::Unavailable(_))
     ));
-    // A13: those who come after a failure are told of it, and do not wait for the store one after another.
+    // A13: those who come after a failure are told of it, and do not wait for the store one after
+    // another.
     let reads = || town.store.reads.load(std::sync::atomic::Ordering::SeqCst);
     let before = reads();
     for _ in 0..100 {
@@ -211,7 +239,10 @@ async fn a_directory_that_cannot_be_read_is_no_empty_one() {
         br#"{"parent":"gone","state":"active","display_name":"","keys":[]}"#,
     ] {
         let key = Key::new(Table::Tenant, &[b"directory"], b"acme-us").unwrap();
-        town.store.put(&Space::Host, &key, damage.to_vec()).await.unwrap();
+        town.store
+            .put(&Space::Host, &key, damage.to_vec())
+            .await
+            .unwrap();
         let opened = StoredDirectory::open(town.store.clone(), Freshness::Sole).await;
         assert!(matches!(opened, Err(DirectoryError::Damaged(_))));
     }
@@ -227,7 +258,10 @@ async fn what_a_backup_brought_back_is_destroyed_by_nobody_in_passing() {
         directory.add_restored(globex(), &by()).await,
         Err(ChangeError::NotRestored(id("globex")))
     );
-    directory.mark_restoring(&id("globex"), &by()).await.unwrap();
+    directory
+        .mark_restoring(&id("globex"), &by())
+        .await
+        .unwrap();
     store.create(&space("globex")).await.unwrap();
     let refused = directory.add(globex(), &by()).await;
     assert_eq!(refused, Err(ChangeError::Restored(id("globex"))));
@@ -239,7 +273,10 @@ async fn what_a_backup_brought_back_is_destroyed_by_nobody_in_passing() {
     directory.add(globex(), &by()).await.unwrap();
     // One that is thrown away instead.
     directory.remove(&id("globex"), &by()).await.unwrap();
-    directory.mark_restoring(&id("globex"), &by()).await.unwrap();
+    directory
+        .mark_restoring(&id("globex"), &by())
+        .await
+        .unwrap();
     store.create(&space("globex")).await.unwrap();
     assert!(directory.remove(&id("globex"), &by()).await.unwrap().space);
     directory.add(globex(), &by()).await.unwrap();

@@ -11,8 +11,8 @@ use toolhost_identity::Principal;
 use toolhost_store::{Key, Scan, Space, Store, Table};
 use toolhost_tenancy::{
     ChoiceError, EventReader, MAX_CLIENT_BYTES, MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION,
-    MAX_EVENTS_PER_TENANT_BYTES, MAX_SESSION_EVENT_BYTES, Reach, SESSION_IDLE, SessionId, SessionLog,
-    SessionLogItem,
+    MAX_EVENTS_PER_TENANT_BYTES, MAX_SESSION_EVENT_BYTES, Reach, SESSION_IDLE, SessionId,
+    SessionLog, SessionLogItem,
 };
 
 async fn begun(town: &Town, principal: &Arc<Principal>) -> (SessionId, SessionLog) {
@@ -55,7 +55,11 @@ async fn a_reader_goes_on_after_the_event_that_it_saw_last() {
     let (_, log) = begun(&town, &olga).await;
     let mut ids = vec![];
     for n in 0..5 {
-        ids.push(log.append("", format!("event {n}").as_bytes()).await.unwrap());
+        ids.push(
+            log.append("", format!("event {n}").as_bytes())
+                .await
+                .unwrap(),
+        );
     }
     let mut reader = log.read_after(&ids[1]);
     assert_eq!(text(&now(&mut reader).await), "event 2");
@@ -84,7 +88,9 @@ async fn two_hosts_write_one_order() {
     let there = neighbour.log(&id, &olga).await.unwrap();
     let write = |log: SessionLog, who: &'static str| async move {
         for n in 0..20 {
-            log.append("", format!("{who} {n}").as_bytes()).await.unwrap();
+            log.append("", format!("{who} {n}").as_bytes())
+                .await
+                .unwrap();
         }
     };
     futures::join!(write(here.clone(), "here"), write(there.clone(), "there"));
@@ -172,11 +178,15 @@ async fn what_is_kept_is_bounded_and_what_is_gone_is_said() {
     assert_eq!(text(&now(&mut reader).await), "10");
 
     assert_eq!(
-        log.append("", &vec![0; MAX_EVENT_BYTES + 1]).await.unwrap_err(),
+        log.append("", &vec![0; MAX_EVENT_BYTES + 1])
+            .await
+            .unwrap_err(),
         ChoiceError::TooLong
     );
     for _ in 0..5 {
-        log.append("", &vec![b'x'; MAX_EVENT_BYTES / 2]).await.unwrap();
+        log.append("", &vec![b'x'; MAX_EVENT_BYTES / 2])
+            .await
+            .unwrap();
     }
     let scan = Scan::group(Table::SessionEvent, &[b"events"]);
     let page = town
@@ -184,10 +194,16 @@ async fn what_is_kept_is_bounded_and_what_is_gone_is_said() {
         .scan(&Space::Tenant(space("acme")), &scan)
         .await
         .unwrap();
-    let bytes: usize = page.found.iter().map(|found| found.record.value.len()).sum();
+    let bytes: usize = page
+        .found
+        .iter()
+        .map(|found| found.record.value.len())
+        .sum();
     assert!(bytes as u64 <= MAX_SESSION_EVENT_BYTES, "{bytes}");
     assert_eq!(
-        log.keep_client(&vec![0; MAX_CLIENT_BYTES + 1]).await.unwrap_err(),
+        log.keep_client(&vec![0; MAX_CLIENT_BYTES + 1])
+            .await
+            .unwrap_err(),
         ChoiceError::TooLong
     );
 }
@@ -234,7 +250,8 @@ async fn every_write_counts_what_is_kept_on_all_hosts_together() {
 }
 
 #[tokio::test]
-async fn an_event_that_would_go_past_the_tenants_bound_takes_the_place_of_those_of_silent_sessions() {
+async fn an_event_that_would_go_past_the_tenants_bound_takes_the_place_of_those_of_silent_sessions()
+{
     let town = Town::new(Reach::Tree).await;
     let olga = town.owner().await.principal;
     let acme = Space::Tenant(space("acme"));
@@ -247,7 +264,10 @@ async fn an_event_that_would_go_past_the_tenants_bound_takes_the_place_of_those_
         log.append("", &large).await.unwrap();
         town.clock.pass(1);
         let after = counts(&town).await;
-        let changed = after.into_iter().find(|count| !before.contains(count)).unwrap();
+        let changed = after
+            .into_iter()
+            .find(|count| !before.contains(count))
+            .unwrap();
         if let Some(silent) = by_part.insert(changed.0.clone(), log.clone()) {
             break (silent, log, changed.0);
         }
@@ -320,7 +340,10 @@ async fn events_go_with_their_session() {
     town.sessions.end(&id, &olga).await.unwrap();
     assert_eq!(waiting.await.unwrap(), SessionLogItem::Ended);
     assert_eq!(records(&town).await, 0);
-    assert_eq!(log.append("", b"late").await.unwrap_err(), ChoiceError::Unknown);
+    assert_eq!(
+        log.append("", b"late").await.unwrap_err(),
+        ChoiceError::Unknown
+    );
 
     let (_, log) = begun(&town, &olga).await;
     log.append("", b"one").await.unwrap();
@@ -329,7 +352,10 @@ async fn events_go_with_their_session() {
     let mut reader = log.from_now().await.unwrap();
     assert_eq!(now(&mut reader).await, SessionLogItem::Ended);
     assert_eq!(
-        town.sessions.sweep(&Space::Tenant(space("acme"))).await.unwrap(),
+        town.sessions
+            .sweep(&Space::Tenant(space("acme")))
+            .await
+            .unwrap(),
         1
     );
     assert_eq!(records(&town).await, 0);
@@ -345,6 +371,9 @@ async fn a_reader_is_no_use_of_its_session() {
         town.clock.pass(SESSION_IDLE / 3);
         let _nothing = reader.try_next().await.unwrap();
     }
-    assert_eq!(reader.try_next().await.unwrap(), Some(SessionLogItem::Ended));
+    assert_eq!(
+        reader.try_next().await.unwrap(),
+        Some(SessionLogItem::Ended)
+    );
     assert!(town.sessions.show(&id, &olga).await.is_err());
 }

@@ -40,7 +40,11 @@ impl Host {
         }
         let directory = Arc::new(StaticDirectory::from_tree(Tree::new(0, tenants).unwrap()));
         let tenancy = Tenancy::with_clock(issuers, directory, None, net, clock.clone()).unwrap();
-        Self { tenancy, key, clock }
+        Self {
+            tenancy,
+            key,
+            clock,
+        }
     }
 
     /// The tenant of a token of this issuer with this claim.
@@ -70,7 +74,10 @@ fn tenants() -> Vec<Tenant> {
 async fn a8_an_issuer_names_the_tenants_that_it_may_and_no_other() {
     let mapped = BTreeMap::from([("org_1".to_owned(), id("globex"))]);
     for (scope, named) in [
-        (NamedTenants::All, vec!["acme", "acme-eu", "globex", "acmeology"]),
+        (
+            NamedTenants::All,
+            vec!["acme", "acme-eu", "globex", "acmeology"],
+        ),
         (NamedTenants::Listed([id("globex")].into()), vec!["globex"]),
         (
             NamedTenants::Prefix("acme".into()),
@@ -80,7 +87,10 @@ async fn a8_an_issuer_names_the_tenants_that_it_may_and_no_other() {
         (NamedTenants::Below(id("gone")), vec![]),
         (NamedTenants::Mapped(mapped.clone()), vec![]),
     ] {
-        let issuers = vec![naming(ISSUER, NamedTenants::All), naming(OTHER, scope.clone())];
+        let issuers = vec![
+            naming(ISSUER, NamedTenants::All),
+            naming(OTHER, scope.clone()),
+        ];
         let host = Host::new(issuers, tenants());
         for tenant in ["acme", "acme-eu", "globex", "acmeology"] {
             let expected = if named.contains(&tenant) {
@@ -88,7 +98,11 @@ async fn a8_an_issuer_names_the_tenants_that_it_may_and_no_other() {
             } else {
                 Err(403)
             };
-            assert_eq!(host.tenant(OTHER, tenant).await, expected, "{scope:?} {tenant}");
+            assert_eq!(
+                host.tenant(OTHER, tenant).await,
+                expected,
+                "{scope:?} {tenant}"
+            );
             assert_eq!(host.tenant(ISSUER, tenant).await, Ok(tenant.to_owned()));
         }
     }
@@ -146,7 +160,10 @@ async fn a_key_within_the_scope_of_another_issuer_is_no_way_out_of_ones_own() {
 #[tokio::test]
 async fn one_application_of_many_directories_is_one_issuer() {
     let template = "https://login.example/{tid}/v2.0";
-    let mapped = BTreeMap::from([("1111".to_owned(), id("acme")), ("2222".to_owned(), id("globex"))]);
+    let mapped = BTreeMap::from([
+        ("1111".to_owned(), id("acme")),
+        ("2222".to_owned(), id("globex")),
+    ]);
     let mut issuer = naming(template, NamedTenants::Mapped(mapped));
     issuer.keys = toolhost_tenancy::KeySource::Url("https://login.example/keys".parse().unwrap());
     issuer.tenant_claim = Some("/tid".into());
@@ -158,10 +175,17 @@ async fn one_application_of_many_directories_is_one_issuer() {
     net.serve_keys("https://login.example/keys", &[&key]);
     let directory = Arc::new(StaticDirectory::from_tree(Tree::new(0, tenants()).unwrap()));
     let tenancy = Tenancy::with_clock(vec![issuer], directory, None, net, clock.clone()).unwrap();
-    let host = Host { tenancy, key, clock };
+    let host = Host {
+        tenancy,
+        key,
+        clock,
+    };
     let resource = "https://tools.example/mcp".parse().unwrap();
     let metadata = host.tenancy.resource_metadata(&resource);
-    assert!(metadata.get("authorization_servers").is_none(), "{metadata}");
+    assert!(
+        metadata.get("authorization_servers").is_none(),
+        "{metadata}"
+    );
     for (directory, tid, expected) in [
         ("1111", "1111", Ok("acme")),
         ("2222", "2222", Ok("globex")),
@@ -181,7 +205,9 @@ async fn one_application_of_many_directories_is_one_issuer() {
         let token = host.key.mint(&request, host.clock.unix()).unwrap();
         let caller = host.tenancy.authenticate_token(&token).await;
         let tenant = caller.map(|caller| caller.binding.tenant().to_string());
-        let found = tenant.as_deref().map_err(toolhost_tenancy::AuthError::status);
+        let found = tenant
+            .as_deref()
+            .map_err(toolhost_tenancy::AuthError::status);
         assert_eq!(found, expected, "{directory} {tid}");
     }
 }
@@ -190,7 +216,8 @@ async fn one_application_of_many_directories_is_one_issuer() {
 fn nameless() -> (jsonwebtoken::EncodingKey, String) {
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let key = jsonwebtoken::EncodingKey::from_ec_der(&pair.serialize_der());
-    let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::ES256).unwrap();
+    let jwk =
+        jsonwebtoken::jwk::Jwk::from_encoding_key(&key, jsonwebtoken::Algorithm::ES256).unwrap();
     (key, serde_json::json!({ "keys": [jwk] }).to_string())
 }
 

@@ -52,17 +52,24 @@ async fn t25_a_new_key_is_found_by_one_fetch() {
     let new = dev_key();
     world.net.serve_keys(&jwks_url(ISSUER), &[&world.key, &new]);
     world.clock.pass(REFETCH_INTERVAL);
-    assert!(world.tenant(&world.mint(&new, &world.request())).await.is_ok());
+    assert!(
+        world
+            .tenant(&world.mint(&new, &world.request()))
+            .await
+            .is_ok()
+    );
     assert_eq!(world.net.count(), 2);
 }
 
-/// B7: a stranger spends a bounded number of fetches, each `kid` of its own one a minute at most, and whoever could not be
-/// looked for is told to try again and not that its token is bad.
+/// B7: a stranger spends a bounded number of fetches, each `kid` of its own one a minute at most,
+/// and whoever could not be looked for is told to try again and not that its token is bad.
 #[tokio::test]
 async fn t25_made_up_kids_cost_a_bounded_number_of_fetches() {
     let world = World::new();
     assert!(world.tenant(&world.token()).await.is_ok());
-    let made_up: Vec<_> = (0..20).map(|_| world.mint(&dev_key(), &long(&world))).collect();
+    let made_up: Vec<_> = (0..20)
+        .map(|_| world.mint(&dev_key(), &long(&world)))
+        .collect();
     for token in &made_up {
         let expected = if world.net.count() <= 6 {
             Err(401)
@@ -92,7 +99,9 @@ async fn b7_two_rotations_within_a_minute_are_seen_whatever_strangers_send() {
     let mut keys = vec![];
     for _ in 0..2 {
         assert_eq!(
-            world.tenant(&world.mint(&dev_key(), &world.request())).await,
+            world
+                .tenant(&world.mint(&dev_key(), &world.request()))
+                .await,
             Err(401)
         );
         keys.push(dev_key());
@@ -125,9 +134,17 @@ async fn b7_while_the_issuer_is_silent_an_unknown_kid_is_not_said_to_be_wrong() 
     assert!(world.tenant(&world.token()).await.is_ok());
     let new = dev_key();
     world.net.down(&jwks_url(ISSUER));
-    assert_eq!(world.tenant(&world.mint(&new, &world.request())).await, Err(503));
+    assert_eq!(
+        world.tenant(&world.mint(&new, &world.request())).await,
+        Err(503)
+    );
     world.net.serve_keys(&jwks_url(ISSUER), &[&world.key, &new]);
-    assert!(world.tenant(&world.mint(&new, &world.request())).await.is_ok());
+    assert!(
+        world
+            .tenant(&world.mint(&new, &world.request()))
+            .await
+            .is_ok()
+    );
 }
 
 /// B4: nothing but a change at the issuer, or in the configuration, helps.
@@ -184,7 +201,10 @@ async fn b5_discovery_passes_over_what_is_no_metadata() {
             ..world.request()
         };
         assert!(
-            world.tenant(&world.mint(&world.key, &request)).await.is_ok(),
+            world
+                .tenant(&world.mint(&world.key, &request))
+                .await
+                .is_ok(),
             "{other}"
         );
     }
@@ -288,7 +308,10 @@ async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
         issuer: OTHER.into(),
         ..world.request()
     };
-    assert_eq!(world.tenant(&world.mint(&world.key, &theirs)).await, Err(503));
+    assert_eq!(
+        world.tenant(&world.mint(&world.key, &theirs)).await,
+        Err(503)
+    );
     world.net.serve_keys(&jwks_url(OTHER), &[&world.key]);
     world.clock.pass(5);
     assert!(world.tenant(&world.mint(&world.key, &theirs)).await.is_ok());
@@ -400,7 +423,8 @@ async fn keys_in_a_file_are_read_again_and_a_missing_file_is_no_crash() {
     world.tenancy.start().await;
     assert!(!world.tenancy.is_ready());
     assert_eq!(world.tenant(&world.token()).await, Err(500));
-    let keys = |key: &toolhost_tenancy::dev::DevKey| serde_json::json!({"keys": [key.jwk()]}).to_string();
+    let keys =
+        |key: &toolhost_tenancy::dev::DevKey| serde_json::json!({"keys": [key.jwk()]}).to_string();
     std::fs::write(&path, keys(&world.key)).unwrap();
     world.clock.pass(5);
     assert!(world.tenant(&world.token()).await.is_ok());

@@ -12,7 +12,8 @@ use toolhost_identity::{PrincipalKind, StaticDirectory, Tenant, TenantId, Tree};
 use toolhost_policy::{ErrorCode, Secret};
 use toolhost_tenancy::dev::MintRequest;
 use toolhost_tenancy::{
-    AuthError, Destination, Introspection, IssuerConfigError, MachineHeaders, MachineRefusal, Tenancy,
+    AuthError, Destination, Introspection, IssuerConfigError, MachineHeaders, MachineRefusal,
+    Tenancy,
 };
 
 fn headers(token: &str, others: &[(&str, &str)]) -> HeaderMap {
@@ -39,7 +40,10 @@ async fn refused(world: &World, token: &str, others: &[(&str, &str)]) -> Option<
     match world.tenancy.authenticate(&headers(token, others)).await {
         Ok(_) => None,
         Err(error @ AuthError::Machine(why)) => {
-            assert_eq!((error.status(), error.public().code), (403, ErrorCode::Forbidden));
+            assert_eq!(
+                (error.status(), error.public().code),
+                (403, ErrorCode::Forbidden)
+            );
             Some(why)
         }
         Err(other) => panic!("{other}"),
@@ -99,7 +103,10 @@ async fn a3_the_header_alone_names_nobodys_tenant() {
     let world = World::new();
     let token = machine(&world, None);
     let both = [("snc-tenant", "acme"), ("snc-userid", "u-1")];
-    assert_eq!(refused(&world, &token, &both).await, Some(MachineRefusal::Claim));
+    assert_eq!(
+        refused(&world, &token, &both).await,
+        Some(MachineRefusal::Claim)
+    );
 }
 
 #[tokio::test]
@@ -107,15 +114,27 @@ async fn a4_the_user_header_is_required_and_is_attribution_alone() {
     let world = World::new();
     let token = machine(&world, Some("acme"));
     for wrong in ["", "a b", "a\tb", "\u{e9}", &"x".repeat(129)] {
-        let refusal = refused(&world, &token, &[("snc-tenant", "acme"), ("snc-userid", wrong)]).await;
+        let refusal = refused(
+            &world,
+            &token,
+            &[("snc-tenant", "acme"), ("snc-userid", wrong)],
+        )
+        .await;
         assert_eq!(refusal, Some(MachineRefusal::User), "{wrong:?}");
     }
     assert_eq!(
         refused(&world, &token, &[("snc-tenant", "acme")]).await,
         Some(MachineRefusal::User)
     );
-    let two = [("snc-tenant", "acme"), ("snc-userid", "a"), ("snc-userid", "b")];
-    assert_eq!(refused(&world, &token, &two).await, Some(MachineRefusal::User));
+    let two = [
+        ("snc-tenant", "acme"),
+        ("snc-userid", "a"),
+        ("snc-userid", "b"),
+    ];
+    assert_eq!(
+        refused(&world, &token, &two).await,
+        Some(MachineRefusal::User)
+    );
     let of = async |user: &str| {
         let headers = headers(&token, &[("snc-tenant", "acme"), ("snc-userid", user)]);
         world.tenancy.authenticate(&headers).await.unwrap().binding
@@ -195,7 +214,11 @@ fn introspecting(world: &World, post: &Arc<FakePost>) -> Tenancy {
     let (net, clock) = (world.net.clone(), world.clock.clone());
     Tenancy::with_clock(vec![roles(ISSUER)], directory(), None, net, clock)
         .unwrap()
-        .with_introspection(ISSUER, &endpoint("https://idp.example/introspect"), post.clone())
+        .with_introspection(
+            ISSUER,
+            &endpoint("https://idp.example/introspect"),
+            post.clone(),
+        )
         .unwrap()
 }
 
@@ -226,7 +249,10 @@ async fn t26_an_opaque_token_is_what_its_issuer_says_and_nothing_else() {
     assert_eq!(caller.binding.tenant().as_str(), "acme");
     {
         let asked = post.asked.lock().unwrap();
-        assert_eq!(&asked[0].body[..], b"token=opaque-1&token_type_hint=access_token");
+        assert_eq!(
+            &asked[0].body[..],
+            b"token=opaque-1&token_type_hint=access_token"
+        );
         let authorization = asked[0].authorization.as_ref().unwrap();
         assert!(authorization.is_sensitive());
         // RFC 6749 section 2.3.1: `tool+host:s3cr3t%3A%2B`.
@@ -262,7 +288,11 @@ async fn t26_an_opaque_token_is_what_its_issuer_says_and_nothing_else() {
     }
     post.now(|_| silence());
     assert_eq!(
-        tenancy.authenticate_token("quiet").await.unwrap_err().status(),
+        tenancy
+            .authenticate_token("quiet")
+            .await
+            .unwrap_err()
+            .status(),
         503
     );
 }
@@ -279,7 +309,11 @@ async fn t26_a_revoked_opaque_token_ends_within_sixty_seconds() {
     assert_eq!(post.count(), 1);
     world.clock.pass(1);
     assert_eq!(
-        tenancy.authenticate_token("opaque-1").await.unwrap_err().status(),
+        tenancy
+            .authenticate_token("opaque-1")
+            .await
+            .unwrap_err()
+            .status(),
         401
     );
     // And an issuer that is silent by then has said nothing.
@@ -295,7 +329,11 @@ async fn a_jwt_is_never_shown_to_the_introspection_endpoint() {
     assert!(tenancy.authenticate_token(&world.token()).await.is_ok());
     for forged in ["a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
         assert_eq!(
-            tenancy.authenticate_token(forged).await.unwrap_err().status(),
+            tenancy
+                .authenticate_token(forged)
+                .await
+                .unwrap_err()
+                .status(),
             401
         );
     }
@@ -320,8 +358,18 @@ async fn an_introspection_that_would_leak_is_refused_at_load() {
     world.net.serve(&jwks_url(other), "{}");
     let tenancy = || {
         let all = || toolhost_identity::NamedTenants::All;
-        let configs = vec![support::naming(ISSUER, all()), support::naming(other, all())];
-        Tenancy::with_clock(configs, directory(), None, world.net.clone(), world.clock.clone()).unwrap()
+        let configs = vec![
+            support::naming(ISSUER, all()),
+            support::naming(other, all()),
+        ];
+        Tenancy::with_clock(
+            configs,
+            directory(),
+            None,
+            world.net.clone(),
+            world.clock.clone(),
+        )
+        .unwrap()
     };
     let good = endpoint("https://idp.example/introspect");
     for bad in [
@@ -336,7 +384,9 @@ async fn an_introspection_that_would_leak_is_refused_at_load() {
     }
     let refused = tenancy().with_introspection("https://nobody.example", &good, post.clone());
     assert!(matches!(refused, Err(IssuerConfigError::Unknown { .. })));
-    let first = tenancy().with_introspection(ISSUER, &good, post.clone()).unwrap();
+    let first = tenancy()
+        .with_introspection(ISSUER, &good, post.clone())
+        .unwrap();
     let second = first.with_introspection(other, &good, post);
     assert!(matches!(second, Err(IssuerConfigError::Introspections(_))));
 }

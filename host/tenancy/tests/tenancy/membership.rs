@@ -9,8 +9,8 @@ use support::TestClock;
 use support::town::{FakePost, Town, answer, id, silence};
 use toolhost_identity::{Binding, Caller, Principal};
 use toolhost_tenancy::{
-    Bearer, Destination, DirectoryError, MembershipDirectory, MembershipEndpoint, Reach, SingleDirectory,
-    TenantDirectory,
+    Bearer, Destination, DirectoryError, MembershipDirectory, MembershipEndpoint, Reach,
+    SingleDirectory, TenantDirectory,
 };
 
 fn directory(post: &Arc<FakePost>, clock: &Arc<TestClock>) -> MembershipDirectory {
@@ -61,7 +61,10 @@ async fn an_answer_narrows_what_the_role_reaches_and_never_widens_it() {
     let body: Value = serde_json::from_slice(&asked[0].body).unwrap();
     assert_eq!(body["subject"], "olga");
     assert_eq!(body["role"], "owner");
-    assert_eq!(asked[0].authorization.as_ref().unwrap(), "Bearer host-token");
+    assert_eq!(
+        asked[0].authorization.as_ref().unwrap(),
+        "Bearer host-token"
+    );
 }
 
 #[tokio::test]
@@ -103,9 +106,13 @@ async fn e27_whatever_is_no_clear_answer_is_no_tenant() {
     }
     for status in [201, 302, 401, 404, 500] {
         post.now(move |_| answer(status, &members()));
-        assert!(reaches(&directory, &owner, "acme").await.is_err(), "{status}");
+        assert!(
+            reaches(&directory, &owner, "acme").await.is_err(),
+            "{status}"
+        );
     }
-    // A no is an answer, and is not kept. A failure is told for a moment to those that come after it.
+    // A no is an answer, and is not kept. A failure is told for a moment to those that come after
+    // it.
     town.clock.pass(3);
     post.now(|_| answer(200, &json!({"tenants": []})));
     let tree = directory.tree_for(&owner).await.unwrap();
@@ -129,7 +136,10 @@ async fn one_callers_tenants_are_not_anothers() {
     });
     let directory = directory(&post, &town.clock);
     let olga = town.who("olga", "SUPERADMIN", Some("acme")).await.principal;
-    let otto = town.who("otto", "SUPERADMIN", Some("globex")).await.principal;
+    let otto = town
+        .who("otto", "SUPERADMIN", Some("globex"))
+        .await
+        .principal;
     for _ in 0..2 {
         assert_eq!(reaches(&directory, &olga, "acme").await, Ok(true));
         assert_eq!(reaches(&directory, &olga, "globex").await, Ok(false));

@@ -189,5 +189,8 @@ async fn n7_a_question_with_a_token_follows_no_redirect_and_takes_no_endless_ans
         ask("/", true, false).await.is_err(),
         "loopback is for those that say so"
     );
-    assert_eq!(format!("{:?}", Bearer::new("secret-token")), "Bearer(Secret(…))");
+    assert_eq!(
+        format!("{:?}", Bearer::new("secret-token")),
+        "Bearer(Secret(…))"
+    );
 }

@@ -60,12 +60,13 @@ impl Fresh {
     }
 
     fn host(town: &Town, set_up: &Arc<SetUp>) -> (Arc<Provisioner>, Arc<Tenancy>) {
-        let provisioner = Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone())
-            .with_admission(
-                town.directory.clone(),
-                [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
-                Arc::new(LogSink),
-            );
+        let provisioner =
+            Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone())
+                .with_admission(
+                    town.directory.clone(),
+                    [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
+                    Arc::new(LogSink),
+                );
         let provisioner = Arc::new(provisioner);
         let configs = [ISSUER, OTHER].map(|issuer| {
             let mut config = roles(issuer);
@@ -81,7 +82,10 @@ impl Fresh {
 
     fn token(&self, tenant: &str) -> String {
         let request = self.town.request("olga", "OWNER", Some(tenant));
-        self.town.key.mint(&request, self.town.clock.unix()).unwrap()
+        self.town
+            .key
+            .mint(&request, self.town.clock.unix())
+            .unwrap()
     }
 
     async fn status(&self, token: &str) -> u16 {
@@ -90,7 +94,12 @@ impl Fresh {
     }
 
     async fn has_space(&self, tenant: &str) -> bool {
-        self.town.store.tenants().await.unwrap().contains(&id(tenant))
+        self.town
+            .store
+            .tenants()
+            .await
+            .unwrap()
+            .contains(&id(tenant))
     }
 
     fn calls(&self) -> usize {
@@ -113,7 +122,12 @@ async fn a17_a_hundred_first_calls_set_a_tenant_up_once() {
     assert_eq!(fresh.town.directory.tree().len(), 6);
     // Nor does another host, or this one after a restart.
     let (_, tenancy) = Fresh::host(&fresh.town, &fresh.set_up);
-    assert!(tenancy.authenticate_token(&fresh.token("newco")).await.is_ok());
+    assert!(
+        tenancy
+            .authenticate_token(&fresh.token("newco"))
+            .await
+            .is_ok()
+    );
     assert_eq!(fresh.calls(), 1);
 }
 
@@ -139,9 +153,19 @@ async fn a17_an_issuer_that_may_not_brings_nobody_along() {
 async fn a17_a_tenant_that_is_suspended_or_was_removed_is_not_brought_back() {
     let fresh = Fresh::new().await;
     assert_eq!(fresh.status(&fresh.token("newco")).await, 200);
-    fresh.town.directory.suspend(&id("newco"), &by()).await.unwrap();
+    fresh
+        .town
+        .directory
+        .suspend(&id("newco"), &by())
+        .await
+        .unwrap();
     assert_eq!(fresh.status(&fresh.token("newco")).await, 403);
-    fresh.town.directory.remove(&id("newco"), &by()).await.unwrap();
+    fresh
+        .town
+        .directory
+        .remove(&id("newco"), &by())
+        .await
+        .unwrap();
     fresh.provisioner.forget(&id("newco"));
     assert_eq!(fresh.status(&fresh.token("newco")).await, 403);
     assert!(!fresh.has_space("newco").await);
@@ -189,7 +213,12 @@ async fn a17_what_failed_is_tried_again_and_goes_on_where_it_stopped() {
     assert!(fresh.has_space("halfco").await);
     fresh.set_up.fails.store(false, Ordering::SeqCst);
     let (_, restarted) = Fresh::host(&fresh.town, &fresh.set_up);
-    assert!(restarted.authenticate_token(&fresh.token("halfco")).await.is_ok());
+    assert!(
+        restarted
+            .authenticate_token(&fresh.token("halfco"))
+            .await
+            .is_ok()
+    );
     assert_eq!(fresh.calls(), 4);
 }
 
@@ -244,7 +273,12 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
     let fresh = Fresh::new().await;
     let record = br#"{"parent":null,"state":"active","display_name":"","keys":[]}"#;
     for n in 0..MAX_ADMITTED - 6 {
-        let key = Key::new(Table::Tenant, &[b"directory"], format!("many-{n}").as_bytes()).unwrap();
+        let key = Key::new(
+            Table::Tenant,
+            &[b"directory"],
+            format!("many-{n}").as_bytes(),
+        )
+        .unwrap();
         fresh
             .town
             .store
@@ -273,7 +307,11 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
             "those that are there stay"
         );
         let request = fresh.town.request("olga", "OWNER", Some(tenant));
-        let token = fresh.town.key.mint(&request, fresh.town.clock.unix()).unwrap();
+        let token = fresh
+            .town
+            .key
+            .mint(&request, fresh.town.clock.unix())
+            .unwrap();
         let unbound = Tenancy::with_clock(
             vec![roles(ISSUER)],
             Arc::new(toolhost_identity::StaticDirectory::new([(id(tenant), vec![])]).unwrap()),
@@ -315,7 +353,12 @@ async fn a_caller_who_was_bound_before_a_removal_brings_no_space_back() {
         .authenticate_token(&fresh.token("newco"))
         .await
         .unwrap();
-    let removed = fresh.town.directory.remove(&id("newco"), &by()).await.unwrap();
+    let removed = fresh
+        .town
+        .directory
+        .remove(&id("newco"), &by())
+        .await
+        .unwrap();
     assert!(removed.space);
     fresh.provisioner.forget(&id("newco"));
     let refused = fresh.provisioner.ensure(&bound.binding).await;
@@ -332,7 +375,10 @@ async fn a_caller_who_was_bound_before_a_removal_brings_no_space_back() {
     let town = &fresh.town;
     let provisioner = Provisioner::with_clock(town.store.clone(), set_up, town.clock.clone());
     let provisioner = Arc::new(provisioner);
-    town.directory.add(Tenant::root(id("late")), &by()).await.unwrap();
+    town.directory
+        .add(Tenant::root(id("late")), &by())
+        .await
+        .unwrap();
     let refused = provisioner.prepare(&id("late"), &by()).await;
     assert_eq!(refused, Err(toolhost_tenancy::ProvisionError::Removed));
     assert!(!fresh.has_space("late").await);
@@ -351,16 +397,23 @@ impl toolhost_audit::Sink for Broken {
 async fn a_tenant_whose_admission_cannot_be_recorded_is_not_added() {
     let fresh = Fresh::new().await;
     let town = &fresh.town;
-    let provisioner = Provisioner::with_clock(town.store.clone(), fresh.set_up.clone(), town.clock.clone())
-        .with_admission(
-            town.directory.clone(),
-            [(ISSUER.to_owned(), 10)],
-            Arc::new(Broken),
-        );
+    let provisioner =
+        Provisioner::with_clock(town.store.clone(), fresh.set_up.clone(), town.clock.clone())
+            .with_admission(
+                town.directory.clone(),
+                [(ISSUER.to_owned(), 10)],
+                Arc::new(Broken),
+            );
     let (net, clock) = (town.net.clone(), town.clock.clone());
-    let tenancy = Tenancy::with_clock(vec![roles(ISSUER)], town.directory.clone(), None, net, clock)
-        .unwrap()
-        .with_provisioner(Arc::new(provisioner));
+    let tenancy = Tenancy::with_clock(
+        vec![roles(ISSUER)],
+        town.directory.clone(),
+        None,
+        net,
+        clock,
+    )
+    .unwrap()
+    .with_provisioner(Arc::new(provisioner));
     let refused = tenancy
         .authenticate_token(&fresh.token("newco"))
         .await
@@ -385,7 +438,8 @@ impl TenantSetUp for Forgets {
 async fn what_was_made_before_a_removal_does_not_count_after_it() {
     let town = Town::new(Reach::Tree).await;
     let set_up = Arc::new(Forgets::default());
-    let provisioner = Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone());
+    let provisioner =
+        Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone());
     let provisioner = Arc::new(provisioner);
     set_up.0.set(provisioner.clone()).unwrap();
     town.store.destroy(&space("globex")).await.unwrap();

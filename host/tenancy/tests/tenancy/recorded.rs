@@ -46,14 +46,24 @@ async fn a_switch_that_cannot_be_recorded_is_not_made_and_its_bearer_stays_here(
     let error = switch
         .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await;
-    assert!(matches!(error, Err(SwitchError::Unrecorded(_))), "{error:?}");
+    assert!(
+        matches!(error, Err(SwitchError::Unrecorded(_))),
+        "{error:?}"
+    );
     let error = switch
         .context(None, &owner, SwitchTarget::Tenant("acme-eu"))
         .await;
-    assert!(matches!(error, Err(SwitchError::Unrecorded(_))), "{error:?}");
+    assert!(
+        matches!(error, Err(SwitchError::Unrecorded(_))),
+        "{error:?}"
+    );
     assert_eq!(post.count(), 0);
     assert!(town.rooms.tokens.is_empty());
-    let view = town.sessions.show(&session, &owner.principal).await.unwrap();
+    let view = town
+        .sessions
+        .show(&session, &owner.principal)
+        .await
+        .unwrap();
     assert_eq!(view.generation, 0);
 
     audit.broken.store(false, Ordering::SeqCst);

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use support::{TestClock, World};
 use toolhost_identity::{OwnerId, TenantId};
 use toolhost_tenancy::dev::MintRequest;
-use toolhost_tenancy::{MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionError, SessionOwners};
+use toolhost_tenancy::{
+    MAX_SESSIONS, MAX_SESSIONS_PER_OWNER, SESSION_IDLE, SessionError, SessionOwners,
+};
 
 fn acme() -> TenantId {
     TenantId::parse("acme").unwrap()
@@ -40,8 +42,15 @@ async fn t28_anothers_session_is_as_good_as_none() {
         assert!(!sessions.remove("s-1", other));
         assert!(!sessions.check("s-2", other));
     }
-    assert!(sessions.check("s-1", &alice), "nobody else's attempt ended it");
-    assert!(!sessions.check("S-1", &alice) && !sessions.check("s-1 ", &alice) && !sessions.check("", &alice));
+    assert!(
+        sessions.check("s-1", &alice),
+        "nobody else's attempt ended it"
+    );
+    assert!(
+        !sessions.check("S-1", &alice)
+            && !sessions.check("s-1 ", &alice)
+            && !sessions.check("", &alice)
+    );
     assert!(sessions.remove("s-1", &alice));
     assert!(!sessions.check("s-1", &alice) && !sessions.remove("s-1", &alice));
 }
@@ -56,8 +65,14 @@ async fn t27_an_id_that_is_taken_or_odd_is_not_bound() {
         sessions.bind("s-1", Some(&acme()), mallory),
         Err(SessionError::Id)
     );
-    assert_eq!(sessions.bind("s-1", Some(&acme()), alice), Err(SessionError::Id));
-    assert_eq!(sessions.bind("", Some(&acme()), alice), Err(SessionError::Id));
+    assert_eq!(
+        sessions.bind("s-1", Some(&acme()), alice),
+        Err(SessionError::Id)
+    );
+    assert_eq!(
+        sessions.bind("", Some(&acme()), alice),
+        Err(SessionError::Id)
+    );
     assert_eq!(
         sessions.bind(&"x".repeat(129), Some(&acme()), alice),
         Err(SessionError::Id)
@@ -106,7 +121,9 @@ async fn an_owners_longest_idle_session_gives_way_to_its_newest() {
     let sessions = SessionOwners::with_clock(clock.clone());
     let alice = owner(&world, |_| ()).await;
     for n in 0..MAX_SESSIONS_PER_OWNER {
-        sessions.bind(&format!("a-{n}"), Some(&acme()), alice).unwrap();
+        sessions
+            .bind(&format!("a-{n}"), Some(&acme()), alice)
+            .unwrap();
         clock.pass(1);
     }
     assert!(sessions.check("a-0", &alice), "it is used once more");
@@ -115,9 +132,17 @@ async fn an_owners_longest_idle_session_gives_way_to_its_newest() {
         Err(SessionError::Full)
     );
     let busy = HashSet::from(["a-1".into()]);
-    let id = sessions.eviction_candidate(Some(&acme()), &alice, &busy).unwrap();
-    assert_eq!(&*id, "a-2", "a request is under way in the longest idle one");
-    assert_eq!(bind(&sessions, "more", &acme(), alice), [Box::<str>::from("a-1")]);
+    let id = sessions
+        .eviction_candidate(Some(&acme()), &alice, &busy)
+        .unwrap();
+    assert_eq!(
+        &*id, "a-2",
+        "a request is under way in the longest idle one"
+    );
+    assert_eq!(
+        bind(&sessions, "more", &acme(), alice),
+        [Box::<str>::from("a-1")]
+    );
 }
 
 #[tokio::test]
@@ -136,10 +161,15 @@ async fn an_owner_whose_sessions_are_all_in_use_does_not_keep_the_others_idle_on
     }
     let globex = TenantId::parse("globex").unwrap();
     let bob = owner(&world, |request| request.tenant = Some("globex".into())).await;
-    let id = sessions.eviction_candidate(Some(&globex), &bob, &busy).unwrap();
+    let id = sessions
+        .eviction_candidate(Some(&globex), &bob, &busy)
+        .unwrap();
     assert!(id.starts_with("0-"), "{id}");
     busy.extend((0..MAX_SESSIONS_PER_OWNER).map(|m| format!("0-{m}").into()));
-    assert_eq!(sessions.eviction_candidate(Some(&globex), &bob, &busy), None);
+    assert_eq!(
+        sessions.eviction_candidate(Some(&globex), &bob, &busy),
+        None
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! One of many waits for all: A13. Whoever floods the host with questions to others delays itself alone.
+//! One of many waits for all: A13. Whoever floods the host with questions to others delays itself
+//! alone.
 
 use crate::support;
 
@@ -29,7 +30,10 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    fn new(hangs: fn(&str) -> bool, answer: fn(&str) -> Result<PostAnswer, FetchError>) -> Arc<Self> {
+    fn new(
+        hangs: fn(&str) -> bool,
+        answer: fn(&str) -> Result<PostAnswer, FetchError>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             hangs,
             answer,
@@ -128,7 +132,10 @@ async fn a13_made_up_tokens_of_one_address_delay_neither_others_nor_those_that_a
     for one in flood {
         if one.is_finished() {
             let error = one.await.unwrap().unwrap_err();
-            assert_eq!((error.clone(), error.status()), (AuthError::Overloaded, 503));
+            assert_eq!(
+                (error.clone(), error.status()),
+                (AuthError::Overloaded, 503)
+            );
         } else {
             one.abort();
         }
@@ -155,7 +162,12 @@ async fn a13_a_token_is_asked_about_once_and_a_no_is_remembered_for_a_moment() {
     );
     let (tenancy, clock) = introspecting(&post);
     let many = (0..50).map(|_| admit(&tenancy, "good", "192.0.2.1"));
-    assert!(futures::future::join_all(many).await.iter().all(Result::is_ok));
+    assert!(
+        futures::future::join_all(many)
+            .await
+            .iter()
+            .all(Result::is_ok)
+    );
     assert_eq!(post.count("good"), 1);
     for (token, status, lasts) in [("bad", 401, 5), ("silent", 503, 2)] {
         for _ in 0..20 {
@@ -190,7 +202,11 @@ async fn a13_an_application_that_hangs_for_one_tenant_is_waited_for_by_no_other(
     let one = town.who("olga", "OWNER", Some("acme")).await.principal;
     let mut waiting: Vec<_> = (0..400).map(|_| ask(one.clone())).collect();
     settle().await;
-    assert_eq!(post.count("olga"), 1, "one question however many wait for it");
+    assert_eq!(
+        post.count("olga"),
+        1,
+        "one question however many wait for it"
+    );
     for n in 0..40 {
         waiting.push(ask(town
             .who(&format!("user-{n}"), "OWNER", Some("acme"))
@@ -198,7 +214,11 @@ async fn a13_an_application_that_hangs_for_one_tenant_is_waited_for_by_no_other(
             .principal));
     }
     settle().await;
-    assert_eq!(post.count("acme"), 8, "a tenant has its share of the places");
+    assert_eq!(
+        post.count("acme"),
+        8,
+        "a tenant has its share of the places"
+    );
     let other = town.who("otto", "OWNER", Some("globex")).await.principal;
     let tree = members.tree_for(&other).await.unwrap();
     assert!(tree.get(&id("globex")).is_some());
@@ -214,7 +234,8 @@ async fn a13_a_membership_that_could_not_be_asked_for_is_not_asked_for_again_at_
         token: None,
         max_age: 60,
     };
-    let members = MembershipDirectory::with_clock(&endpoint, post.clone(), town.clock.clone()).unwrap();
+    let members =
+        MembershipDirectory::with_clock(&endpoint, post.clone(), town.clock.clone()).unwrap();
     let who = town.owner().await.principal;
     for _ in 0..20 {
         assert!(matches!(

@@ -14,13 +14,17 @@ use toolhost_audit::LogSink;
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
 use toolhost_tenancy::{
-    Authority, ChoiceError, LocalAuthority, Preparation, PreparationError, Reach, SessionId, Switch,
-    SwitchError, SwitchTarget, VerifiedCaller,
+    Authority, ChoiceError, LocalAuthority, Preparation, PreparationError, Reach, SessionId,
+    Switch, SwitchError, SwitchTarget, VerifiedCaller,
 };
 use toolhost_vault::CredentialError;
 
 async fn at(town: &Town, session: &SessionId, who: &VerifiedCaller) -> (String, u64) {
-    let binding = town.sessions.binding(session, &who.principal).await.unwrap();
+    let binding = town
+        .sessions
+        .binding(session, &who.principal)
+        .await
+        .unwrap();
     (tenant_of(&binding).to_owned(), binding.generation())
 }
 
@@ -88,7 +92,10 @@ async fn n14_a_reset_without_a_home_is_an_error_and_keeps_the_active_tenant() {
         .unwrap_err();
     assert_eq!(error.public().code, ErrorCode::HomeTenantUnavailable);
     assert_eq!(at(&town, &session, &root).await, ("globex".into(), 1));
-    let error = switch.context(None, &root, SwitchTarget::Home).await.unwrap_err();
+    let error = switch
+        .context(None, &root, SwitchTarget::Home)
+        .await
+        .unwrap_err();
     assert_eq!(error, SwitchError::HomeUnavailable);
 }
 
@@ -259,7 +266,8 @@ async fn n17_a_switch_that_is_dropped_at_any_await_is_made_or_not_made_and_never
             .await
             .unwrap();
         {
-            let mut switching = Box::pin(switch.session(&session, &owner, SwitchTarget::Tenant("acme-eu")));
+            let mut switching =
+                Box::pin(switch.session(&session, &owner, SwitchTarget::Tenant("acme-eu")));
             let mut context = Context::from_waker(Waker::noop());
             for _ in 0..steps {
                 let polled: Poll<_> = switching.as_mut().poll(&mut context);
@@ -274,7 +282,11 @@ async fn n17_a_switch_that_is_dropped_at_any_await_is_made_or_not_made_and_never
             tokio::task::yield_now().await;
         }
         let (restarted, _) = town.neighbour(None);
-        let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+        let binding = town
+            .sessions
+            .binding(&session, &owner.principal)
+            .await
+            .unwrap();
         let stored = restarted.binding(&session, &owner.principal).await.unwrap();
         assert_eq!(
             (binding.tenant(), binding.generation()),
@@ -295,7 +307,10 @@ async fn n17_a_switch_that_is_dropped_at_any_await_is_made_or_not_made_and_never
             other => panic!("{other:?} after {steps} steps"),
         }
     }
-    assert!(kept > 3 && made > 20, "both ends were met: {kept} and {made}");
+    assert!(
+        kept > 3 && made > 20,
+        "both ends were met: {kept} and {made}"
+    );
 }
 
 #[tokio::test]

@@ -27,28 +27,37 @@ pub(super) fn touches(connection: &Connection, arguments: &[contract::Argument])
     {
         return true;
     }
-    let provided =
-        |argument: &contract::Argument| connection.provide.iter().any(|(name, _)| *name == argument.name);
+    let provided = |argument: &contract::Argument| {
+        connection
+            .provide
+            .iter()
+            .any(|(name, _)| *name == argument.name)
+    };
     arguments
         .iter()
         .any(|argument| is_own(connection, argument) || provided(argument))
 }
 
-/// The arguments of a tool by which a model chooses a tenant, or an account, of the other system: by the name that the model
-/// sees or by the one on the wire.
+/// The arguments of a tool by which a model chooses a tenant, or an account, of the other system:
+/// by the name that the model sees or by the one on the wire.
 pub(super) fn of_tenants<'a>(
     connection: &'a Connection,
     arguments: &'a [contract::Argument],
 ) -> impl Iterator<Item = &'a str> {
     let is_chosen = |argument: &contract::Argument| {
-        let is_provided = connection.provide.iter().any(|(name, _)| *name == argument.name);
+        let is_provided = connection
+            .provide
+            .iter()
+            .any(|(name, _)| *name == argument.name);
         !is_provided && !is_own(connection, argument)
     };
     let means_one = |argument: &contract::Argument| {
         let is_header = argument.location == "header";
         [&argument.name, &argument.key].into_iter().any(|name| {
             let lower = name.to_ascii_lowercase();
-            let own = OWN_HEADERS.iter().find_map(|prefix| lower.strip_prefix(prefix));
+            let own = OWN_HEADERS
+                .iter()
+                .find_map(|prefix| lower.strip_prefix(prefix));
             names_a_tenant(own.filter(|_| is_header).unwrap_or(name))
         })
     };
@@ -58,8 +67,8 @@ pub(super) fn of_tenants<'a>(
     found.map(|argument| argument.name.as_str())
 }
 
-/// Takes out of a tool's schema what no model chooses: what `provide` fills stays an argument of the adapter (`whole`), and
-/// what the host itself puts on the request is none at all.
+/// Takes out of a tool's schema what no model chooses: what `provide` fills stays an argument of
+/// the adapter (`whole`), and what the host itself puts on the request is none at all.
 ///
 /// # Errors
 /// The schema demands it in another place, or it is of a type that a text cannot fill.
@@ -88,7 +97,11 @@ pub(super) fn take(
             remove(model, name)?;
             continue;
         }
-        if !connection.provide.iter().any(|(provided, _)| provided == name) {
+        if !connection
+            .provide
+            .iter()
+            .any(|(provided, _)| provided == name)
+        {
             continue;
         }
         let Some(property) = remove(model, name)? else {
@@ -116,7 +129,8 @@ enum ArgumentKind {
     Number,
 }
 
-/// What can fill a property. One that says nothing of its type takes a text; the whole is checked again when it is filled.
+/// What can fill a property. One that says nothing of its type takes a text; the whole is checked
+/// again when it is filled.
 fn kind_of(property: &Value) -> Option<ArgumentKind> {
     let is = |kind: &str| match property.get("type") {
         None => kind == "string",
@@ -140,7 +154,10 @@ pub(super) fn is_own(connection: &Connection, argument: &contract::Argument) -> 
     match argument.location.as_str() {
         "header" => {
             auth.headers().any(|own| own.as_str() == key)
-                || connection.headers.iter().any(|(own, _)| own.as_str() == key)
+                || connection
+                    .headers
+                    .iter()
+                    .any(|(own, _)| own.as_str() == key)
         }
         // The credential is the whole field then: no other cookie stands beside it.
         "cookie" => auth.headers().any(|own| own == http::header::COOKIE),

@@ -1,12 +1,14 @@
-//! Arguments of described tools that are credentials: a document offers them like any other, and no model has one.
+//! Arguments of described tools that are credentials: a document offers them like any other, and no
+//! model has one.
 
 use toolhost_policy::Connection;
 use toolhost_sandbox::contract;
 
 use super::arguments::is_own;
 
-/// How names of arguments end that hold what proves who calls, in lower case, by letters and digits alone: vendors write their own
-/// names in front (`X-Shopify-Access-Token`, `DD-API-KEY`, `hapikey`).
+/// How names of arguments end that hold what proves who calls, in lower case, by letters and digits
+/// alone: vendors write their own names in front (`X-Shopify-Access-Token`, `DD-API-KEY`,
+/// `hapikey`).
 const ENDINGS: [&str; 20] = [
     "accesskey",
     "accesstoken",
@@ -31,9 +33,17 @@ const ENDINGS: [&str; 20] = [
 ];
 
 /// The same by whole names: with something in front these are words of anybody's.
-const WHOLE: [&str; 6] = ["appkey", "authorization", "idtoken", "jwt", "token", "usertoken"];
+const WHOLE: [&str; 6] = [
+    "appkey",
+    "authorization",
+    "idtoken",
+    "jwt",
+    "token",
+    "usertoken",
+];
 
-/// How fields end that are named for a token and prove nothing: they say where to go on, or that a request was sent before.
+/// How fields end that are named for a token and prove nothing: they say where to go on, or that a
+/// request was sent before.
 const NO_PROOF: [&str; 8] = [
     "clienttoken",
     "continuationtoken",
@@ -45,22 +55,26 @@ const NO_PROOF: [&str; 8] = [
     "synctoken",
 ];
 
-/// A key that says so only beside one of the names above, as with Google's APIs: elsewhere it is a word of anybody's.
+/// A key that says so only beside one of the names above, as with Google's APIs: elsewhere it is a
+/// word of anybody's.
 const BESIDE_ANOTHER: &str = "key";
 
 /// And one that does beside the identity of a client.
 const SECRET: &str = "secret";
 const CLIENTS: [&str; 3] = ["appid", "clientid", "keyid"];
 
-/// The arguments of a tool that are credentials, and which the operator's configuration neither sets, provides nor offers to
-/// models (`connections.NAME.offered_arguments`).
+/// The arguments of a tool that are credentials, and which the operator's configuration neither
+/// sets, provides nor offers to models (`connections.NAME.offered_arguments`).
 pub(super) fn unset_credentials<'a>(
     connection: &'a Connection,
     arguments: &'a [contract::Argument],
 ) -> impl Iterator<Item = &'a contract::Argument> {
     let is_left = |argument: &contract::Argument| {
         let names = [&argument.name, &argument.key];
-        let is_provided = connection.provide.iter().any(|(name, _)| *name == argument.name);
+        let is_provided = connection
+            .provide
+            .iter()
+            .any(|(name, _)| *name == argument.name);
         let is_offered = connection
             .offered_arguments
             .iter()
@@ -73,20 +87,28 @@ pub(super) fn unset_credentials<'a>(
         .any(|argument| CLIENTS.contains(&&*letters(&argument.key)));
     arguments.iter().filter(move |argument| {
         let is_key = has_another && argument.location == "query" && argument.key == BESIDE_ANOTHER;
-        let is_secret = has_client && argument.location != "path" && letters(&argument.key) == SECRET;
+        let is_secret =
+            has_client && argument.location != "path" && letters(&argument.key) == SECRET;
         (is_key || is_secret || names_a_credential(argument)) && is_left(argument)
     })
 }
 
-/// Whether an argument's name, here or on the wire, says that it is a credential. What stands in a path names a thing there.
+/// Whether an argument's name, here or on the wire, says that it is a credential. What stands in a
+/// path names a thing there.
 fn names_a_credential(argument: &contract::Argument) -> bool {
-    if !matches!(argument.location.as_str(), "query" | "header" | "cookie" | "body") {
+    if !matches!(
+        argument.location.as_str(),
+        "query" | "header" | "cookie" | "body"
+    ) {
         return false;
     }
     let is_header = argument.location == "header";
     [&argument.name, &argument.key].into_iter().any(|name| {
         let plain = letters(name);
-        let own = plain.strip_prefix('x').filter(|_| is_header).unwrap_or(&plain);
+        let own = plain
+            .strip_prefix('x')
+            .filter(|_| is_header)
+            .unwrap_or(&plain);
         let ends = |endings: &[&str]| endings.iter().any(|ending| plain.ends_with(ending));
         let is_token = is_header && plain.ends_with("token") && !ends(&NO_PROOF);
         ends(&ENDINGS) || is_token || WHOLE.contains(&&*plain) || WHOLE.contains(&own)

@@ -12,8 +12,8 @@ use crate::revision::RevisionDigest;
 use crate::schema::{self, ToolSchema};
 use crate::schemas::ToolSchemas;
 
-/// What the schemas of a described tool are made of, once somebody looks at them: a document has a thousand tools, of which
-/// few are called.
+/// What the schemas of a described tool are made of, once somebody looks at them: a document has a
+/// thousand tools, of which few are called.
 #[derive(Debug)]
 pub(crate) struct SchemaTexts {
     connection: CheckedConnection,
@@ -23,8 +23,8 @@ pub(crate) struct SchemaTexts {
     is_strict: bool,
 }
 
-/// A tool as clients see it. What the host fills or sets of its arguments is taken out at once, so that a tool of which it
-/// cannot be taken is left out.
+/// A tool as clients see it. What the host fills or sets of its arguments is taken out at once, so
+/// that a tool of which it cannot be taken is left out.
 ///
 /// # Errors
 /// One sentence: something of it could mislead a client, or the host cannot hold a call against it.
@@ -55,7 +55,10 @@ pub(super) fn entry(
 ///
 /// # Errors
 /// One sentence.
-pub(super) fn check(connection: &CheckedConnection, found: &contract::Discovered) -> Result<(), String> {
+pub(super) fn check(
+    connection: &CheckedConnection,
+    found: &contract::Discovered,
+) -> Result<(), String> {
     let texts = SchemaTexts {
         connection: connection.clone(),
         input: found.tool.input_schema.clone(),
@@ -101,21 +104,26 @@ impl SchemaTexts {
         });
         let arguments = ToolSchema::lazy_closed(model, self.input.len());
         Ok(ToolSchemas {
-            whole: (!taken.provided.is_empty()).then(|| ToolSchema::lazy_closed(whole, self.input.len())),
+            whole: (!taken.provided.is_empty())
+                .then(|| ToolSchema::lazy_closed(whole, self.input.len())),
             input_schema: ToolSchemas::client_schema(&arguments),
             arguments,
             provided: taken.provided,
             numbers: taken.numbers,
-            output: output
-                .map(|schema| ToolSchema::lazy(schema, self.output.as_ref().map_or(0, String::len))),
+            output: output.map(|schema| {
+                ToolSchema::lazy(schema, self.output.as_ref().map_or(0, String::len))
+            }),
             output_schema: shown.map(Arc::new),
         })
     }
 }
 
-/// Every member of the schema is an argument, and the other way round: what is not in the list, the host could neither
-/// fill nor leave out.
-fn check_arguments(schema: &Map<String, Value>, arguments: &[contract::Argument]) -> Result<(), String> {
+/// Every member of the schema is an argument, and the other way round: what is not in the list, the
+/// host could neither fill nor leave out.
+fn check_arguments(
+    schema: &Map<String, Value>,
+    arguments: &[contract::Argument],
+) -> Result<(), String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let count = properties.map_or(0, Map::len);
     let known = |name: &str| properties.is_some_and(|properties| properties.contains_key(name));

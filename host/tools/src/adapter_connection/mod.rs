@@ -1,8 +1,8 @@
-//! Tools that an adapter has found in a described system: which of them are served, under which names, with which
-//! arguments, and what each is pinned to.
+//! Tools that an adapter has found in a described system: which of them are served, under which
+//! names, with which arguments, and what each is pinned to.
 //!
-//! A plugin's author can be asked to mend a tool; who wrote a document usually cannot. So one bad operation never fails
-//! the others: it is left out, and the operator is told why ([`refusals`]).
+//! A plugin's author can be asked to mend a tool; who wrote a document usually cannot. So one bad
+//! operation never fails the others: it is left out, and the operator is told why ([`refusals`]).
 
 mod arguments;
 mod credentials;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toolhost_policy::{
-    CheckedConnection, Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation, OperationParts,
-    PluginName, Slashes,
+    CheckedConnection, Connection, ConnectionGrant, Endpoint, Grant, Limits, Operation,
+    OperationParts, PluginName, Slashes,
 };
 use toolhost_sandbox::{AdapterComponent, contract};
 
@@ -27,10 +27,12 @@ pub(crate) use output::misfit_result;
 use crate::catalogue::PinnedOperation;
 use crate::{CatalogueError, ToolEntry};
 
-/// Tools of one connection. GitHub's document has 1,222 operations; who needs fewer says so with `operations`.
+/// Tools of one connection. GitHub's document has 1,222 operations; who needs fewer says so with
+/// `operations`.
 pub(crate) const MAX_DESCRIBED: usize = 5_000;
 
-/// How much of an upstream's own name for a tool each record of a call holds: MCP allows 128 characters.
+/// How much of an upstream's own name for a tool each record of a call holds: MCP allows 128
+/// characters.
 const MAX_UPSTREAM_NAME: usize = 128;
 
 /// A connection that an adapter makes tools of.
@@ -44,10 +46,11 @@ pub struct AdapterConnection {
     pub limits: Limits,
     /// What was found and approved, and is to be served.
     pub tools: Vec<contract::Discovered>,
-    /// What the operator says of path parameters whose values may hold a `/`, by the adapter's name of the tool and the
-    /// parameter's name in its path.
+    /// What the operator says of path parameters whose values may hold a `/`, by the adapter's name
+    /// of the tool and the parameter's name in its path.
     pub slashes: BTreeMap<String, BTreeMap<String, Slashes>>,
-    /// `connections.NAME.strict_output`: an answer that does not fit the document is the tool's failure.
+    /// `connections.NAME.strict_output`: an answer that does not fit the document is the tool's
+    /// failure.
     pub strict_output: bool,
 }
 
@@ -60,10 +63,13 @@ pub struct ToolRefusal {
     pub why: String,
 }
 
-/// Looks at everything of a discovery that could make a tool unfit, its schemas too: for when it is found. Which of the tools
-/// the host will not serve, and why.
+/// Looks at everything of a discovery that could make a tool unfit, its schemas too: for when it is
+/// found. Which of the tools the host will not serve, and why.
 #[must_use]
-pub fn refusals(connection: &CheckedConnection, tools: &[contract::Discovered]) -> Vec<ToolRefusal> {
+pub fn refusals(
+    connection: &CheckedConnection,
+    tools: &[contract::Discovered],
+) -> Vec<ToolRefusal> {
     let mut refused = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for found in tools {
@@ -89,12 +95,18 @@ impl AdapterConnection {
     /// What holds for all tools: the grant without any endpoint, since each tool has its own.
     pub(crate) fn grant(&self) -> Result<Grant, CatalogueError> {
         let name = self.connection.name.as_str();
-        let plugin = PluginName::parse(name).map_err(|_| CatalogueError::Connection(name.to_owned()))?;
+        let plugin =
+            PluginName::parse(name).map_err(|_| CatalogueError::Connection(name.to_owned()))?;
         let tightened = match self.adapter.manifest() {
             Some(manifest) => self.limits.clone().tightened(&manifest.limits),
             None => self.limits.clone(),
         };
-        Ok(discovery_grant(plugin, &self.connection, tightened, Vec::new()))
+        Ok(discovery_grant(
+            plugin,
+            &self.connection,
+            tightened,
+            Vec::new(),
+        ))
     }
 
     /// Each tool with what it is pinned to. What is not fit is left out, and said in the log.
@@ -132,12 +144,15 @@ impl AdapterConnection {
         endpoint.path = operation.path.clone();
         let entry = entry::entry(&self.connection, &found, self.strict_output)?;
         let limits = grant.limits.clone();
-        let upstream_name = upstream_name(&found).map(|name| name.chars().take(MAX_UPSTREAM_NAME).collect());
+        let upstream_name =
+            upstream_name(&found).map(|name| name.chars().take(MAX_UPSTREAM_NAME).collect());
         let own = Sha256::digest(&found.descriptor);
         let pinned = PinnedOperation {
-            digest: own.iter().fold(self.adapter.digest().to_string(), |text, byte| {
-                format!("{text}{byte:02x}")
-            }),
+            digest: own
+                .iter()
+                .fold(self.adapter.digest().to_string(), |text, byte| {
+                    format!("{text}{byte:02x}")
+                }),
             name: found.tool.name,
             upstream_name,
             connection: self.connection.name.clone(),
@@ -154,37 +169,49 @@ impl AdapterConnection {
     }
 }
 
-/// The arguments of a tool that are left out of what a model may give, since their names say that they are credentials.
+/// The arguments of a tool that are left out of what a model may give, since their names say that
+/// they are credentials.
 #[must_use]
-pub fn credential_arguments<'a>(connection: &'a Connection, found: &'a contract::Discovered) -> Vec<&'a str> {
+pub fn credential_arguments<'a>(
+    connection: &'a Connection,
+    found: &'a contract::Discovered,
+) -> Vec<&'a str> {
     let all = credentials::unset_credentials(connection, &found.arguments);
     all.map(|argument| argument.name.as_str()).collect()
 }
 
-/// What the described system itself calls a tool, where the tool has another name: a name with a dot, say, is none for the
-/// APIs of models.
+/// What the described system itself calls a tool, where the tool has another name: a name with a
+/// dot, say, is none for the APIs of models.
 #[must_use]
 pub fn upstream_name(found: &contract::Discovered) -> Option<&str> {
     let id = found.meta.iter().find(|(key, _)| key == "id");
-    id.map(|(_, id)| id.as_str()).filter(|id| *id != found.tool.name)
+    id.map(|(_, id)| id.as_str())
+        .filter(|id| *id != found.tool.name)
 }
 
-/// The arguments of a tool by which a model chooses a tenant, or an account, at the other system: those whose names say so
-/// (`account_id`, `orgId`, a header `X-Tenant-Id`, and the like) and which the host neither provides nor sets. None where the
-/// connection's `allow` does not have the tool's operation, since it is not served then. Only the arguments themselves are
-/// looked at, as `provide` fills no others.
+/// The arguments of a tool by which a model chooses a tenant, or an account, at the other system:
+/// those whose names say so (`account_id`, `orgId`, a header `X-Tenant-Id`, and the like) and which
+/// the host neither provides nor sets. None where the connection's `allow` does not have the tool's
+/// operation, since it is not served then. Only the arguments themselves are looked at, as
+/// `provide` fills no others.
 ///
-/// A name is no proof: what a call may reach is bounded by the credential alone, and this is for telling an operator.
+/// A name is no proof: what a call may reach is bounded by the credential alone, and this is for
+/// telling an operator.
 #[must_use]
-pub fn tenant_arguments<'a>(connection: &'a Connection, found: &'a contract::Discovered) -> Vec<&'a str> {
-    let is_served = operation(found).is_ok_and(|of| intersect_allowed(connection, of.endpoint()).is_some());
+pub fn tenant_arguments<'a>(
+    connection: &'a Connection,
+    found: &'a contract::Discovered,
+) -> Vec<&'a str> {
+    let is_served =
+        operation(found).is_ok_and(|of| intersect_allowed(connection, of.endpoint()).is_some());
     match is_served {
         true => arguments::of_tenants(connection, &found.arguments).collect(),
         false => Vec::new(),
     }
 }
 
-/// What an adapter may ask of a connection when it asks what there is: the endpoints that the operator allows.
+/// What an adapter may ask of a connection when it asks what there is: the endpoints that the
+/// operator allows.
 #[must_use]
 pub fn discovery_grant(
     plugin: PluginName,
@@ -232,8 +259,8 @@ mod tests {
 
     use serde_json::{Value, json};
     use toolhost_policy::{
-        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, HeaderTemplate,
-        PrincipalRule, UrlTemplates, WorkBudget,
+        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner,
+        HeaderTemplate, PrincipalRule, UrlTemplates, WorkBudget,
     };
     use toolhost_sandbox::contract;
 
@@ -304,7 +331,11 @@ mod tests {
     }
 
     fn of(properties: &Value, places: &[(&str, &str)]) -> contract::Discovered {
-        found("a", &json!({"type": "object", "properties": properties}), places)
+        found(
+            "a",
+            &json!({"type": "object", "properties": properties}),
+            places,
+        )
     }
 
     #[test]
@@ -315,7 +346,10 @@ mod tests {
             of(&json!({"a": text}), &[]),
             of(&json!({}), &[("a", "query")]),
             of(&json!({"a": {"type": "no-such-type"}}), &[("a", "query")]),
-            of(&json!({"tenant_context": text}), &[("tenant_context", "query")]),
+            of(
+                &json!({"tenant_context": text}),
+                &[("tenant_context", "query")],
+            ),
             found("a", &json!({"type": "string"}), &[]),
             found("a b", &json!({"type": "object"}), &[]),
         ];
@@ -350,7 +384,8 @@ mod tests {
             ("x-org", "query"),
             ("limit", "query"),
         ];
-        let properties = json!({"account_id": text, "x-account-id": text, "x-org": text, "limit": text});
+        let properties =
+            json!({"account_id": text, "x-account-id": text, "x-org": text, "limit": text});
         let tool = of(&properties, &places);
         let told = |provide: &[&str], headers: &[&'static str]| {
             tenant_arguments(&connection(provide, headers), &tool).join(" ")
@@ -361,7 +396,10 @@ mod tests {
         assert_eq!(told(&["account_id", "x-account-id"], &[]), "");
         let mut narrow = connection(&[], &[]).to_connection();
         narrow.allow = Some(Vec::new());
-        assert!(tenant_arguments(&narrow, &tool).is_empty(), "it is not served");
+        assert!(
+            tenant_arguments(&narrow, &tool).is_empty(),
+            "it is not served"
+        );
     }
 
     #[test]
@@ -397,7 +435,10 @@ mod tests {
         );
         assert!(
             whole
-                .check(&json!({"x-account-id": "7"}), &mut WorkBudget::new(1_000, 100))
+                .check(
+                    &json!({"x-account-id": "7"}),
+                    &mut WorkBudget::new(1_000, 100)
+                )
                 .unwrap()
                 .is_err(),
             "the host sets it, and nobody passes it"
@@ -408,11 +449,16 @@ mod tests {
     fn a_credential_is_no_argument_of_a_model() {
         let text = json!({"type": "string"});
         let properties = json!({"access_token": text, "limit": text, "key": text});
-        let places = [("access_token", "query"), ("limit", "query"), ("key", "query")];
+        let places = [
+            ("access_token", "query"),
+            ("limit", "query"),
+            ("key", "query"),
+        ];
         let mut tool = of(&properties, &places);
         let plain = connection(&[], &[]);
         let shown = |connection: &CheckedConnection, tool: &contract::Discovered| {
-            entry::entry(connection, tool, false).map(|entry| entry.input_schema()["properties"].clone())
+            entry::entry(connection, tool, false)
+                .map(|entry| entry.input_schema()["properties"].clone())
         };
         assert_eq!(shown(&plain, &tool).unwrap(), json!({"limit": text}));
         assert_eq!(
@@ -468,7 +514,8 @@ mod tests {
     #[test]
     fn what_cannot_be_filled_leaves_the_tool_out() {
         let connection = connection(&["account_id"], &[]);
-        let with = |property: Value| of(&json!({"account_id": property}), &[("account_id", "path")]);
+        let with =
+            |property: Value| of(&json!({"account_id": property}), &[("account_id", "path")]);
         for property in [
             json!({"type": "boolean"}),
             json!({"type": "object"}),

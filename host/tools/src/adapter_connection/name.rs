@@ -9,9 +9,10 @@ const SUFFIX: usize = 8;
 /// Between a connection's name and its tool's.
 const BETWEEN: &str = "__";
 
-/// The name under which a tool of a connection is served: `CONNECTION__TOOL`, so that two systems with a tool of the same
-/// name stand side by side. One that is too long, or has a dot, which the APIs of models refuse, is changed and ends in a
-/// digest of the whole: the same for ever, and never another tool's.
+/// The name under which a tool of a connection is served: `CONNECTION__TOOL`, so that two systems
+/// with a tool of the same name stand side by side. One that is too long, or has a dot, which the
+/// APIs of models refuse, is changed and ends in a digest of the whole: the same for ever, and
+/// never another tool's.
 #[must_use]
 pub fn tool_name(connection: &str, tool: &str) -> String {
     let whole = format!("{connection}{BETWEEN}{tool}");
@@ -23,8 +24,13 @@ pub fn tool_name(connection: &str, tool: &str) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let plain = whole.replace('.', "_");
-    let kept = plain.chars().filter(char::is_ascii).take(MAX_NAME - SUFFIX - 1);
-    kept.chain(['_']).chain(digest.chars().take(SUFFIX)).collect()
+    let kept = plain
+        .chars()
+        .filter(char::is_ascii)
+        .take(MAX_NAME - SUFFIX - 1);
+    kept.chain(['_'])
+        .chain(digest.chars().take(SUFFIX))
+        .collect()
 }
 
 #[cfg(test)]
@@ -33,7 +39,10 @@ mod tests {
 
     #[test]
     fn a_name_begins_with_its_connection_and_is_never_too_long() {
-        assert_eq!(tool_name("billing", "listInvoices"), "billing__listInvoices");
+        assert_eq!(
+            tool_name("billing", "listInvoices"),
+            "billing__listInvoices"
+        );
         let long = "x".repeat(64);
         let (a, b) = (tool_name("billing", &long), tool_name("support", &long));
         assert_eq!((a.len(), b.len()), (64, 64));

@@ -3,9 +3,9 @@ use serde_json::{Map, Value, json};
 /// The member that a structured result has instead of what the document describes.
 const MISFIT: &str = "not_as_described";
 
-/// What clients are shown of a tool whose answers need not fit: the document's schema, or a result that says that it does
-/// not fit. Clients hold results against the schema they were shown, and some refuse those that do not fit, so it has to
-/// say the truth.
+/// What clients are shown of a tool whose answers need not fit: the document's schema, or a result
+/// that says that it does not fit. Clients hold results against the schema they were shown, and
+/// some refuse those that do not fit, so it has to say the truth.
 ///
 /// `None` where the schema refers to itself in a way that does not survive being moved.
 pub(super) fn client_schema(schema: &Map<String, Value>) -> Option<Map<String, Value>> {
@@ -45,11 +45,13 @@ pub(crate) fn misfit_result(why: &str) -> Value {
 fn refers_to_definitions_alone(schema: &Value) -> bool {
     match schema {
         Value::Array(items) => items.iter().all(refers_to_definitions_alone),
-        Value::Object(members) => members.iter().all(|(key, value)| match (key.as_str(), value) {
-            ("$ref", Value::String(to)) => to.starts_with("#/$defs/"),
-            ("$id" | "$anchor" | "$dynamicRef" | "$dynamicAnchor", Value::String(_)) => false,
-            (_, value) => refers_to_definitions_alone(value),
-        }),
+        Value::Object(members) => members
+            .iter()
+            .all(|(key, value)| match (key.as_str(), value) {
+                ("$ref", Value::String(to)) => to.starts_with("#/$defs/"),
+                ("$id" | "$anchor" | "$dynamicRef" | "$dynamicAnchor", Value::String(_)) => false,
+                (_, value) => refers_to_definitions_alone(value),
+            }),
         _ => true,
     }
 }

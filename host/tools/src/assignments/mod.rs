@@ -1,5 +1,5 @@
-//! Which tenant may call what, and how far its tools may go: what the operator says of the whole host, and what it says of
-//! one tenant, which stands in that tenant's own space.
+//! Which tenant may call what, and how far its tools may go: what the operator says of the whole
+//! host, and what it says of one tenant, which stands in that tenant's own space.
 
 mod record;
 mod rights;

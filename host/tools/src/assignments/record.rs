@@ -1,4 +1,5 @@
-//! How assignments stand in a tenant's space: one record a plugin, and one for the tenant's operation mode.
+//! How assignments stand in a tenant's space: one record a plugin, and one for the tenant's
+//! operation mode.
 
 use std::collections::BTreeSet;
 
@@ -89,8 +90,8 @@ pub(super) fn write(assignment: &Assignment) -> Option<Vec<u8>> {
     serde_json::to_vec(&AssignmentRecord { tools, mode }).ok()
 }
 
-/// `None` where the record is not one that this host writes: a part of it that is not understood could be the part that
-/// narrows.
+/// `None` where the record is not one that this host writes: a part of it that is not understood
+/// could be the part that narrows.
 pub(super) fn read(name: &[u8], value: &[u8]) -> Option<(PluginName, Assignment)> {
     let plugin = PluginName::parse(std::str::from_utf8(name).ok()?).ok()?;
     let written: AssignmentRecord = serde_json::from_slice(value).ok()?;

@@ -17,8 +17,8 @@ impl TenantRights {
         Self { rules, of_tenant }
     }
 
-    /// How far the tool may go for this tenant: the narrowest of all that is said. `None` where the tenant does not have
-    /// it.
+    /// How far the tool may go for this tenant: the narrowest of all that is said. `None` where the
+    /// tenant does not have it.
     pub(crate) fn mode(&self, tool: &ToolEntry) -> Option<OperationMode> {
         let own = self.of_tenant.plugins.get(&tool.plugin);
         let has = match own {
@@ -52,7 +52,9 @@ mod tests {
 
     use super::TenantRights;
     use crate::ToolEntry;
-    use crate::assignments::{Assignment, AssignmentRules, DefaultAssignment, TenantAssignments, ToolChoice};
+    use crate::assignments::{
+        Assignment, AssignmentRules, DefaultAssignment, TenantAssignments, ToolChoice,
+    };
     use crate::entry::test_tool;
 
     fn tool(plugin: &str, name: &str) -> ToolEntry {
@@ -82,7 +84,12 @@ mod tests {
 
     fn only(tools: &[&str]) -> Assignment {
         Assignment {
-            tools: ToolChoice::Only(tools.iter().map(|&tool| tool.to_owned()).collect::<BTreeSet<_>>()),
+            tools: ToolChoice::Only(
+                tools
+                    .iter()
+                    .map(|&tool| tool.to_owned())
+                    .collect::<BTreeSet<_>>(),
+            ),
             mode: None,
         }
     }
@@ -91,9 +98,16 @@ mod tests {
     fn what_is_said_of_a_tenant_stands_before_what_is_said_of_all() {
         let full = Some(OperationMode::Full);
         assert_eq!(mode_of(rules(DefaultAssignment::All), None, None), full);
-        assert_eq!(mode_of(rules(DefaultAssignment::Assigned), None, None), None);
         assert_eq!(
-            mode_of(rules(DefaultAssignment::Assigned), Some(only(&["list"])), None),
+            mode_of(rules(DefaultAssignment::Assigned), None, None),
+            None
+        );
+        assert_eq!(
+            mode_of(
+                rules(DefaultAssignment::Assigned),
+                Some(only(&["list"])),
+                None
+            ),
             full
         );
         for narrow in [
@@ -108,9 +122,10 @@ mod tests {
             );
         }
         let mut by_plugin = rules(DefaultAssignment::All);
-        by_plugin
-            .by_plugin
-            .insert(PluginName::parse("billing").unwrap(), DefaultAssignment::Assigned);
+        by_plugin.by_plugin.insert(
+            PluginName::parse("billing").unwrap(),
+            DefaultAssignment::Assigned,
+        );
         assert_eq!(mode_of(by_plugin, None, None), None);
         assert_eq!(
             mode_of(AssignmentRules::default(), None, None),

@@ -12,7 +12,8 @@ use toolhost_store::{Space, Store, StoreError};
 use super::AssignmentRules;
 use super::record::{self, Assignment, ToolChoice};
 
-/// Counters of changes: tenants that share one are read again together, which costs a reading each and no more.
+/// Counters of changes: tenants that share one are read again together, which costs a reading each
+/// and no more.
 const CHANGES: usize = 1_024;
 
 /// How like a name must be to be offered in its place, by Jaro and Winkler's measure.
@@ -65,8 +66,9 @@ struct ServedPlugins {
 
 /// What tenants may call, as it is kept in their spaces.
 ///
-/// Whoever remembers what it has read compares [`Assignments::changes`] of before the reading with those of now, so that
-/// what was revoked is not remembered (N10). That costs nothing that grows with the number of tenants.
+/// Whoever remembers what it has read compares [`Assignments::changes`] of before the reading with
+/// those of now, so that what was revoked is not remembered (N10). That costs nothing that grows
+/// with the number of tenants.
 #[derive(Debug)]
 pub struct Assignments {
     store: Arc<dyn Store>,
@@ -77,8 +79,9 @@ pub struct Assignments {
 }
 
 impl Assignments {
-    /// Over the tenants' spaces. `max_age` is how long something is remembered where other hosts change the same store and
-    /// their word may be lost on the way; `None` where this process has the store alone.
+    /// Over the tenants' spaces. `max_age` is how long something is remembered where other hosts
+    /// change the same store and their word may be lost on the way; `None` where this process has
+    /// the store alone.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, max_age: Option<Duration>) -> Self {
         Self {
@@ -90,10 +93,12 @@ impl Assignments {
         }
     }
 
-    /// Says what is served, with the names of its tools, and by which rules. Until then nobody has anything.
+    /// Says what is served, with the names of its tools, and by which rules. Until then nobody has
+    /// anything.
     pub fn serve(&self, rules: AssignmentRules, plugins: BTreeMap<PluginName, BTreeSet<String>>) {
         let rules = Arc::new(rules);
-        self.served.store(Arc::new(ServedPlugins { rules, plugins }));
+        self.served
+            .store(Arc::new(ServedPlugins { rules, plugins }));
         self.forget_all();
     }
 
@@ -112,8 +117,13 @@ impl Assignments {
     /// Whether there is what an assignment names.
     ///
     /// # Errors
-    /// There is no such plugin, or it has no such tool. The sentence ends with the nearest that there is.
-    pub fn check(&self, plugin: &str, assignment: &Assignment) -> Result<PluginName, AssignmentError> {
+    /// There is no such plugin, or it has no such tool. The sentence ends with the nearest that
+    /// there is.
+    pub fn check(
+        &self,
+        plugin: &str,
+        assignment: &Assignment,
+    ) -> Result<PluginName, AssignmentError> {
         let served = self.served.load();
         let known = PluginName::parse(plugin).ok();
         let Some((known, tools)) = known
@@ -190,7 +200,11 @@ impl Assignments {
     ///
     /// # Errors
     /// It cannot be written.
-    pub async fn set_mode(&self, space: &TenantSpace, mode: OperationMode) -> Result<(), AssignmentError> {
+    pub async fn set_mode(
+        &self,
+        space: &TenantSpace,
+        mode: OperationMode,
+    ) -> Result<(), AssignmentError> {
         let value = mode.as_str().as_bytes().to_vec();
         let put = self
             .store
@@ -214,8 +228,8 @@ impl Assignments {
         }
     }
 
-    /// How often what is said of a tenant may have changed. Asked before a reading; what was read counts as long as the
-    /// answer is the same.
+    /// How often what is said of a tenant may have changed. Asked before a reading; what was read
+    /// counts as long as the answer is the same.
     #[must_use]
     pub fn changes(&self, tenant: &TenantId) -> u64 {
         self.change_counter(tenant)
@@ -229,7 +243,8 @@ impl Assignments {
     }
 
     fn change_counter(&self, tenant: &TenantId) -> Option<&AtomicU64> {
-        self.changes.get(self.hasher.hash_one(tenant) as usize % CHANGES)
+        self.changes
+            .get(self.hasher.hash_one(tenant) as usize % CHANGES)
     }
 }
 

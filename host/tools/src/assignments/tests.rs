@@ -81,7 +81,9 @@ async fn what_cannot_be_read_is_an_error_and_never_taken_for_nothing() {
     assert!(matches!(read, Err(AssignmentError::Damaged(_))), "{read:?}");
     place.store.destroy(&place.globex).await.unwrap();
     let read = place.assignments.load(&place.globex).await;
-    let unknown = AssignmentError::Store(StoreError::UnknownSpace { space: String::new() });
+    let unknown = AssignmentError::Store(StoreError::UnknownSpace {
+        space: String::new(),
+    });
     assert_eq!(
         std::mem::discriminant(&read.unwrap_err()),
         std::mem::discriminant(&unknown)
@@ -91,14 +93,21 @@ async fn what_cannot_be_read_is_an_error_and_never_taken_for_nothing() {
 #[tokio::test]
 async fn an_assignment_names_what_is_served() {
     let place = place().await;
-    let none = place.assignments.check("billing", &only(&["list"])).unwrap_err();
+    let none = place
+        .assignments
+        .check("billing", &only(&["list"]))
+        .unwrap_err();
     assert!(none.to_string().contains("there are no plugins"), "{none}");
     let tools = BTreeSet::from(["list_invoices".to_owned(), "refund".to_owned()]);
-    place
-        .assignments
-        .serve(AssignmentRules::default(), BTreeMap::from([(billing(), tools)]));
+    place.assignments.serve(
+        AssignmentRules::default(),
+        BTreeMap::from([(billing(), tools)]),
+    );
     assert_eq!(
-        place.assignments.check("billing", &only(&["refund"])).unwrap(),
+        place
+            .assignments
+            .check("billing", &only(&["refund"]))
+            .unwrap(),
         billing()
     );
     let tool = place
@@ -113,7 +122,10 @@ async fn an_assignment_names_what_is_served() {
         .assignments
         .check("Billing", &only(&["refund"]))
         .unwrap_err();
-    assert!(plugin.to_string().ends_with("did you mean billing?"), "{plugin}");
+    assert!(
+        plugin.to_string().ends_with("did you mean billing?"),
+        "{plugin}"
+    );
     let far = place.assignments.check("zz", &only(&[])).unwrap_err();
     assert!(
         far.to_string().ends_with("plugins that there are: billing"),

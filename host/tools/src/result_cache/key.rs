@@ -9,10 +9,12 @@ use toolhost_sandbox::contract;
 use super::CacheLookup;
 use crate::catalogue::{CatalogueEntry, GrantedPlugin};
 
-/// The longest that a result is kept. What may be older than an hour belongs into `kv`, where it can be removed.
+/// The longest that a result is kept. What may be older than an hour belongs into `kv`, where it
+/// can be removed.
 const MAX_TTL: Duration = Duration::from_secs(3_600);
 
-/// The largest integer that RFC 8785 keeps apart from its neighbours: 2^53. Two larger ones may be written alike.
+/// The largest integer that RFC 8785 keeps apart from its neighbours: 2^53. Two larger ones may be
+/// written alike.
 const MAX_EXACT: u64 = 1 << 53;
 
 /// Under what a result is kept: a digest over everything that it could depend on (A13).
@@ -35,7 +37,9 @@ impl CacheRule {
             return Ok(None);
         };
         if !tool.effects.read_only {
-            return Err("it says that its results may be kept, and not that it is read-only".into());
+            return Err(
+                "it says that its results may be kept, and not that it is read-only".into(),
+            );
         }
         let is_personal = match cache.scope.as_str() {
             "shared" => false,
@@ -67,13 +71,19 @@ pub(super) fn key(
     parts.add(binding.tenant().as_str().as_bytes());
     parts.add(&binding.incarnation().to_be_bytes());
     parts.add(&binding.generation().to_be_bytes());
-    parts.add(binding.grant().as_ref().map_or(&[][..], |grant| grant.as_bytes()));
+    parts.add(
+        binding
+            .grant()
+            .as_ref()
+            .map_or(&[][..], |grant| grant.as_bytes()),
+    );
     parts.add(&asked.revision.to_be_bytes());
     parts.add(asked.mode.as_str().as_bytes());
     parts.add(asked.offered.digest().as_bytes());
     parts.add(entry.name.as_bytes());
     parts.add(canonical.as_bytes());
-    // `1` and `1.0` are equal to JSON Schema and one canonical text, and a guest can tell them apart.
+    // `1` and `1.0` are equal to JSON Schema and one canonical text, and a guest can tell them
+    // apart.
     parts.add(if has_whole_fraction(&value) {
         arguments.as_bytes()
     } else {
@@ -96,8 +106,8 @@ pub(super) fn key(
     Some(parts.0.finalize().into())
 }
 
-/// Whether a connection of the plugin sends the credential of the very caller: what came with it is nobody else's,
-/// whatever the tool says.
+/// Whether a connection of the plugin sends the credential of the very caller: what came with it is
+/// nobody else's, whatever the tool says.
 fn is_users(served: &GrantedPlugin) -> bool {
     let mut connections = served.grant.connections.values();
     connections.any(|grant| grant.connection.credential_of == CredentialOwner::User)
@@ -112,7 +122,8 @@ impl KeyDigest {
     }
 }
 
-/// Whether every number in it is one that the canonical text tells from all others (RFC 8785 section 3.2.2.3).
+/// Whether every number in it is one that the canonical text tells from all others (RFC 8785
+/// section 3.2.2.3).
 fn is_exact(value: &Value) -> bool {
     match value {
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {
@@ -128,7 +139,8 @@ fn is_exact(value: &Value) -> bool {
     }
 }
 
-/// Whether a number in it is written with a fraction, or a sign of zero, that the canonical text leaves out: `1.0`, `-0.0`.
+/// Whether a number in it is written with a fraction, or a sign of zero, that the canonical text
+/// leaves out: `1.0`, `-0.0`.
 fn has_whole_fraction(value: &Value) -> bool {
     match value {
         Value::Number(number) => {
@@ -195,7 +207,8 @@ mod tests {
         assert_eq!(rule(&at_once), Ok(None));
         assert_eq!(rule(&|tool| tool.cache = None), Ok(None));
         assert!(rule(&|tool| tool.effects.read_only = false).is_err());
-        let public = |tool: &mut contract::Tool| tool.cache.as_mut().unwrap().scope = "public".into();
+        let public =
+            |tool: &mut contract::Tool| tool.cache.as_mut().unwrap().scope = "public".into();
         assert!(rule(&public).is_err());
     }
 }

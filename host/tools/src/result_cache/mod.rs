@@ -1,8 +1,8 @@
 //! Results that are given again for an equal call, where the tool says that they may be.
 //!
-//! Only complete results of tools that change nothing. A hit is found under everything that the result could depend on
-//! ([`key`]), so what is another's, of another credential or of before a switch is not found; every check of a call is
-//! made on a hit too.
+//! Only complete results of tools that change nothing. A hit is found under everything that the
+//! result could depend on ([`key`]), so what is another's, of another credential or of before a
+//! switch is not found; every check of a call is made on a hit too.
 
 mod key;
 mod result_table;
@@ -69,7 +69,8 @@ impl ResultCache {
         self.kept.clear();
     }
 
-    /// The result of an equal call where there is one, else what `run` comes to; and whether it was kept.
+    /// The result of an equal call where there is one, else what `run` comes to; and whether it was
+    /// kept.
     pub(crate) async fn or_run<F: Future<Output = SizedOutcome>>(
         &self,
         asked: CacheLookup<'_>,
@@ -99,7 +100,8 @@ impl ResultCache {
         Some(CacheTarget { key, ttl, versions })
     }
 
-    /// Never an error or a question, and never what came of credentials that changed while it was made.
+    /// Never an error or a question, and never what came of credentials that changed while it was
+    /// made.
     async fn keep(&self, asked: CacheLookup<'_>, wanted: CacheTarget, ended: &SizedOutcome) {
         let Ok((CallOutcome::Complete(output), bytes)) = ended else {
             return;

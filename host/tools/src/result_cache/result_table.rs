@@ -89,7 +89,10 @@ mod tests {
     #[test]
     fn a_result_is_there_until_its_end_and_one_that_is_too_large_never() {
         let (results, now) = (ResultTable::default(), Instant::now());
-        let acme = TenantSpace::of_operator(TenantId::parse("acme").unwrap(), &Operator::of_this_process());
+        let acme = TenantSpace::of_operator(
+            TenantId::parse("acme").unwrap(),
+            &Operator::of_this_process(),
+        );
         let end = now + Duration::from_secs(1);
         results.put(acme.clone(), [1; 32], output(), RESULT_BYTES, end);
         results.put(acme, [2; 32], output(), RESULT_BYTES + 1, end);

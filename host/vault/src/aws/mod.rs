@@ -1,7 +1,9 @@
-//! Credentials that are kept in AWS Secrets Manager: one operation of its JSON protocol, `GetSecretValue`.
+//! Credentials that are kept in AWS Secrets Manager: one operation of its JSON protocol,
+//! `GetSecretValue`.
 //!
-//! Amazon's `aws-sigv4` signs; the request leaves through `toolhost-net` as everything does, to the one endpoint that the
-//! configuration names. Nothing looks elsewhere for credentials or a region: no environment, no profile, no metadata service.
+//! Amazon's `aws-sigv4` signs; the request leaves through `toolhost-net` as everything does, to the
+//! one endpoint that the configuration names. Nothing looks elsewhere for credentials or a region:
+//! no environment, no profile, no metadata service.
 
 mod own_identity;
 mod secret_value;
@@ -16,14 +18,15 @@ use secret_value::{SecretValue, request_body};
 use toolhost_net::{Destination, Network};
 
 use crate::cached_provider::{
-    ANSWER_DEADLINE, CachedProvider, FetchFailure, FetchedCredential, Grammar, MAX_FRESH_FOR, Origin,
+    ANSWER_DEADLINE, CachedProvider, FetchFailure, FetchedCredential, Grammar, MAX_FRESH_FOR,
+    Origin,
 };
 use crate::name_template::NameTemplates;
 use crate::provider_endpoint::{ProviderEndpoint, ProviderSettingsError};
 use crate::{CredentialError, CredentialKey, SecretSource};
 
-/// Where the host's own AWS key is. It needs `secretsmanager:GetSecretValue` on the secrets of [`AwsSettings::names`] and
-/// nothing else.
+/// Where the host's own AWS key is. It needs `secretsmanager:GetSecretValue` on the secrets of
+/// [`AwsSettings::names`] and nothing else.
 #[derive(Debug, Clone)]
 pub struct AwsIdentity {
     /// `AKIA…` or `ASIA…`; not secret.
@@ -47,7 +50,8 @@ pub struct AwsSettings {
     pub names: NameTemplates,
     /// How a secret is written.
     pub grammar: Grammar,
-    /// For how long one is used without asking again; see [`crate::BrokerSettings::fresh_for`]. Each question is billed.
+    /// For how long one is used without asking again; see [`crate::BrokerSettings::fresh_for`].
+    /// Each question is billed.
     pub fresh_for: Duration,
 }
 
@@ -69,10 +73,14 @@ impl CachedProvider<AwsOrigin> {
     /// Asks nobody yet.
     ///
     /// # Errors
-    /// The region is none, the endpoint is not `https`, a secret cannot be read, the names do not fit, or answers would be
-    /// used for too long.
-    pub fn new(settings: AwsSettings, network: Arc<Network>) -> Result<Self, ProviderSettingsError> {
-        let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    /// The region is none, the endpoint is not `https`, a secret cannot be read, the names do not
+    /// fit, or answers would be used for too long.
+    pub fn new(
+        settings: AwsSettings,
+        network: Arc<Network>,
+    ) -> Result<Self, ProviderSettingsError> {
+        let is_region =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let region = settings.region;
         if region.is_empty() || region.len() > 32 || !region.bytes().all(is_region) {
             return Err(ProviderSettingsError::Setting(
@@ -91,8 +99,9 @@ impl CachedProvider<AwsOrigin> {
             Some(place) => place,
             None => {
                 let url = format!("https://secretsmanager.{region}.amazonaws.com/").parse();
-                let url =
-                    url.map_err(|_| ProviderSettingsError::Setting("region", "is not the name of a region"))?;
+                let url = url.map_err(|_| {
+                    ProviderSettingsError::Setting("region", "is not the name of a region")
+                })?;
                 ProviderEndpoint {
                     destination: Destination::new(url),
                     tls: None,
@@ -115,17 +124,25 @@ impl CachedProvider<AwsOrigin> {
 #[async_trait]
 impl Origin for AwsOrigin {
     async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
-        let name = self.names.name_for(key).ok_or(CredentialError::NotConnected)?;
+        let name = self
+            .names
+            .name_for(key)
+            .ok_or(CredentialError::NotConnected)?;
         let value = tokio::time::timeout(ANSWER_DEADLINE, self.ask(&name))
             .await
-            .map_err(|_| CredentialError::Unavailable("AWS Secrets Manager did not answer in time"))??;
-        // Asked by a name, it also finds what it takes for the end of one; only the very secret counts.
+            .map_err(|_| {
+                CredentialError::Unavailable("AWS Secrets Manager did not answer in time")
+            })??;
+        // Asked by a name, it also finds what it takes for the end of one; only the very secret
+        // counts.
         if value.name.as_deref() != Some(&*name) {
-            return Err(CredentialError::Unavailable("AWS Secrets Manager gave another secret").into());
+            return Err(
+                CredentialError::Unavailable("AWS Secrets Manager gave another secret").into(),
+            );
         }
-        let text = value
-            .bytes()
-            .ok_or(CredentialError::Unavailable("AWS Secrets Manager gave no value"))?;
+        let text = value.bytes().ok_or(CredentialError::Unavailable(
+            "AWS Secrets Manager gave no value",
+        ))?;
         let mut fetched = self.grammar.read(&text, self.fresh_for)?;
         let version = value.version_id.unwrap_or_default();
         fetched.mark = Some(format!("{version} {}", fetched.mark.unwrap_or_default()));

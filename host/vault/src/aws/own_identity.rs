@@ -42,7 +42,8 @@ impl OwnIdentity {
             access_key_id: id,
             secret_access_key: secret
                 .map_err(|why| ProviderSettingsError::Secret("secret_access_key", why))?,
-            session_token: token.map_err(|why| ProviderSettingsError::Secret("session_token", why))?,
+            session_token: token
+                .map_err(|why| ProviderSettingsError::Secret("session_token", why))?,
         })
     }
 
@@ -65,14 +66,16 @@ impl OwnIdentity {
         ))
     }
 
-    /// A signed request (AWS Signature Version 4), with the key as it is now: an exchanged file counts at once.
+    /// A signed request (AWS Signature Version 4), with the key as it is now: an exchanged file
+    /// counts at once.
     pub(super) async fn sign(
         &self,
         url: &Url,
         region: &str,
         body: Vec<u8>,
     ) -> Result<ProviderRequest, CredentialError> {
-        let failed = || CredentialError::Unavailable("the request to AWS Secrets Manager cannot be signed");
+        let failed =
+            || CredentialError::Unavailable("the request to AWS Secrets Manager cannot be signed");
         let identity = self.credentials().await?.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)

@@ -18,7 +18,8 @@ pub(super) struct SecretValue {
     secret_binary: Option<Zeroizing<String>>,
 }
 
-/// The error of AWS's JSON protocol: a code, which may have a namespace before `#` and a URL behind `:`.
+/// The error of AWS's JSON protocol: a code, which may have a namespace before `#` and a URL behind
+/// `:`.
 #[derive(Deserialize)]
 struct AwsError {
     #[serde(rename = "__type")]
@@ -27,11 +28,14 @@ struct AwsError {
 
 /// The body of the request for a secret.
 pub(super) fn request_body(name: &str) -> Vec<u8> {
-    serde_json::json!({ "SecretId": name }).to_string().into_bytes()
+    serde_json::json!({ "SecretId": name })
+        .to_string()
+        .into_bytes()
 }
 
 impl SecretValue {
-    /// Reads the answer. Only what says for certain that there is no such secret means that there is none.
+    /// Reads the answer. Only what says for certain that there is no such secret means that there
+    /// is none.
     pub(super) fn from_answer(answer: &OutboundResponse) -> Result<Self, CredentialError> {
         if answer.status == 200 {
             return serde_json::from_slice(&answer.body)
@@ -89,8 +93,14 @@ mod tests {
 
     #[test]
     fn a_value_is_a_text_or_bytes_and_never_both() {
-        assert_eq!(read(200, r#"{"SecretString": "x"}"#), Ok(Some(b"x".to_vec())));
-        assert_eq!(read(200, r#"{"SecretBinary": "eA=="}"#), Ok(Some(b"x".to_vec())));
+        assert_eq!(
+            read(200, r#"{"SecretString": "x"}"#),
+            Ok(Some(b"x".to_vec()))
+        );
+        assert_eq!(
+            read(200, r#"{"SecretBinary": "eA=="}"#),
+            Ok(Some(b"x".to_vec()))
+        );
         for none in [
             "{}",
             r#"{"SecretBinary": "*"}"#,
@@ -113,7 +123,8 @@ mod tests {
 
     #[test]
     fn only_a_clear_word_means_that_there_is_no_secret() {
-        let of = |status, code: &str| read(status, &format!(r#"{{"__type": "{code}"}}"#)).unwrap_err();
+        let of =
+            |status, code: &str| read(status, &format!(r#"{{"__type": "{code}"}}"#)).unwrap_err();
         for gone in [
             "ResourceNotFoundException",
             "com.amazonaws.secretsmanager#ResourceNotFoundException",

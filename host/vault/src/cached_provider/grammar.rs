@@ -20,8 +20,9 @@ const MAX_MARK: usize = 128;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grammar {
-    /// A JSON object: `secret`, and where there are any `external_tenant_id`, `attributes` (an object of texts),
-    /// `expires_at` (Unix seconds) and `version` (a text or a number). Any other member refuses it whole.
+    /// A JSON object: `secret`, and where there are any `external_tenant_id`, `attributes` (an
+    /// object of texts), `expires_at` (Unix seconds) and `version` (a text or a number). Any other
+    /// member refuses it whole.
     #[default]
     Json,
     /// The text is the secret.
@@ -30,15 +31,20 @@ pub enum Grammar {
 
 impl Grammar {
     /// Reads what a system keeps.
-    pub(crate) fn read(self, text: &[u8], fresh_for: Duration) -> Result<FetchedCredential, CredentialError> {
+    pub(crate) fn read(
+        self,
+        text: &[u8],
+        fresh_for: Duration,
+    ) -> Result<FetchedCredential, CredentialError> {
         match self {
             Self::Json => {
-                let object =
-                    strict_object(text).map_err(|_| bad("it is no JSON object with each member once"))?;
+                let object = strict_object(text)
+                    .map_err(|_| bad("it is no JSON object with each member once"))?;
                 parse_object(object, fresh_for)
             }
             Self::Text => Ok(FetchedCredential {
-                secret: read_secret(text).map_err(|why| CredentialError::Unavailable(why.reason()))?,
+                secret: read_secret(text)
+                    .map_err(|why| CredentialError::Unavailable(why.reason()))?,
                 attributes: BTreeMap::new(),
                 expires_at: None,
                 mark: None,
@@ -61,7 +67,8 @@ pub(crate) fn parse_object(
         return Err(bad("the answer has no text `secret`"));
     };
     let secret = Zeroizing::new(secret);
-    let secret = read_secret(secret.as_bytes()).map_err(|why| CredentialError::Unavailable(why.reason()))?;
+    let secret =
+        read_secret(secret.as_bytes()).map_err(|why| CredentialError::Unavailable(why.reason()))?;
     let mut attributes = match object.remove("attributes") {
         None | Some(Value::Null) => BTreeMap::new(),
         Some(Value::Object(members)) => texts(members)?,
@@ -83,9 +90,9 @@ pub(crate) fn parse_object(
     }
     let expires_at = match object.remove("expires_at") {
         None | Some(Value::Null) => None,
-        Some(end) => {
-            Some(whole_number(&end).ok_or(bad("`expires_at` of the answer is not in Unix seconds"))?)
-        }
+        Some(end) => Some(
+            whole_number(&end).ok_or(bad("`expires_at` of the answer is not in Unix seconds"))?,
+        ),
     };
     let mark = match object.remove("version") {
         None | Some(Value::Null) => None,
@@ -117,7 +124,9 @@ fn whole_number(value: &Value) -> Option<u64> {
             .as_f64()
             .filter(|number| number.fract() == 0.0 && (0.0..9e15).contains(number))
     };
-    value.as_u64().or_else(|| written().map(|number| number as u64))
+    value
+        .as_u64()
+        .or_else(|| written().map(|number| number as u64))
 }
 
 fn texts(members: Map<String, Value>) -> Result<BTreeMap<String, String>, CredentialError> {

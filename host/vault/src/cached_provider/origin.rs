@@ -14,7 +14,8 @@ pub(crate) struct FetchedCredential {
     pub(crate) attributes: BTreeMap<String, String>,
     /// In Unix seconds.
     pub(crate) expires_at: Option<u64>,
-    /// What the other system calls this state of it. Another mark is another version, even of the same secret.
+    /// What the other system calls this state of it. Another mark is another version, even of the
+    /// same secret.
     pub(crate) mark: Option<String>,
     /// The version of the stored credential that it was made from.
     pub(crate) base: Option<u64>,
@@ -39,8 +40,9 @@ impl From<CredentialError> for FetchFailure {
 /// Where fetched credentials come from.
 #[async_trait]
 pub(crate) trait Origin: Send + Sync + Debug + 'static {
-    /// The stored credential that a fetched one is made from, as it is now; `None` where there is none to be made from.
-    /// Asked at every call, so that a stored credential that is removed takes what was made from it along.
+    /// The stored credential that a fetched one is made from, as it is now; `None` where there is
+    /// none to be made from. Asked at every call, so that a stored credential that is removed takes
+    /// what was made from it along.
     async fn base(&self, key: &CredentialKey) -> Result<Option<Arc<Credential>>, CredentialError> {
         let _ = key;
         Ok(None)

@@ -47,7 +47,8 @@ impl<O: Origin> CachedProvider<O> {
         }
     }
 
-    /// Drops what is kept of a key, where it was revoked or changed elsewhere. A flight that is under way keeps nothing.
+    /// Drops what is kept of a key, where it was revoked or changed elsewhere. A flight that is
+    /// under way keeps nothing.
     pub fn forget(&self, key: &CredentialKey) {
         if let Some(slot) = self.slots.get(key) {
             slot.lock().drop_all();
@@ -106,7 +107,8 @@ impl<O: Origin> CachedProvider<O> {
     /// The version of the stored credential now. Where it is gone, so is what was made from it.
     async fn base(&self, key: &CredentialKey) -> Result<Option<u64>, CredentialError> {
         let base = self.origin.base(key).await.inspect_err(|error| {
-            // A vault that cannot be reached serves nobody, and says nothing about what was made from it.
+            // A vault that cannot be reached serves nobody, and says nothing about what was made
+            // from it.
             if !error.is_temporary() {
                 self.forget(key);
             }
@@ -117,7 +119,10 @@ impl<O: Origin> CachedProvider<O> {
 
 #[async_trait]
 impl<O: Origin> CredentialProvider for CachedProvider<O> {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let (key, until) = (request.key, request.usable_until);
         if let Some(binding) = request.binding {
             self.forget_earlier_tenant(key, binding.incarnation());
@@ -150,7 +155,8 @@ impl<O: Origin> CredentialProvider for CachedProvider<O> {
                 _ => base,
             };
             match result {
-                // Made from another state than what is stored by now: not this call's answer, either way.
+                // Made from another state than what is stored by now: not this call's answer,
+                // either way.
                 _ if of.is_some() && of != base => {}
                 Ok(credential) if !is_before(UnixTime::now(), credential.expires_at) => {
                     return Err(CredentialError::Expired);

@@ -9,21 +9,24 @@ use super::origin::{FetchFailure, FetchedCredential};
 use crate::credential::next_version;
 use crate::{Credential, CredentialError};
 
-/// A credential is renewed this many seconds before it would end in a call, or at three quarters of its life where that is
-/// short: clocks differ, and a token that ends on its way is a call that fails.
+/// A credential is renewed this many seconds before it would end in a call, or at three quarters of
+/// its life where that is short: clocks differ, and a token that ends on its way is a call that
+/// fails.
 const MARGIN: u64 = 60;
 
 /// How long "there is none" is believed: a tenant that connects does not wait longer.
 const REFUSED: Duration = Duration::from_secs(2);
 
-/// How long a failure is, so that calls that come one after another do not ask a system that is down at their own rate.
+/// How long a failure is, so that calls that come one after another do not ask a system that is
+/// down at their own rate.
 const FAILED: Duration = Duration::from_millis(500);
 
-/// How long at most a system that asked to be left alone is: a tenant whose provider is well again does not wait longer.
+/// How long at most a system that asked to be left alone is: a tenant whose provider is well again
+/// does not wait longer.
 const WAITED: Duration = Duration::from_secs(60);
 
-/// One that was fetched so shortly before cannot be evicted: an outside system that refuses everything would make each
-/// call fetch.
+/// One that was fetched so shortly before cannot be evicted: an outside system that refuses
+/// everything would make each call fetch.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(1);
 
 /// Where a flight ends: its base, and what it brought.
@@ -94,7 +97,11 @@ impl CredentialSlot {
                 if !error.is_temporary() {
                     state.live = None;
                 }
-                state.refusal = Some(CachedRefusal { base, error, at: now });
+                state.refusal = Some(CachedRefusal {
+                    base,
+                    error,
+                    at: now,
+                });
                 let result = Err(error);
                 return FlightOutcome { base, result };
             }
@@ -123,25 +130,42 @@ impl CredentialSlot {
 }
 
 impl SlotState {
-    /// The credential, where it is the stored one's, fresh, and lasts beyond a call that ends at `until`.
-    pub(super) fn usable_credential(&self, base: Option<u64>, until: UnixTime) -> Option<Arc<Credential>> {
+    /// The credential, where it is the stored one's, fresh, and lasts beyond a call that ends at
+    /// `until`.
+    pub(super) fn usable_credential(
+        &self,
+        base: Option<u64>,
+        until: UnixTime,
+    ) -> Option<Arc<Credential>> {
         let live = self.live.as_ref().filter(|live| live.is_fresh(base))?;
         (!live.must_be_renewed(until.secs())).then(|| Arc::clone(&live.credential))
     }
 
     /// The credential, where it cannot be renewed and still lasts to the end of the call.
-    pub(super) fn last_resort(&self, base: Option<u64>, until: UnixTime) -> Option<Arc<Credential>> {
+    pub(super) fn last_resort(
+        &self,
+        base: Option<u64>,
+        until: UnixTime,
+    ) -> Option<Arc<Credential>> {
         let live = self.live.as_ref().filter(|live| live.is_fresh(base))?;
-        let lasts = live.credential.expires_at.is_none_or(|end| end > until.secs());
+        let lasts = live
+            .credential
+            .expires_at
+            .is_none_or(|end| end > until.secs());
         lasts.then(|| Arc::clone(&live.credential))
     }
 
     /// Why there was none a moment ago.
     pub(super) fn recent_refusal(&self, base: Option<u64>) -> Option<CredentialError> {
-        let refusal = self.refusal.as_ref().filter(|refusal| refusal.base == base)?;
+        let refusal = self
+            .refusal
+            .as_ref()
+            .filter(|refusal| refusal.base == base)?;
         let lasts = match refusal.error {
             CredentialError::Unavailable(_) => FAILED,
-            CredentialError::RetryAfter(seconds) => Duration::from_secs(seconds.into()).clamp(FAILED, WAITED),
+            CredentialError::RetryAfter(seconds) => {
+                Duration::from_secs(seconds.into()).clamp(FAILED, WAITED)
+            }
             CredentialError::NotConnected | CredentialError::Expired => REFUSED,
         };
         (refusal.at.elapsed() < lasts).then_some(refusal.error)
@@ -184,7 +208,10 @@ impl SlotState {
 
 impl LiveCredential {
     fn is_fresh(&self, base: Option<u64>) -> bool {
-        self.base == base && self.fresh_for.is_none_or(|age| self.fetched.elapsed() < age)
+        self.base == base
+            && self
+                .fresh_for
+                .is_none_or(|age| self.fetched.elapsed() < age)
     }
 
     fn must_be_renewed(&self, until: u64) -> bool {

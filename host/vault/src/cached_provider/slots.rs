@@ -12,8 +12,9 @@ const CAPACITY: usize = 16_384;
 /// What no call has asked for in this time leaves the memory with the next key that comes in.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// The keys, each with its place. A key has its tenant, its connection and, where the connection says so, its user; the
-/// audience and the scopes are the provider's own, and each provider has slots of its own.
+/// The keys, each with its place. A key has its tenant, its connection and, where the connection
+/// says so, its user; the audience and the scopes are the provider's own, and each provider has
+/// slots of its own.
 pub(super) struct CredentialSlots {
     start: Instant,
     map: RwLock<HashMap<CredentialKey, Arc<CredentialSlot>>>,
@@ -53,12 +54,14 @@ impl CredentialSlots {
     pub(super) fn all(&self) -> Vec<(CredentialKey, Arc<CredentialSlot>)> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
         let pairs = map.iter();
-        pairs.map(|(key, slot)| (key.clone(), Arc::clone(slot))).collect()
+        pairs
+            .map(|(key, slot)| (key.clone(), Arc::clone(slot)))
+            .collect()
     }
 }
 
-/// Drops what is idle, and where that is not enough the sixteenth that was asked for longest ago. A key whose flight is
-/// under way stays: it must not begin a second one.
+/// Drops what is idle, and where that is not enough the sixteenth that was asked for longest ago. A
+/// key whose flight is under way stays: it must not begin a second one.
 fn make_room(map: &mut HashMap<CredentialKey, Arc<CredentialSlot>>, now: u64) {
     let idle = u64::try_from(IDLE.as_nanos()).unwrap_or(u64::MAX);
     let flies = |slot: &CredentialSlot| slot.lock().flight.is_some();

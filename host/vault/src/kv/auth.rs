@@ -39,7 +39,8 @@ pub(super) enum KvAuthState {
         role_id: String,
         secret_id: OwnSecret,
         lease: Mutex<Option<TokenLease>>,
-        /// One login at a time, and when the last one failed and why: those that waited for it do not each try again.
+        /// One login at a time, and when the last one failed and why: those that waited for it do
+        /// not each try again.
         login: tokio::sync::Mutex<Option<(Instant, CredentialError)>>,
     },
 }
@@ -52,8 +53,9 @@ pub(super) struct TokenLease {
 
 impl KvAuthState {
     pub(super) fn new(settings: KvAuth) -> Result<Self, ProviderSettingsError> {
-        let own =
-            |name, source| OwnSecret::new(source).map_err(|why| ProviderSettingsError::Secret(name, why));
+        let own = |name, source| {
+            OwnSecret::new(source).map_err(|why| ProviderSettingsError::Secret(name, why))
+        };
         match settings {
             KvAuth::Token(source) => Ok(Self::Token(own("token", source)?)),
             KvAuth::AppRole {
@@ -86,7 +88,10 @@ impl KvAuthState {
 
 impl KvOrigin {
     /// The token, by a login where there is none or its lease ends. `not`: one that was refused.
-    pub(super) async fn token(&self, not: Option<&Arc<Secret>>) -> Result<Arc<Secret>, CredentialError> {
+    pub(super) async fn token(
+        &self,
+        not: Option<&Arc<Secret>>,
+    ) -> Result<Arc<Secret>, CredentialError> {
         let KvAuthState::AppRole {
             mount,
             role_id,
@@ -105,7 +110,8 @@ impl KvOrigin {
         let known = || {
             let lease = lease.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let is_good = |lease: &TokenLease| {
-                lease.renew_at > Instant::now() && not.is_none_or(|not| !Arc::ptr_eq(not, &lease.token))
+                lease.renew_at > Instant::now()
+                    && not.is_none_or(|not| !Arc::ptr_eq(not, &lease.token))
             };
             lease.filter(is_good).map(|lease| lease.token)
         };
@@ -153,20 +159,37 @@ impl KvOrigin {
 }
 
 fn logged_in(answer: &OutboundResponse, asked: Instant) -> Result<TokenLease, CredentialError> {
-    const NO: CredentialError = CredentialError::Unavailable("the login at the key/value store failed");
+    const NO: CredentialError =
+        CredentialError::Unavailable("the login at the key/value store failed");
     if answer.status != 200 {
-        tracing::warn!(status = answer.status, "the login at the key/value store failed");
-        return Err(status_error(answer, "the login at the key/value store failed"));
+        tracing::warn!(
+            status = answer.status,
+            "the login at the key/value store failed"
+        );
+        return Err(status_error(
+            answer,
+            "the login at the key/value store failed",
+        ));
     }
     let mut object = strict_object(&answer.body).map_err(|_| NO)?;
-    let auth = object.get_mut("auth").and_then(Value::as_object_mut).ok_or(NO)?;
+    let auth = object
+        .get_mut("auth")
+        .and_then(Value::as_object_mut)
+        .ok_or(NO)?;
     let Some(Value::String(token)) = auth.remove("client_token") else {
         return Err(NO);
     };
     let token = read_secret(Zeroizing::new(token).as_bytes()).map_err(|_| NO)?;
-    let seconds = auth.get("lease_duration").and_then(Value::as_u64).ok_or(NO)?;
+    let seconds = auth
+        .get("lease_duration")
+        .and_then(Value::as_u64)
+        .ok_or(NO)?;
     // At two thirds of its life, as Vault's own agent does; 0 is one that does not end.
-    let life = if seconds == 0 { 3_600 } else { seconds.min(86_400) };
+    let life = if seconds == 0 {
+        3_600
+    } else {
+        seconds.min(86_400)
+    };
     Ok(TokenLease {
         token: Arc::new(token),
         renew_at: asked + Duration::from_secs(life) * 2 / 3,

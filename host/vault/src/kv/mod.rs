@@ -1,7 +1,8 @@
 //! Credentials that are kept in HashiCorp Vault or OpenBao, in a key/value store of version 2.
 //!
-//! Written to the public HTTP API and tested against a strict stand-in, since no server is to be had where this is built:
-//! `GET /v1/MOUNT/data/PATH`, `POST /v1/auth/MOUNT/login`, `X-Vault-Token`, `X-Vault-Namespace`.
+//! Written to the public HTTP API and tested against a strict stand-in, since no server is to be
+//! had where this is built: `GET /v1/MOUNT/data/PATH`, `POST /v1/auth/MOUNT/login`,
+//! `X-Vault-Token`, `X-Vault-Namespace`.
 
 mod auth;
 
@@ -31,7 +32,8 @@ use crate::{CredentialError, CredentialKey};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
-/// Requests without it are refused where the server was told to; it keeps a forged one of a browser out.
+/// Requests without it are refused where the server was told to; it keeps a forged one of a browser
+/// out.
 const REQUEST: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// Vault or OpenBao.
@@ -69,8 +71,8 @@ impl CachedProvider<KvOrigin> {
     /// Asks nobody yet.
     ///
     /// # Errors
-    /// The server is not `https`, a mount or the namespace is none, a secret cannot be read, the names do not fit, or
-    /// answers would be used for too long.
+    /// The server is not `https`, a mount or the namespace is none, a secret cannot be read, the
+    /// names do not fit, or answers would be used for too long.
     pub fn new(settings: KvSettings, network: Arc<Network>) -> Result<Self, ProviderSettingsError> {
         settings.place.check("url")?;
         if !is_path(&settings.mount) {
@@ -127,12 +129,20 @@ impl KvOrigin {
     }
 
     async fn read(&self, path: &str, token: &Secret) -> Result<OutboundResponse, CredentialError> {
-        let segments = ["v1"].into_iter().chain(self.mount.split('/')).chain(["data"]);
-        let at = self.place.destination.below(segments.chain(path.split('/')));
+        let segments = ["v1"]
+            .into_iter()
+            .chain(self.mount.split('/'))
+            .chain(["data"]);
+        let at = self
+            .place
+            .destination
+            .below(segments.chain(path.split('/')));
         let mut headers = self.headers();
         headers.insert(TOKEN, secret_header("", token)?);
         let asked = ProviderRequest {
-            at: Some(at.ok_or(CredentialError::Unavailable("the key/value store has no paths"))?),
+            at: Some(at.ok_or(CredentialError::Unavailable(
+                "the key/value store has no paths",
+            ))?),
             method: Method::GET,
             headers,
             body: bytes::Bytes::new(),
@@ -144,7 +154,10 @@ impl KvOrigin {
 #[async_trait]
 impl Origin for KvOrigin {
     async fn fetch(&self, key: &CredentialKey) -> Result<FetchedCredential, FetchFailure> {
-        let path = self.names.name_for(key).ok_or(CredentialError::NotConnected)?;
+        let path = self
+            .names
+            .name_for(key)
+            .ok_or(CredentialError::NotConnected)?;
         let token = self.token(None).await?;
         let mut answer = self.read(&path, &token).await?;
         if answer.status == 403 && self.auth.can_log_in() {
@@ -158,7 +171,10 @@ impl Origin for KvOrigin {
             404 => Err(CredentialError::NotConnected.into()),
             status => {
                 tracing::warn!(status, "the key/value store answered neither 200 nor 404");
-                Err(status_error(&answer, "the key/value store answered neither 200 nor 404").into())
+                Err(
+                    status_error(&answer, "the key/value store answered neither 200 nor 404")
+                        .into(),
+                )
             }
         }
     }
@@ -166,9 +182,13 @@ impl Origin for KvOrigin {
 
 /// `{"data": {"data": {…}, "metadata": {"version": N, …}}, …}`.
 fn read(body: &[u8], fresh_for: Duration) -> Result<FetchedCredential, CredentialError> {
-    const NO: CredentialError = CredentialError::Unavailable("the key/value store's answer is none");
+    const NO: CredentialError =
+        CredentialError::Unavailable("the key/value store's answer is none");
     let mut object = strict_object(body).map_err(|_| NO)?;
-    let outer = object.get_mut("data").and_then(Value::as_object_mut).ok_or(NO)?;
+    let outer = object
+        .get_mut("data")
+        .and_then(Value::as_object_mut)
+        .ok_or(NO)?;
     let metadata = outer.get("metadata").and_then(Value::as_object).ok_or(NO)?;
     let version = metadata.get("version").and_then(Value::as_u64).ok_or(NO)?;
     let is_gone = |metadata: &Map<String, Value>| {

@@ -11,7 +11,8 @@ use crate::{
 
 /// Access tokens to accounts that users connected themselves.
 ///
-/// It gives what [`RefreshToken`] gives, and says where an account that is not there yet is connected.
+/// It gives what [`RefreshToken`] gives, and says where an account that is not there yet is
+/// connected.
 pub struct UserAccounts {
     tokens: RefreshToken,
     /// The host's own, where it serves browsers.
@@ -19,13 +20,15 @@ pub struct UserAccounts {
 }
 
 impl UserAccounts {
-    /// `public_url` is the URL of the host's MCP endpoint, beside which the pages are; `None` where it serves none.
+    /// `public_url` is the URL of the host's MCP endpoint, beside which the pages are; `None` where
+    /// it serves none.
     #[must_use]
     pub fn new(tokens: RefreshToken, public_url: Option<Url>) -> Self {
         Self { tokens, public_url }
     }
 
-    /// A page of a connection: `login`, or `callback`, where an authorization server sends its users back to.
+    /// A page of a connection: `login`, or `callback`, where an authorization server sends its
+    /// users back to.
     #[must_use]
     pub fn page(public_url: &Url, connection: &ConnectionName, page: &str) -> Option<Url> {
         let mut url = public_url
@@ -39,7 +42,10 @@ impl UserAccounts {
 
 #[async_trait]
 impl CredentialProvider for UserAccounts {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         self.tokens.fetch(request).await
     }
 

@@ -15,11 +15,12 @@ pub struct LoginAnswer {
 }
 
 impl LoginAnswer {
-    /// Reads a query, without its `?`. A parameter that is there twice makes it nobody's: two readers could each believe another
-    /// one.
+    /// Reads a query, without its `?`. A parameter that is there twice makes it nobody's: two
+    /// readers could each believe another one.
     ///
     /// # Errors
-    /// [`LoginError::Answer`]. A no of the server is an answer, which [`super::Login::finish`] tells.
+    /// [`LoginError::Answer`]. A no of the server is an answer, which [`super::Login::finish`]
+    /// tells.
     pub fn read(query: &str) -> Result<Self, LoginError> {
         if query.len() > MAX_QUERY {
             return Err(LoginError::Answer);
@@ -71,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_code_or_a_no_is_read_and_what_is_neither_is_not() {
-        let read = Answer::read("code=c%201&state=s&iss=https%3A%2F%2Fidp.example&session_state=x").unwrap();
+        let read = Answer::read("code=c%201&state=s&iss=https%3A%2F%2Fidp.example&session_state=x")
+            .unwrap();
         assert_eq!(
             (read.state.as_str(), read.issuer.as_deref()),
             ("s", Some("https://idp.example"))
@@ -89,7 +91,11 @@ mod tests {
             "code=c&state=s&state=t",
             "code=c&state=s&iss=a&iss=b",
         ] {
-            assert_eq!(Answer::read(query).err(), Some(LoginError::Answer), "{query}");
+            assert_eq!(
+                Answer::read(query).err(),
+                Some(LoginError::Answer),
+                "{query}"
+            );
         }
         assert!(Answer::read(&format!("code={}&state=s", "c".repeat(9_000))).is_err());
     }

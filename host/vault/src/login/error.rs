@@ -18,7 +18,8 @@ pub enum LoginError {
     /// Unknown, used, too old, or another user's: not told apart.
     #[error("this login was not begun here by this user, or its time is over; begin it anew")]
     State,
-    /// The tenant was suspended or removed since the login began; another one of its name is another one.
+    /// The tenant was suspended or removed since the login began; another one of its name is
+    /// another one.
     #[error("the tenant of this login is not served any more, so nothing was connected")]
     Tenant,
     /// `iss` is another server's, or is missing (RFC 9207).

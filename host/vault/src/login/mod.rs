@@ -1,12 +1,14 @@
-//! A user connects an account of their own: OAuth 2 authorization code with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 9700).
+//! A user connects an account of their own: OAuth 2 authorization code with PKCE (RFC 6749 section
+//! 4.1, RFC 7636, RFC 9700).
 //!
 //! ```text
 //! begin   the user is sent to the authorization server with a sealed state, which has the verifier and who asks
 //! finish  the same user comes back with code and state; the code becomes tokens, the refresh token is sealed as theirs
 //! ```
 //!
-//! What must never happen here: a code that one user got, stored as another's; a state that counts twice, or after its
-//! time; an answer of another server than the one that was asked; a URL of an answer that is followed.
+//! What must never happen here: a code that one user got, stored as another's; a state that counts
+//! twice, or after its time; an answer of another server than the one that was asked; a URL of an
+//! answer that is followed.
 
 mod accounts;
 mod answer;
@@ -47,17 +49,21 @@ pub struct LoginSettings {
     pub token: ProviderEndpoint,
     /// The host's client there. Its id must be set.
     pub client: ClientSettings,
-    /// Where the server sends the user back to: this host's own, as it is registered there, character by character.
+    /// Where the server sends the user back to: this host's own, as it is registered there,
+    /// character by character.
     pub redirect_uri: Url,
-    /// `scope`. Without a refresh token nothing is stored, so it has what the server wants for one (`offline_access`, say).
+    /// `scope`. Without a refresh token nothing is stored, so it has what the server wants for one
+    /// (`offline_access`, say).
     pub scope: Vec<String>,
     /// `resource` (RFC 8707).
     pub resource: Vec<String>,
-    /// The server does not say `iss` in its answers. An answer that says another one is refused all the same.
+    /// The server does not say `iss` in its answers. An answer that says another one is refused all
+    /// the same.
     pub is_silent_about_issuer: bool,
 }
 
-/// [`LoginSettings`] at work. It keeps nothing of who is on the way: any host of the installation takes the answer.
+/// [`LoginSettings`] at work. It keeps nothing of who is on the way: any host of the installation
+/// takes the answer.
 pub struct Login {
     issuer: String,
     authorization_url: Url,
@@ -100,7 +106,10 @@ impl Login {
                 && url.password().is_none()
                 && url.fragment().is_none()
         };
-        if !is_safe(&settings.authorization_url, settings.token.destination.allow_http) {
+        if !is_safe(
+            &settings.authorization_url,
+            settings.token.destination.allow_http,
+        ) {
             return Err(ProviderSettingsError::Cleartext("authorization_url"));
         }
         if !is_safe(&settings.redirect_uri, true) {
@@ -162,15 +171,18 @@ impl Login {
     ///
     /// # Errors
     /// The connection does not use users' own credentials.
-    pub fn account(binding: &Binding, connection: &Connection) -> Result<CredentialKey, LoginError> {
+    pub fn account(
+        binding: &Binding,
+        connection: &Connection,
+    ) -> Result<CredentialKey, LoginError> {
         if connection.credential_of != CredentialOwner::User {
             return Err(LoginError::NotPersonal);
         }
         Ok(CredentialKey::from_binding(binding, connection))
     }
 
-    /// Where to send the user. `state` brings back who it was, to whichever host the answer comes: it is sealed, good once and
-    /// within [`LOGIN_TIME`], and has the verifier.
+    /// Where to send the user. `state` brings back who it was, to whichever host the answer comes:
+    /// it is sealed, good once and within [`LOGIN_TIME`], and has the verifier.
     #[must_use]
     pub fn begin(&self, state: &str, verifier: &CodeVerifier) -> Url {
         let mut url = self.authorization_url.clone();
@@ -192,12 +204,13 @@ impl Login {
         url
     }
 
-    /// Takes what the user came back with, for the account whose state it was, and seals the account's refresh token as theirs.
-    /// `serves` says whether the tenant is still the one that the login began for: it is asked before the code is redeemed,
-    /// and before anything is stored.
+    /// Takes what the user came back with, for the account whose state it was, and seals the
+    /// account's refresh token as theirs. `serves` says whether the tenant is still the one that
+    /// the login began for: it is asked before the code is redeemed, and before anything is stored.
     ///
     /// # Errors
-    /// The server said no, or is another; the tenant is gone; the server gave no refresh token; the vault could not store it.
+    /// The server said no, or is another; the tenant is gone; the server gave no refresh token; the
+    /// vault could not store it.
     pub async fn finish<S: Future<Output = bool> + Send>(
         &self,
         account: &CredentialKey,
@@ -217,10 +230,14 @@ impl Login {
         if !serves().await {
             return Err(LoginError::Tenant);
         }
-        let form = TokenForm::authorization_code(&code, self.redirect_uri.as_str(), verifier.secret())
-            .map_err(|_| LoginError::Answer)?
-            .with_each("resource", &self.resource);
-        let answer = self.endpoint.ask(account, &self.client_id, None, form).await;
+        let form =
+            TokenForm::authorization_code(&code, self.redirect_uri.as_str(), verifier.secret())
+                .map_err(|_| LoginError::Answer)?
+                .with_each("resource", &self.resource);
+        let answer = self
+            .endpoint
+            .ask(account, &self.client_id, None, form)
+            .await;
         let answer = answer.map_err(|failure| match failure {
             TokenFailure::Grant => LoginError::Denied,
             TokenFailure::Client => LoginError::Client,
@@ -242,7 +259,11 @@ impl Login {
     ///
     /// # Errors
     /// The connection does not use users' own credentials, or the vault could not remove it.
-    pub async fn disconnect(&self, binding: &Binding, connection: &Connection) -> Result<bool, LoginError> {
+    pub async fn disconnect(
+        &self,
+        binding: &Binding,
+        connection: &Connection,
+    ) -> Result<bool, LoginError> {
         if connection.credential_of != CredentialOwner::User {
             return Err(LoginError::NotPersonal);
         }

@@ -6,10 +6,12 @@ use zeroize::Zeroizing;
 
 use super::LoginError;
 
-/// Bytes of a verifier's text: 256 bits, as a URL takes them as they are; RFC 7636 section 4.1 wants at least as many.
+/// Bytes of a verifier's text: 256 bits, as a URL takes them as they are; RFC 7636 section 4.1
+/// wants at least as many.
 const TEXT: usize = 43;
 
-/// The code verifier of a login (RFC 7636): whoever redeems the code shows it, and nobody else has it.
+/// The code verifier of a login (RFC 7636): whoever redeems the code shows it, and nobody else has
+/// it.
 #[derive(Debug)]
 pub struct CodeVerifier(Secret);
 

@@ -12,13 +12,15 @@ use crate::{Credential, CredentialError, CredentialKey, CredentialProvider};
 
 /// Access tokens for tenants' own clients (RFC 6749 section 4.4).
 ///
-/// What the vault keeps of a tenant is its client secret, and in the attribute `client_id` its client, where the
-/// configuration does not name one for all. The other attributes go with the token.
+/// What the vault keeps of a tenant is its client secret, and in the attribute `client_id` its
+/// client, where the configuration does not name one for all. The other attributes go with the
+/// token.
 #[derive(Debug, Clone)]
 pub struct ClientCredentialsSettings {
     /// The token endpoint.
     pub token: ProviderEndpoint,
-    /// The client's id where all tenants share it, and how it proves itself. It has no secret of the host's own.
+    /// The client's id where all tenants share it, and how it proves itself. It has no secret of
+    /// the host's own.
     pub client: ClientSettings,
     /// `scope`.
     pub scope: Vec<String>,
@@ -95,6 +97,8 @@ impl Origin for ClientCredentialsOrigin {
 
 impl fmt::Debug for ClientCredentialsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ClientCredentials").field(&self.endpoint).finish()
+        f.debug_tuple("ClientCredentials")
+            .field(&self.endpoint)
+            .finish()
     }
 }

@@ -5,14 +5,16 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use toolhost_net::Network;
 use toolhost_oauth::{
-    AccessToken, ClientAuth, SecretNotText, TokenAnswer, TokenForm, TokenRefusal, client_secret_basic,
-    read_token_answer, refusal_of_error,
+    AccessToken, ClientAuth, SecretNotText, TokenAnswer, TokenForm, TokenRefusal,
+    client_secret_basic, read_token_answer, refusal_of_error,
 };
 use toolhost_policy::{Secret, UnixTime};
 
 use crate::cached_provider::FetchedCredential;
 use crate::own_secret::OwnSecret;
-use crate::provider_endpoint::{ProviderEndpoint, ProviderRequest, ProviderSettingsError, status_error};
+use crate::provider_endpoint::{
+    ProviderEndpoint, ProviderRequest, ProviderSettingsError, status_error,
+};
 use crate::{Credential, CredentialError, CredentialKey, SecretSource};
 
 /// The attribute in which a credential names its own client.
@@ -144,15 +146,25 @@ impl TokenEndpoint {
         match answer.status {
             200..=299 => Ok(read_token_answer(&answer.body, asked_at)?),
             status => Err(refusal_of_error(status, &answer.body).map_or_else(
-                || TokenFailure::Unavailable(status_error(&answer, "the token endpoint gave no token")),
+                || {
+                    TokenFailure::Unavailable(status_error(
+                        &answer,
+                        "the token endpoint gave no token",
+                    ))
+                },
                 TokenFailure::from,
             )),
         }
     }
 }
 
-/// The access token as what is sent, with the attributes of the stored credential that it was made from.
-pub(super) fn fetched_credential(token: AccessToken, base: &Credential, version: u64) -> FetchedCredential {
+/// The access token as what is sent, with the attributes of the stored credential that it was made
+/// from.
+pub(super) fn fetched_credential(
+    token: AccessToken,
+    base: &Credential,
+    version: u64,
+) -> FetchedCredential {
     FetchedCredential {
         secret: token.secret,
         attributes: base.attributes.clone(),

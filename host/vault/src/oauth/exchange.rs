@@ -13,8 +13,9 @@ use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, Secr
 
 /// Access tokens in exchange for a token that is stored (RFC 8693).
 ///
-/// The subject token is what another provider has for the key: the vault, or one that gives a tenant authority's token. A
-/// caller's own bearer cannot get here: a [`CredentialKey`] does not carry it.
+/// The subject token is what another provider has for the key: the vault, or one that gives a
+/// tenant authority's token. A caller's own bearer cannot get here: a [`CredentialKey`] does not
+/// carry it.
 #[derive(Debug, Clone)]
 pub struct TokenExchangeSettings {
     /// The token endpoint.
@@ -59,7 +60,10 @@ impl CachedProvider<TokenExchangeOrigin> {
     ) -> Result<Self, ProviderSettingsError> {
         let endpoint = TokenEndpoint::new(settings.token, settings.client, network)?;
         if endpoint.needs_secret() && !endpoint.has_secret() {
-            return Err(ProviderSettingsError::Setting("client_secret", "is missing"));
+            return Err(ProviderSettingsError::Setting(
+                "client_secret",
+                "is missing",
+            ));
         }
         let actor = match settings.actor {
             Some((source, kind)) => {
@@ -80,7 +84,10 @@ impl CachedProvider<TokenExchangeOrigin> {
         }))
     }
 
-    async fn form(asking: &TokenExchangeOrigin, base: &Credential) -> Result<TokenForm, TokenFailure> {
+    async fn form(
+        asking: &TokenExchangeOrigin,
+        base: &Credential,
+    ) -> Result<TokenForm, TokenFailure> {
         let fields = TokenExchangeForm {
             subject: asking.subject_kind,
             audience: &asking.audience,
@@ -110,14 +117,19 @@ impl Origin for TokenExchangeOrigin {
             error,
         };
         let id = self.endpoint.client_id(Some(&base));
-        let id =
-            id.ok_or_else(|| failed(CredentialError::Unavailable("the host's client has no client_id")))?;
+        let id = id.ok_or_else(|| {
+            failed(CredentialError::Unavailable(
+                "the host's client has no client_id",
+            ))
+        })?;
         let asked = async {
             let form = TokenExchange::form(self, &base).await?;
             let answer = self.endpoint.ask(key, id, None, form).await?;
             answer.access.map_err(TokenFailure::from)
         };
-        let token = asked.await.map_err(|failure| failed(failure.for_call(false)))?;
+        let token = asked
+            .await
+            .map_err(|failure| failed(failure.for_call(false)))?;
         // Required by RFC 8693 section 2.2.1; another kind is not for showing as a bearer.
         let issued = token.issued_token_type.as_deref();
         if ![TokenKind::AccessToken, TokenKind::Jwt]
@@ -134,6 +146,8 @@ impl Origin for TokenExchangeOrigin {
 
 impl fmt::Debug for TokenExchangeOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TokenExchange").field(&self.endpoint).finish()
+        f.debug_tuple("TokenExchange")
+            .field(&self.endpoint)
+            .finish()
     }
 }

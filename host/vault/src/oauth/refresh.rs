@@ -17,8 +17,8 @@ use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, Seal
 /// How often a flight begins again because the stored refresh token is another one by now.
 const MAX_ROUNDS: usize = 3;
 
-/// Waits between the tries to store a rotated refresh token. The flight is nobody's call, so nobody waits for longer than
-/// it has.
+/// Waits between the tries to store a rotated refresh token. The flight is nobody's call, so nobody
+/// waits for longer than it has.
 const STORE_AGAIN: [Duration; 3] = [
     Duration::from_millis(50),
     Duration::from_millis(250),
@@ -27,9 +27,10 @@ const STORE_AGAIN: [Duration; 3] = [
 
 /// Access tokens by refresh token (RFC 6749 section 6).
 ///
-/// What the vault keeps of a tenant or a user is the refresh token. A server that answers with another one has taken the
-/// old one back, so the new one is sealed before the access token that came with it is used. Where that fails the access
-/// token is not used, and the new refresh token is kept in memory until it can be stored.
+/// What the vault keeps of a tenant or a user is the refresh token. A server that answers with
+/// another one has taken the old one back, so the new one is sealed before the access token that
+/// came with it is used. Where that fails the access token is not used, and the new refresh token
+/// is kept in memory until it can be stored.
 #[derive(Debug, Clone)]
 pub struct RefreshTokenSettings {
     /// The token endpoint.
@@ -38,8 +39,8 @@ pub struct RefreshTokenSettings {
     pub client: ClientSettings,
     /// `resource` (RFC 8707).
     pub resource: Vec<String>,
-    /// Other hosts use the same store. A refresh token is then used by one of them at a time: a server that is shown one that
-    /// was used already may take it for stolen, and end them all.
+    /// Other hosts use the same store. A refresh token is then used by one of them at a time: a
+    /// server that is shown one that was used already may take it for stolen, and end them all.
     pub among_hosts: bool,
 }
 
@@ -68,7 +69,10 @@ impl CachedProvider<RefreshTokenOrigin> {
     ) -> Result<Self, ProviderSettingsError> {
         let endpoint = TokenEndpoint::new(settings.token, settings.client, network)?;
         if endpoint.needs_secret() && !endpoint.has_secret() {
-            return Err(ProviderSettingsError::Setting("client_secret", "is missing"));
+            return Err(ProviderSettingsError::Setting(
+                "client_secret",
+                "is missing",
+            ));
         }
         Ok(Self::from_origin(RefreshTokenOrigin {
             endpoint,
@@ -85,8 +89,8 @@ impl RefreshTokenOrigin {
         self.unstored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a rotated refresh token in the place of the version that it follows; the version it has then. `None`: the
-    /// stored one is another by now, and this one is nobody's.
+    /// Stores a rotated refresh token in the place of the version that it follows; the version it
+    /// has then. `None`: the stored one is another by now, and this one is nobody's.
     async fn store(
         &self,
         key: &CredentialKey,
@@ -127,9 +131,15 @@ impl RefreshTokenOrigin {
         Ok(())
     }
 
-    async fn ask(&self, key: &CredentialKey, base: &Credential) -> Result<TokenAnswer, TokenFailure> {
+    async fn ask(
+        &self,
+        key: &CredentialKey,
+        base: &Credential,
+    ) -> Result<TokenAnswer, TokenFailure> {
         let id = self.endpoint.client_id(Some(base));
-        let id = id.ok_or(TokenFailure::unavailable("the host's client has no client_id"))?;
+        let id = id.ok_or(TokenFailure::unavailable(
+            "the host's client has no client_id",
+        ))?;
         let form = TokenForm::refresh_token(&base.secret)?.with_each("resource", &self.resource);
         self.endpoint.ask(key, id, None, form).await
     }
@@ -137,7 +147,10 @@ impl RefreshTokenOrigin {
     /// Whether the stored refresh token is another than the one that was tried.
     async fn has_changed(&self, key: &CredentialKey, tried: u64) -> bool {
         self.vault.evict(key, tried);
-        self.vault.get(key).await.is_ok_and(|now| now.version != tried)
+        self.vault
+            .get(key)
+            .await
+            .is_ok_and(|now| now.version != tried)
     }
 }
 
@@ -155,13 +168,14 @@ impl Origin for RefreshTokenOrigin {
             tracing::warn!(credential = %key, %error, "a refresh token is another host's to use now");
             CredentialError::Unavailable("another host renews it")
         })?;
-        // Whoever had the lease before may have stored another one, which may not have been heard of yet.
+        // Whoever had the lease before may have stored another one, which may not have been heard
+        // of yet.
         if let Ok(known) = self.vault.get(key).await {
             self.vault.evict(key, known.version);
         }
         let renewed = self.renew(key).await;
-        // A token that was taken and could not be stored is this host's alone to store: another would show the one before it,
-        // which is used up. It finds the lease over in its time.
+        // A token that was taken and could not be stored is this host's alone to store: another
+        // would show the one before it, which is used up. It finds the lease over in its time.
         if !self.lock_unstored().contains_key(key) {
             lease.end().await;
         }

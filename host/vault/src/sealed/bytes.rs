@@ -1,4 +1,5 @@
-//! Reading and writing fields. Not serde: its buffers grow, and a buffer that grows leaves copies of a secret behind.
+//! Reading and writing fields. Not serde: its buffers grow, and a buffer that grows leaves copies
+//! of a secret behind.
 
 /// Takes fields off the front of bytes that may be anything.
 pub(super) struct FieldReader<'a>(pub(super) &'a [u8]);
@@ -44,8 +45,8 @@ impl<'a> FieldReader<'a> {
 /// Bytes that [`put_field`] adds to those of the field.
 pub(super) const FIELD: usize = 4;
 
-/// Writes a field with its length before it. Every field is far shorter than 4 GiB: a record has at most
-/// [`toolhost_store::MAX_VALUE`] bytes.
+/// Writes a field with its length before it. Every field is far shorter than 4 GiB: a record has at
+/// most [`toolhost_store::MAX_VALUE`] bytes.
 pub(super) fn put_field(onto: &mut Vec<u8>, field: &[u8]) {
     onto.extend_from_slice(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
     onto.extend_from_slice(field);

@@ -11,7 +11,8 @@ use crate::{Credential, CredentialKey};
 /// Credentials kept open. One takes its secret's length and some hundred bytes.
 const CAPACITY: usize = 4_096;
 
-/// A credential that no call has used for so long leaves the memory with the next one that comes in.
+/// A credential that no call has used for so long leaves the memory with the next one that comes
+/// in.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// An opened credential, and what it takes to know that it still holds.
@@ -42,12 +43,13 @@ pub(super) struct LoadedCredential {
     pub(super) counter: u64,
 }
 
-/// Opened credentials by tenant, connection and user. Not a cache that drops what it evicts when it finds the time: what
-/// goes here is zeroed at once, unless a call still holds it.
+/// Opened credentials by tenant, connection and user. Not a cache that drops what it evicts when it
+/// finds the time: what goes here is zeroed at once, unless a call still holds it.
 pub(super) struct CredentialCache {
     start: Instant,
     entries: RwLock<HashMap<CredentialKey, Arc<CachedCredential>>>,
-    /// Counts evictions. A load that began before one keeps nothing: it may have read what was changed.
+    /// Counts evictions. A load that began before one keeps nothing: it may have read what was
+    /// changed.
     evictions: AtomicU64,
 }
 
@@ -88,7 +90,8 @@ impl CredentialCache {
         is_young && entry.can_open()
     }
 
-    /// The store said at this moment that the entry holds. What it says may be as old as the question.
+    /// The store said at this moment that the entry holds. What it says may be as old as the
+    /// question.
     pub(super) fn confirm(&self, entry: &CachedCredential, asked: Instant) {
         entry.checked.fetch_max(self.nanos(asked), Ordering::AcqRel);
     }
@@ -108,7 +111,8 @@ impl CredentialCache {
     ) -> Arc<CachedCredential> {
         let nanos = self.nanos(asked);
         let entry = |before: Option<&Arc<CachedCredential>>| {
-            let before = before.filter(|before| before.credential.version == loaded.credential.version);
+            let before =
+                before.filter(|before| before.credential.version == loaded.credential.version);
             let carried = |of: fn(&CachedCredential) -> &AtomicU64| {
                 AtomicU64::new(before.map_or(0, |before| of(before).load(Ordering::Relaxed)))
             };
@@ -183,7 +187,11 @@ impl CachedCredential {
 }
 
 /// Drops what is idle, and where that is not enough the sixteenth that was taken longest ago.
-fn make_room(entries: &mut HashMap<CredentialKey, Arc<CachedCredential>>, key: &CredentialKey, now: u64) {
+fn make_room(
+    entries: &mut HashMap<CredentialKey, Arc<CachedCredential>>,
+    key: &CredentialKey,
+    now: u64,
+) {
     let idle = u64::try_from(IDLE.as_nanos()).unwrap_or(u64::MAX);
     let age = |entry: &CachedCredential| now.saturating_sub(entry.taken.load(Ordering::Relaxed));
     entries.retain(|_, entry| age(entry) < idle);

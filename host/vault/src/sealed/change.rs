@@ -28,8 +28,8 @@ const MAX_TRIES: usize = 64;
 pub struct NewCredential {
     /// The secret, as a file or a prompt gave it: one line end at its end is taken off.
     pub secret: Secret,
-    /// What goes with it, such as `external_tenant_id`. `None`: none for [`SealedVault::set`], those that it has for
-    /// [`SealedVault::rotate`].
+    /// What goes with it, such as `external_tenant_id`. `None`: none for [`SealedVault::set`],
+    /// those that it has for [`SealedVault::rotate`].
     pub attributes: Option<BTreeMap<String, String>>,
     /// When it ends, in Unix seconds; `None` where nobody knows.
     pub expires_at: Option<u64>,
@@ -52,11 +52,13 @@ pub(super) enum AttributePolicy {
 }
 
 impl SealedVault {
-    /// Stores a credential, whatever was stored under the name. The tenant's space must have been made before.
+    /// Stores a credential, whatever was stored under the name. The tenant's space must have been
+    /// made before.
     ///
     /// # Errors
-    /// The secret, an attribute or the expiry is refused; the tenant's credentials were rolled back; the store or the
-    /// key cannot be used. After [`VaultError::Store`] nobody knows whether it was stored.
+    /// The secret, an attribute or the expiry is refused; the tenant's credentials were rolled
+    /// back; the store or the key cannot be used. After [`VaultError::Store`] nobody knows whether
+    /// it was stored.
     pub async fn set(
         &self,
         space: &TenantSpace,
@@ -94,7 +96,10 @@ impl SealedVault {
         name: &CredentialName,
         _by: &Operator,
     ) -> Result<bool, VaultError> {
-        let done = self.inner.change(space, name, &mut VaultChange::Remove).await?;
+        let done = self
+            .inner
+            .change(space, name, &mut VaultChange::Remove)
+            .await?;
         Ok(done.is_some())
     }
 }
@@ -107,7 +112,8 @@ impl VaultInner {
         mut step: VaultChange,
     ) -> Result<CredentialInfo, VaultError> {
         let version = self.change(space, name, &mut step).await?;
-        let (VaultChange::Set(contents) | VaultChange::Rotate(contents, _), Some(version)) = (&step, version)
+        let (VaultChange::Set(contents) | VaultChange::Rotate(contents, _), Some(version)) =
+            (&step, version)
         else {
             return Err(VaultError::NoSuch(name.to_string()));
         };
@@ -140,8 +146,8 @@ impl VaultInner {
             let mut found = index::read(&self.store, &self.keys, space).await?;
             let was = found.index.versions.get(&name.id()).copied();
             let key = self.keys.get(&of)?;
-            // After the index was read: a resealing that has passed by rewrote the index first, so a generation from
-            // before it cannot be committed.
+            // After the index was read: a resealing that has passed by rewrote the index first, so
+            // a generation from before it cannot be committed.
             let generation = key.current();
             let subkey = key
                 .subkey(generation, SubkeyPurpose::Credentials)
@@ -236,7 +242,8 @@ impl VaultInner {
         let of = Space::Tenant(space.clone());
         let record = self.store.get(&of, &name.record_key()?).await?;
         let record = record.ok_or_else(|| damaged("its record is missing"))?;
-        let envelope = RecordEnvelope::parse(&record).ok_or_else(|| damaged("its record is none"))?;
+        let envelope =
+            RecordEnvelope::parse(&record).ok_or_else(|| damaged("its record is none"))?;
         if envelope.version > version {
             return Ok(None);
         }
@@ -313,7 +320,9 @@ mod tests {
         let of = Space::Tenant(space.clone());
         store.create(&space).await.unwrap();
         let key = keys.create(&of).unwrap();
-        let subkey = key.subkey(key.current(), SubkeyPurpose::Credentials).unwrap();
+        let subkey = key
+            .subkey(key.current(), SubkeyPurpose::Credentials)
+            .unwrap();
         let mut full = Index {
             counter: 1,
             versions: BTreeMap::new(),
@@ -322,7 +331,10 @@ mod tests {
             full.versions.insert((number as u128).to_be_bytes(), 1);
         }
         let sealed = full.seal(&subkey, key.current(), &tenant).unwrap();
-        store.put(&of, &index::key().unwrap(), sealed).await.unwrap();
+        store
+            .put(&of, &index::key().unwrap(), sealed)
+            .await
+            .unwrap();
         let vault = SealedVault::new(store, keys);
         let user = UserId {
             issuer: "https://issuer.example.com".into(),

@@ -6,7 +6,8 @@ use toolhost_policy::SecretTextError;
 
 use crate::{AttributeError, CredentialError};
 
-/// Why the vault did not do what the operator, or a call, asked for. No variant carries a byte of a secret.
+/// Why the vault did not do what the operator, or a call, asked for. No variant carries a byte of a
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultError {
@@ -77,10 +78,12 @@ impl VaultError {
     /// What a call meets.
     pub(super) fn for_call(&self) -> CredentialError {
         match self {
-            Self::NoSuch(_) | Self::Store(StoreError::UnknownSpace { .. }) => CredentialError::NotConnected,
-            Self::RolledBack { .. } => {
-                CredentialError::Unavailable("an earlier state of the tenant's credentials was put back")
+            Self::NoSuch(_) | Self::Store(StoreError::UnknownSpace { .. }) => {
+                CredentialError::NotConnected
             }
+            Self::RolledBack { .. } => CredentialError::Unavailable(
+                "an earlier state of the tenant's credentials was put back",
+            ),
             Self::Damaged { why, .. } => CredentialError::Unavailable(why),
             Self::Key(_) | Self::Store(StoreError::Locked { .. }) => {
                 CredentialError::Unavailable("the tenant's key cannot be used")

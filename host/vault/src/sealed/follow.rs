@@ -15,9 +15,11 @@ pub(crate) enum FollowOutcome {
     Not,
 }
 
-/// Changes that the host makes by itself. A [`CredentialKey`] comes from a verified caller, and says whose it is.
+/// Changes that the host makes by itself. A [`CredentialKey`] comes from a verified caller, and
+/// says whose it is.
 impl SealedVault {
-    /// Puts a secret in the place of a version, if that version is still what is stored. The attributes stay.
+    /// Puts a secret in the place of a version, if that version is still what is stored. The
+    /// attributes stay.
     pub(crate) async fn follow(
         &self,
         key: &CredentialKey,
@@ -34,7 +36,11 @@ impl SealedVault {
     }
 
     /// Stores what a user connected by themselves, under the user's own key.
-    pub(crate) async fn connect(&self, key: &CredentialKey, new: NewCredential) -> Result<u64, VaultError> {
+    pub(crate) async fn connect(
+        &self,
+        key: &CredentialKey,
+        new: NewCredential,
+    ) -> Result<u64, VaultError> {
         let info = self
             .inner
             .put_new(&key.space, &CredentialName::from_key(key), new)

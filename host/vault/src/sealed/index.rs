@@ -10,10 +10,12 @@ use super::error::VaultError;
 use super::name::NameId;
 use super::watermark::CounterWatermark;
 
-/// The most credentials of a tenant: the index is one record, and so stays well under the longest one.
+/// The most credentials of a tenant: the index is one record, and so stays well under the longest
+/// one.
 pub const MAX_CREDENTIALS: usize = 16_384;
 
-/// Of those, how many are not for users' own: whatever accounts they connect, the operator can set the tenant's.
+/// Of those, how many are not for users' own: whatever accounts they connect, the operator can set
+/// the tenant's.
 pub(super) const FOR_THE_TENANT_ITSELF: usize = 384;
 
 /// The index as it is written.
@@ -22,7 +24,8 @@ const FORMAT: u8 = 1;
 /// Which version each of a tenant's credentials has, and how many changes there have been.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Index {
-    /// Counts changes of any of them, removals too. A version is the count of the change that made it.
+    /// Counts changes of any of them, removals too. A version is the count of the change that made
+    /// it.
     pub(super) counter: u64,
     pub(super) versions: BTreeMap<NameId, u64>,
 }
@@ -38,9 +41,11 @@ pub(super) struct FoundIndex {
 }
 
 impl FoundIndex {
-    /// That the index is what was read: with this, a batch fails when anybody else has changed anything.
+    /// That the index is what was read: with this, a batch fails when anybody else has changed
+    /// anything.
     pub(super) fn expect(&self) -> Precondition {
-        self.revision.map_or(Precondition::Absent, Precondition::Version)
+        self.revision
+            .map_or(Precondition::Absent, Precondition::Version)
     }
 }
 
@@ -50,7 +55,8 @@ pub(super) fn key() -> Result<Key, VaultError> {
 
 /// Reads a tenant's index and holds it against the witness.
 ///
-/// The witness is read first: a change writes the index first, so an honest index is never behind a witness read before.
+/// The witness is read first: a change writes the index first, so an honest index is never behind a
+/// witness read before.
 pub(super) async fn read(
     store: &Arc<dyn Store>,
     keys: &Keyring,
@@ -74,11 +80,14 @@ pub(super) async fn read(
             revision: None,
             generation: None,
         }),
-        Some(found) if found.index.counter < witness.counter => Err(rolled_back(found.index.counter)),
+        Some(found) if found.index.counter < witness.counter => {
+            Err(rolled_back(found.index.counter))
+        }
         Some(found) => {
             if found.index.counter > witness.counter {
-                // A change that was cut short between the two, or one that is under way: either way it is made. Where
-                // this fails the next reader does it; until then the change is as safe as it was.
+                // A change that was cut short between the two, or one that is under way: either way
+                // it is made. Where this fails the next reader does it; until then the change is as
+                // safe as it was.
                 let raised = CounterWatermark::raise(store, tenant, found.index.counter).await;
                 if let Err(error) = raised {
                     tracing::warn!(%tenant, %error, "the witness of the tenant's credentials could not be raised");
@@ -131,7 +140,8 @@ impl Index {
             why,
         };
         let mut reader = FieldReader(&record.value);
-        let mut head = || -> Option<(u8, u32, u64)> { Some((reader.byte()?, reader.u32()?, reader.u64()?)) };
+        let mut head =
+            || -> Option<(u8, u32, u64)> { Some((reader.byte()?, reader.u32()?, reader.u64()?)) };
         let (format, generation, counter) = head().ok_or_else(|| damaged("it is cut short"))?;
         if format != FORMAT {
             return Err(damaged("a later version of the host wrote it"));

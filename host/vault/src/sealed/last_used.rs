@@ -1,7 +1,8 @@
-//! When a credential was last used: kept in memory at every use, and written at most once a minute, in the background.
+//! When a credential was last used: kept in memory at every use, and written at most once a minute,
+//! in the background.
 //!
-//! It is for the operator to find what nobody uses. A crash loses the last minute of it, and a write that fails is tried
-//! again a minute later: no call waits for it or fails by it.
+//! It is for the operator to find what nobody uses. A crash loses the last minute of it, and a
+//! write that fails is tried again a minute later: no call waits for it or fails by it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,7 +22,12 @@ use crate::CredentialKey;
 const EVERY: u64 = 60;
 
 /// A call took the credential.
-pub(super) fn take(inner: &Arc<VaultInner>, key: &CredentialKey, entry: &CachedCredential, now: UnixTime) {
+pub(super) fn take(
+    inner: &Arc<VaultInner>,
+    key: &CredentialKey,
+    entry: &CachedCredential,
+    now: UnixTime,
+) {
     if now.is_broken() {
         return;
     }
@@ -50,11 +56,19 @@ pub(super) fn take(inner: &Arc<VaultInner>, key: &CredentialKey, entry: &CachedC
     }
 }
 
-async fn write(inner: &VaultInner, key: &CredentialKey, version: u64, now: u64) -> Result<(), VaultError> {
+async fn write(
+    inner: &VaultInner,
+    key: &CredentialKey,
+    version: u64,
+    now: u64,
+) -> Result<(), VaultError> {
     let name = CredentialName::from_key(key);
     let value = [version.to_be_bytes(), now.to_be_bytes()].concat();
     let space = Space::Tenant(key.space.clone());
-    inner.store.put(&space, &name.last_used_key()?, value).await?;
+    inner
+        .store
+        .put(&space, &name.last_used_key()?, value)
+        .await?;
     Ok(())
 }
 

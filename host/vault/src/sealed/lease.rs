@@ -9,12 +9,13 @@ use super::vault::{SealedVault, VaultInner};
 use crate::CredentialKey;
 use crate::cached_provider::ANSWER_DEADLINE;
 
-/// For how long a credential is one host's to renew, where that host never says that it is done, in seconds: the answer's
-/// time, and time to store it, by the clock of the store.
+/// For how long a credential is one host's to renew, where that host never says that it is done, in
+/// seconds: the answer's time, and time to store it, by the clock of the store.
 const LIFE: u64 = 30;
 
-/// How far ahead the end of a lease that counts may be beyond [`LIFE`], in seconds. Hosts on one server share its clock to
-/// the millisecond; this is for a second's border, and for a server whose clock was put back.
+/// How far ahead the end of a lease that counts may be beyond [`LIFE`], in seconds. Hosts on one
+/// server share its clock to the millisecond; this is for a second's border, and for a server whose
+/// clock was put back.
 const TOLERANCE: u64 = 30;
 
 /// How often another host's lease is looked at again.
@@ -80,8 +81,8 @@ impl SealedVault {
     }
 }
 
-/// Whether a lease with this end counts. One that would last much longer than any does comes from a clock that was wrong, and
-/// would lock the credential until that time.
+/// Whether a lease with this end counts. One that would last much longer than any does comes from a
+/// clock that was wrong, and would lock the credential until that time.
 fn is_held(end: u64, now: u64) -> bool {
     now < end && end <= now.saturating_add(LIFE + TOLERANCE)
 }
@@ -89,7 +90,10 @@ fn is_held(end: u64, now: u64) -> bool {
 impl Lease {
     /// Another host may renew it from now on.
     pub(crate) async fn end(self) {
-        let (expect, over) = (Precondition::Version(self.version), 0_u64.to_be_bytes().to_vec());
+        let (expect, over) = (
+            Precondition::Version(self.version),
+            0_u64.to_be_bytes().to_vec(),
+        );
         let ended = self
             .inner
             .store

@@ -23,8 +23,8 @@ pub struct CredentialInfo {
     pub user: Option<UserId>,
     /// The count of the change that set it: no two credentials of a tenant have the same, ever.
     pub version: u64,
-    /// 8 hexadecimal digits that tell secrets of one tenant apart and, being keyed, say nothing about any. Another key
-    /// generation gives the same secret another one when it is set again.
+    /// 8 hexadecimal digits that tell secrets of one tenant apart and, being keyed, say nothing
+    /// about any. Another key generation gives the same secret another one when it is set again.
     pub fingerprint: String,
     /// When the name first got a secret, in Unix seconds.
     pub created_at: u64,
@@ -50,7 +50,8 @@ pub struct UnusableCredential {
 /// All credentials of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CredentialListing {
-    /// Those that calls can use, as far as their expiry allows; by connection, the tenant's own before its users'.
+    /// Those that calls can use, as far as their expiry allows; by connection, the tenant's own
+    /// before its users'.
     pub credentials: Vec<CredentialInfo>,
     /// The others.
     pub unusable: Vec<UnusableCredential>,
@@ -88,9 +89,13 @@ impl SealedVault {
     /// All credentials of a tenant, without their secrets.
     ///
     /// # Errors
-    /// The tenant's credentials were rolled back, or the store or the key cannot be used. One that cannot be used alone
-    /// is no error: it is listed as such.
-    pub async fn list(&self, space: &TenantSpace, _by: &Operator) -> Result<CredentialListing, VaultError> {
+    /// The tenant's credentials were rolled back, or the store or the key cannot be used. One that
+    /// cannot be used alone is no error: it is listed as such.
+    pub async fn list(
+        &self,
+        space: &TenantSpace,
+        _by: &Operator,
+    ) -> Result<CredentialListing, VaultError> {
         let inner = &self.inner;
         let mut versions = index::read(&inner.store, &inner.keys, space)
             .await?
@@ -104,7 +109,10 @@ impl SealedVault {
                 Some(name) => scan.after(name),
                 None => scan,
             };
-            let page = inner.store.scan(&Space::Tenant(space.clone()), &scan).await?;
+            let page = inner
+                .store
+                .scan(&Space::Tenant(space.clone()), &scan)
+                .await?;
             after = page.found.last().map(|found| found.key.name().to_vec());
             for found in page.found {
                 match inner.scan_record(space, &found.key, &found.record, &mut versions) {
@@ -149,7 +157,8 @@ impl VaultInner {
             why,
         };
         let spelt = String::from_utf8_lossy(key.name());
-        let envelope = RecordEnvelope::parse(record).ok_or_else(|| unusable(&spelt, "its record is none"))?;
+        let envelope =
+            RecordEnvelope::parse(record).ok_or_else(|| unusable(&spelt, "its record is none"))?;
         let name = envelope.name.clone();
         if name.record_name() != key.name() {
             return Err(unusable(&spelt, "its record is another credential's"));

@@ -1,4 +1,5 @@
-//! Credentials sealed at rest, each for the one tenant, connection, user and version that it was set for.
+//! Credentials sealed at rest, each for the one tenant, connection, user and version that it was
+//! set for.
 //!
 //! ```text
 //! the tenant's space                                            the host's space
@@ -6,9 +7,10 @@
 //!   index            counter, sealed(NAME -> version) ─────────> witness: the highest counter acknowledged
 //! ```
 //!
-//! Every change counts up by one and writes record and index in one batch, then the witness, then it is acknowledged. A
-//! record that is put back is not the version that the index says; an index that is put back is behind the witness
-//! (T48). What this cannot see is a tenant's and the host's space put back together: nothing inside a data directory can.
+//! Every change counts up by one and writes record and index in one batch, then the witness, then
+//! it is acknowledged. A record that is put back is not the version that the index says; an index
+//! that is put back is behind the witness (T48). What this cannot see is a tenant's and the host's
+//! space put back together: nothing inside a data directory can.
 
 mod bytes;
 mod cache;

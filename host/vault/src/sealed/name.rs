@@ -13,8 +13,8 @@ use crate::{CredentialKey, UserId};
 pub struct CredentialName {
     /// For which connection.
     pub connection: ConnectionName,
-    /// Whose among the tenant's users; `None` for the tenant's own, which is never used where a connection asks for a
-    /// user's.
+    /// Whose among the tenant's users; `None` for the tenant's own, which is never used where a
+    /// connection asks for a user's.
     pub user: Option<UserId>,
 }
 
@@ -44,8 +44,9 @@ impl CredentialName {
         }
     }
 
-    /// The record's name: the connection, and for a user's NUL and a digest over issuer and subject, each with its
-    /// length. A connection's name has no NUL, so no two names have the same bytes, and no subject stands in a key.
+    /// The record's name: the connection, and for a user's NUL and a digest over issuer and
+    /// subject, each with its length. A connection's name has no NUL, so no two names have the same
+    /// bytes, and no subject stands in a key.
     pub(super) fn record_name(&self) -> Vec<u8> {
         let mut name = self.connection.as_str().as_bytes().to_vec();
         if let Some(user) = &self.user {
@@ -79,7 +80,8 @@ impl CredentialName {
         id
     }
 
-    /// What a record's secret is bound to: it opens for this tenant, connection, user and version and for no other.
+    /// What a record's secret is bound to: it opens for this tenant, connection, user and version
+    /// and for no other.
     pub(super) fn associated_data(&self, tenant: &TenantId, version: u64) -> Vec<u8> {
         let user = self
             .user

@@ -15,8 +15,8 @@ use crate::UserId;
 /// The record as it is written.
 const FORMAT: u8 = 1;
 
-/// Characters of a fingerprint: enough to tell two secrets apart, and too few to confirm a guess with certainty even for
-/// somebody with the tenant's key.
+/// Characters of a fingerprint: enough to tell two secrets apart, and too few to confirm a guess
+/// with certainty even for somebody with the tenant's key.
 const FINGERPRINT: usize = 8;
 
 /// What is sealed.
@@ -31,7 +31,8 @@ pub(super) struct SealedContents {
     pub(super) fingerprint: String,
 }
 
-/// What stands before it, in this order and in the clear: the store seals the whole record once more.
+/// What stands before it, in this order and in the clear: the store seals the whole record once
+/// more.
 pub(super) struct RecordEnvelope<'a> {
     pub(super) name: CredentialName,
     pub(super) generation: Generation,
@@ -58,8 +59,14 @@ impl SealedContents {
             .iter()
             .map(|(name, value)| name.len() + value.len() + 2 * FIELD)
             .sum();
-        let room =
-            FIELD + self.secret.len() + attributes + FIELD + 1 + 3 * 8 + FIELD + self.fingerprint.len();
+        let room = FIELD
+            + self.secret.len()
+            + attributes
+            + FIELD
+            + 1
+            + 3 * 8
+            + FIELD
+            + self.fingerprint.len();
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         put_field(&mut bytes, self.secret.expose());
         put_field(&mut bytes, self.fingerprint.as_bytes());
@@ -126,7 +133,8 @@ impl SealedContents {
 }
 
 impl<'a> RecordEnvelope<'a> {
-    /// Reads what stands before the sealed part. Nothing of it is believed until that part has opened.
+    /// Reads what stands before the sealed part. Nothing of it is believed until that part has
+    /// opened.
     pub(super) fn parse(record: &'a Record) -> Option<Self> {
         let mut reader = FieldReader(&record.value);
         if reader.byte()? != FORMAT {
@@ -153,10 +161,12 @@ impl<'a> RecordEnvelope<'a> {
 
     /// Whether the generation of the tenant's key that sealed it was retired.
     pub(super) fn is_retired(&self, key: &SpaceKey) -> bool {
-        key.subkey(self.generation, SubkeyPurpose::Credentials).is_none()
+        key.subkey(self.generation, SubkeyPurpose::Credentials)
+            .is_none()
     }
 
-    /// Opens the record for the name and version that are asked for, which need not be those that it says of itself.
+    /// Opens the record for the name and version that are asked for, which need not be those that
+    /// it says of itself.
     pub(super) fn open(
         &self,
         key: &SpaceKey,
@@ -168,7 +178,9 @@ impl<'a> RecordEnvelope<'a> {
             return Err("its record is another credential's");
         }
         if self.version != version {
-            return Err("it is not the version that the tenant's index says: an earlier one was put back");
+            return Err(
+                "it is not the version that the tenant's index says: an earlier one was put back",
+            );
         }
         let subkey = key
             .subkey(self.generation, SubkeyPurpose::Credentials)
@@ -211,7 +223,9 @@ mod tests {
         let space = TenantSpace::of_operator(acme.clone(), &Operator::of_this_process());
         // One key for all of them, so that nothing but the associated data tells them apart.
         let key = keys.create(&Space::Tenant(space)).unwrap();
-        let subkey = key.subkey(key.current(), SubkeyPurpose::Credentials).unwrap();
+        let subkey = key
+            .subkey(key.current(), SubkeyPurpose::Credentials)
+            .unwrap();
         let contents = SealedContents {
             secret: Secret::from("tok_first_0123456789".to_owned()),
             attributes: BTreeMap::from([("site".to_owned(), "eu".to_owned())]),
@@ -221,7 +235,9 @@ mod tests {
             fingerprint: "01234567".to_owned(),
         };
         let own = name("billing", Some(("ab", "c")));
-        let value = contents.seal(&subkey, key.current(), &acme, &own, 3).unwrap();
+        let value = contents
+            .seal(&subkey, key.current(), &acme, &own, 3)
+            .unwrap();
         let record = Record { value, version: 1 };
         let open = |tenant: &TenantId, name: &CredentialName, version| {
             let mut envelope = RecordEnvelope::parse(&record).unwrap();

@@ -28,19 +28,25 @@ pub struct ResealReport {
 }
 
 impl SealedVault {
-    /// Seals all of a tenant's credentials under the current generation of its key. Afterwards no credential needs an
-    /// older one, and [`Keyring::retire`](toolhost_store::keys::Keyring::retire) may take it. Calls and changes go on
-    /// meanwhile, versions stay, and one that was cut short is gone on with by doing it again.
+    /// Seals all of a tenant's credentials under the current generation of its key. Afterwards no
+    /// credential needs an older one, and
+    /// [`Keyring::retire`](toolhost_store::keys::Keyring::retire) may take it. Calls and changes go
+    /// on meanwhile, versions stay, and one that was cut short is gone on with by doing it again.
     ///
     /// # Errors
-    /// The tenant's credentials were rolled back, or the store or the key cannot be used. Some may have been resealed.
-    pub async fn reseal(&self, space: &TenantSpace, _by: &Operator) -> Result<ResealReport, VaultError> {
+    /// The tenant's credentials were rolled back, or the store or the key cannot be used. Some may
+    /// have been resealed.
+    pub async fn reseal(
+        &self,
+        space: &TenantSpace,
+        _by: &Operator,
+    ) -> Result<ResealReport, VaultError> {
         let inner = &self.inner;
         let of = Space::Tenant(space.clone());
         // Where other hosts have the key, none of them seals with an older generation from here on.
         inner.keys.wait_until_propagated().await;
-        // The index first: a change that took an older generation before this read the index that was here before, and
-        // so cannot be committed after it. One that was is found by the scan.
+        // The index first: a change that took an older generation before this read the index that
+        // was here before, and so cannot be committed after it. One that was is found by the scan.
         if !inner.reseal_index(space).await? {
             return Ok(ResealReport::default());
         }
@@ -70,8 +76,8 @@ impl SealedVault {
         }
     }
 
-    /// Takes a tenant's credentials as they are, although the host has acknowledged later ones: the operator restored a
-    /// backup of the tenant. What was rotated or removed since then is back.
+    /// Takes a tenant's credentials as they are, although the host has acknowledged later ones: the
+    /// operator restored a backup of the tenant. What was rotated or removed since then is back.
     ///
     /// # Errors
     /// The store or the key cannot be used, or the index does not open.
@@ -95,15 +101,20 @@ impl SealedVault {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {
                     inner.cache.evict_tenant(space.tenant());
-                    return CounterWatermark::raise(&inner.store, space.tenant(), found.index.counter).await;
+                    return CounterWatermark::raise(
+                        &inner.store,
+                        space.tenant(),
+                        found.index.counter,
+                    )
+                    .await;
                 }
             }
         }
         Err(VaultError::Busy)
     }
 
-    /// Says that a tenant was destroyed, after it was: nothing is expected in its space, and a new tenant of that name
-    /// counts its versions on from where this one stopped.
+    /// Says that a tenant was destroyed, after it was: nothing is expected in its space, and a new
+    /// tenant of that name counts its versions on from where this one stopped.
     ///
     /// # Errors
     /// The store cannot be used.
@@ -168,10 +179,16 @@ impl VaultInner {
         generation: Generation,
         found: KeyedRecord,
     ) -> Result<bool, ResealFailure> {
-        let (of, KeyedRecord { key: at, mut record }) = (Space::Tenant(space.clone()), found);
+        let (
+            of,
+            KeyedRecord {
+                key: at,
+                mut record,
+            },
+        ) = (Space::Tenant(space.clone()), found);
         for _ in 0..MAX_TRIES {
-            let envelope =
-                RecordEnvelope::parse(&record).ok_or_else(|| unusable_record(&at, "its record is none"))?;
+            let envelope = RecordEnvelope::parse(&record)
+                .ok_or_else(|| unusable_record(&at, "its record is none"))?;
             if envelope.generation >= generation {
                 return Ok(false);
             }

@@ -17,17 +17,19 @@ use super::{index, last_used};
 use crate::credential::is_before;
 use crate::{Credential, CredentialError, CredentialKey, CredentialProvider, CredentialRequest};
 
-/// After this long an opened credential is held against the store again, in case another host changed it. Half of the
-/// second within which a removed credential must be refused (T54), so that a slow store still keeps to it.
+/// After this long an opened credential is held against the store again, in case another host
+/// changed it. Half of the second within which a removed credential must be refused (T54), so that
+/// a slow store still keeps to it.
 pub const RECHECK: Duration = Duration::from_millis(500);
 
-/// How often a read begins again because the credential was changed between its index and its record.
+/// How often a read begins again because the credential was changed between its index and its
+/// record.
 const MAX_TRIES: usize = 8;
 
 /// The vault: credentials of all tenants, sealed in the store.
 ///
-/// A change through this vault counts for every call that begins after it; a change by another host on the same store
-/// for every call that begins [`RECHECK`] after it.
+/// A change through this vault counts for every call that begins after it; a change by another host
+/// on the same store for every call that begins [`RECHECK`] after it.
 #[derive(Clone)]
 pub struct SealedVault {
     pub(super) inner: Arc<VaultInner>,
@@ -72,7 +74,8 @@ impl SealedVault {
         self.inner.cache.evict_tenant(space.tenant());
     }
 
-    /// Another host has changed a record: what is open of its tenant is asked for anew, where it could be a credential.
+    /// Another host has changed a record: what is open of its tenant is asked for anew, where it
+    /// could be a credential.
     pub fn forget_changed(&self, changed: &RecordChange) {
         match (changed.table, &changed.tenant, &changed.key) {
             (Table::Credential, Some(tenant), _) => self.inner.cache.evict_tenant(tenant),
@@ -94,12 +97,18 @@ impl SealedVault {
 
 #[async_trait]
 impl CredentialProvider for SealedVault {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let (inner, key, now) = (&self.inner, request.key, Instant::now());
         let entry = match inner.cache.get(key) {
             Some(entry) if inner.cache.is_fresh(&entry, now, RECHECK) => entry,
             known => inner.ask(key, known).await.map_err(|error| {
-                if matches!(error, VaultError::RolledBack { .. } | VaultError::Damaged { .. }) {
+                if matches!(
+                    error,
+                    VaultError::RolledBack { .. } | VaultError::Damaged { .. }
+                ) {
                     tracing::error!(credential = %key, %error, "a credential is refused");
                 }
                 error.for_call()
@@ -151,7 +160,8 @@ impl VaultInner {
             match self.load(key).await {
                 Ok(loaded) => return Ok(self.cache.insert(key.clone(), loaded, asked, evictions)),
                 Err(ReadMiss::Between(moved)) => why = moved,
-                // What was read was resealed, and the generation that had sealed it retired, before it was opened.
+                // What was read was resealed, and the generation that had sealed it retired, before
+                // it was opened.
                 Err(ReadMiss::Refused(VaultError::Key(_))) if attempt < MAX_TRIES => {}
                 Err(ReadMiss::Refused(error)) => {
                     self.cache.evict(key);
@@ -167,8 +177,13 @@ impl VaultInner {
         })
     }
 
-    /// Whether the tenant's index is the very one that the entry was held against, and still not behind the witness.
-    async fn still_holds(&self, key: &CredentialKey, entry: &CachedCredential) -> Result<bool, VaultError> {
+    /// Whether the tenant's index is the very one that the entry was held against, and still not
+    /// behind the witness.
+    async fn still_holds(
+        &self,
+        key: &CredentialKey,
+        entry: &CachedCredential,
+    ) -> Result<bool, VaultError> {
         let (witness, _) = CounterWatermark::read(&self.store, key.tenant()).await?;
         let space = Space::Tenant(key.space.clone());
         let index = self.store.get(&space, &index::key()?).await?;
@@ -192,16 +207,17 @@ impl VaultInner {
             name: name.to_string(),
             why,
         };
-        let envelope = RecordEnvelope::parse(&record).ok_or_else(|| damaged("its record is none"))?;
+        let envelope =
+            RecordEnvelope::parse(&record).ok_or_else(|| damaged("its record is none"))?;
         let space_key = self.keys.get(&space)?;
         let contents = envelope
             .open(&space_key, key.tenant(), &name, version)
-            .map_err(
-                |why| match envelope.version == version && !envelope.is_retired(&space_key) {
+            .map_err(|why| {
+                match envelope.version == version && !envelope.is_retired(&space_key) {
                     true => ReadMiss::Refused(damaged(why)),
                     false => ReadMiss::Between(why),
-                },
-            )?;
+                }
+            })?;
         Ok(LoadedCredential {
             credential: Arc::new(Credential {
                 secret: contents.secret,

@@ -9,13 +9,14 @@ use super::error::VaultError;
 /// How often raising begins again because others raise it too.
 const MAX_TRIES: usize = 64;
 
-/// What the host's space says of a tenant's credentials: how far their counter has come, outside the tenant's own space.
+/// What the host's space says of a tenant's credentials: how far their counter has come, outside
+/// the tenant's own space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CounterWatermark {
     /// The highest counter that was acknowledged.
     pub(super) counter: u64,
-    /// The tenant was destroyed: nothing is expected in its space. A new one of that name counts on from here, so a
-    /// version is not used again.
+    /// The tenant was destroyed: nothing is expected in its space. A new one of that name counts on
+    /// from here, so a version is not used again.
     pub(super) ended: bool,
 }
 
@@ -51,7 +52,8 @@ impl CounterWatermark {
         reader.is_empty().then_some(Self { counter, ended })
     }
 
-    /// The witness and its record's version. A tenant that never had a credential has none, and that is counter 0.
+    /// The witness and its record's version. A tenant that never had a credential has none, and
+    /// that is counter 0.
     pub(super) async fn read(
         store: &Arc<dyn Store>,
         tenant: &TenantId,

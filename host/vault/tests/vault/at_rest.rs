@@ -1,5 +1,5 @@
-//! What the vault leaves in a data directory: no secret, whatever was changed or removed; and it is there again after
-//! the process has ended (T48).
+//! What the vault leaves in a data directory: no secret, whatever was changed or removed; and it is
+//! there again after the process has ended (T48).
 
 use crate::support;
 

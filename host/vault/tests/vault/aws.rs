@@ -14,8 +14,8 @@ use server::{network, place, secret_file};
 use support::{key, user_key};
 use toolhost_net::{ClientKey, OutboundRequest};
 use toolhost_vault::{
-    AwsIdentity, AwsSecretsManager, AwsSettings, CredentialError, CredentialProvider as _, FRESH_FOR,
-    Grammar, NameTemplate, NameTemplates, user_name,
+    AwsIdentity, AwsSecretsManager, AwsSettings, CredentialError, CredentialProvider as _,
+    FRESH_FOR, Grammar, NameTemplate, NameTemplates, user_name,
 };
 
 /// What an operator does with Amazon's own tools.
@@ -52,7 +52,11 @@ fn settings(moto: &Moto, directory: &tempfile::TempDir) -> AwsSettings {
         identity: AwsIdentity {
             access_key_id: "AKIATEST".to_owned(),
             secret_access_key: secret_file(directory, "aws", "an-aws-secret-key-0123"),
-            session_token: Some(secret_file(directory, "session", "an-aws-session-token-0123")),
+            session_token: Some(secret_file(
+                directory,
+                "session",
+                "an-aws-session-token-0123",
+            )),
         },
         names: NameTemplates {
             tenant: Some(NameTemplate::parse("toolhost/{tenant}/{connection}").unwrap()),
@@ -66,7 +70,8 @@ fn settings(moto: &Moto, directory: &tempfile::TempDir) -> AwsSettings {
 #[tokio::test]
 async fn secrets_manager_gives_each_key_its_own_secret_and_follows_its_changes() {
     let (moto, directory) = (Moto::start(), tempfile::tempdir().unwrap());
-    let billing = json!({ "secret": "tok_of_acme_0123", "external_tenant_id": "acct-7" }).to_string();
+    let billing =
+        json!({ "secret": "tok_of_acme_0123", "external_tenant_id": "acct-7" }).to_string();
     operate(
         &moto,
         "CreateSecret",
@@ -182,7 +187,10 @@ async fn settings_that_could_reach_elsewhere_are_refused() {
             grammar: Grammar::Json,
             fresh_for: FRESH_FOR,
         };
-        assert!(AwsSecretsManager::new(settings, network()).is_err(), "{region}");
+        assert!(
+            AwsSecretsManager::new(settings, network()).is_err(),
+            "{region}"
+        );
     }
     assert!(make(|settings| settings.names = NameTemplates::default()).is_err());
     assert!(make(|settings| settings.identity.access_key_id = "a b".to_owned()).is_err());
@@ -194,7 +202,8 @@ async fn a_secret_of_another_name_or_endless_or_of_a_redirect_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let value = json!({ "secret": "tok_of_globex_012" }).to_string();
     let good = json!({ "Name": "toolhost/acme/billing", "SecretString": value, "VersionId": "v" });
-    let other = json!({ "Name": "toolhost/globex/billing", "SecretString": value, "VersionId": "v" });
+    let other =
+        json!({ "Name": "toolhost/globex/billing", "SecretString": value, "VersionId": "v" });
     let none = json!({ "Name": "toolhost/acme/billing", "VersionId": "v" });
     for (status, answer, is_good) in [
         (200, good.clone(), true),

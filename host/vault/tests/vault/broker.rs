@@ -1,4 +1,5 @@
-//! An application's own store of credentials: asked for exactly one key, and believed for exactly one grammar.
+//! An application's own store of credentials: asked for exactly one key, and believed for exactly
+//! one grammar.
 
 use crate::server;
 use crate::support;
@@ -19,7 +20,8 @@ use toolhost_vault::{
 const SOON: Duration = Duration::from_secs(60);
 
 const OWN: &str = "broker-secret-0123456789";
-const ACME: &str = r#"{"secret": "tok_of_acme_0123", "external_tenant_id": "acct-7", "version": 3}"#;
+const ACME: &str =
+    r#"{"secret": "tok_of_acme_0123", "external_tenant_id": "acct-7", "version": 3}"#;
 
 fn broker(place: ProviderEndpoint, fresh_for: Duration) -> Broker {
     let directory = tempfile::tempdir().unwrap();
@@ -90,7 +92,10 @@ async fn e19_anything_but_a_whole_200_is_no_credential_and_404_says_there_is_non
         }
         // No redirect: one question, where it was meant to go.
         assert_eq!(server.count(), 1, "{status}");
-        assert!(!format!("{refused:?}{refused}").contains("tok_of"), "{refused:?}");
+        assert!(
+            !format!("{refused:?}{refused}").contains("tok_of"),
+            "{refused:?}"
+        );
     }
 }
 
@@ -113,7 +118,10 @@ async fn an_endless_answer_is_refused() {
     let refused = broker(server.place("/"), FRESH_FOR)
         .get(&key("acme", "billing"))
         .await;
-    assert!(matches!(refused.unwrap_err(), CredentialError::Unavailable(_)));
+    assert!(matches!(
+        refused.unwrap_err(),
+        CredentialError::Unavailable(_)
+    ));
 }
 
 #[tokio::test]
@@ -210,7 +218,12 @@ async fn a_hundred_calls_at_once_ask_once_and_a_caller_that_goes_away_stops_noth
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let broker = Arc::clone(&broker);
-            tokio::spawn(async move { broker.get(&key("acme", "billing")).await.map(|got| got.version) })
+            tokio::spawn(async move {
+                broker
+                    .get(&key("acme", "billing"))
+                    .await
+                    .map(|got| got.version)
+            })
         })
         .collect();
     let mut versions = std::collections::BTreeSet::new();
@@ -222,7 +235,10 @@ async fn a_hundred_calls_at_once_ask_once_and_a_caller_that_goes_away_stops_noth
 
 #[tokio::test]
 async fn t54_what_was_revoked_there_is_refused_within_a_second() {
-    let (is_revoked, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (is_revoked, asked) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let (revoked, count) = (Arc::clone(&is_revoked), Arc::clone(&asked));
     let server = Server::answering(move |_| {
         count.fetch_add(1, Ordering::SeqCst);

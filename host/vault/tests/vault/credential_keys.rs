@@ -31,14 +31,19 @@ async fn a_destroyed_tenant_is_refused_at_once_and_its_successor_reuses_no_versi
     house.keys.destroy(&acme).unwrap();
     assert_eq!(
         secret(&vault, "acme").await,
-        Err(CredentialError::Unavailable("the tenant's key cannot be used")),
+        Err(CredentialError::Unavailable(
+            "the tenant's key cannot be used"
+        )),
         "with the key alone"
     );
     house.store.destroy(&acme).await.unwrap();
     vault.end(&acme, &by()).await.unwrap();
     house.store.create(&acme).await.unwrap();
     house.keys.create(&Space::Tenant(acme.clone())).unwrap();
-    assert_eq!(secret(&vault, "acme").await, Err(CredentialError::NotConnected));
+    assert_eq!(
+        secret(&vault, "acme").await,
+        Err(CredentialError::NotConnected)
+    );
     let info = vault
         .set(&acme, &name("billing"), new(SECOND), &by())
         .await
@@ -54,7 +59,10 @@ async fn keys_are_rotated_while_calls_go_on() {
     let (acme, of) = (space("acme"), Space::Tenant(space("acme")));
     for number in 0..130 {
         let connected = name(&format!("c{number}"));
-        vault.set(&acme, &connected, new(FIRST), &by()).await.unwrap();
+        vault
+            .set(&acme, &connected, new(FIRST), &by())
+            .await
+            .unwrap();
     }
     vault
         .set(&acme, &name("billing"), new(FIRST), &by())
@@ -87,7 +95,10 @@ async fn keys_are_rotated_while_calls_go_on() {
             .await
             .unwrap();
         let done = vault.reseal(&acme, &by()).await.unwrap();
-        assert_eq!((done.resealed, done.already, done.unusable.len()), (131, 1, 0));
+        assert_eq!(
+            (done.resealed, done.already, done.unusable.len()),
+            (131, 1, 0)
+        );
         let again = vault.reseal(&acme, &by()).await.unwrap();
         assert_eq!((again.resealed, again.already), (0, 132));
         house.keys.retire(&of, old).unwrap();

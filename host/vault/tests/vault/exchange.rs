@@ -59,7 +59,10 @@ async fn the_stored_token_is_the_subject_and_nothing_of_a_caller_goes_along() {
         .into_owned()
         .collect();
     let expected = [
-        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        (
+            "grant_type",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ),
         ("subject_token", "subject-token-of-acme"),
         ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
         (

@@ -1,4 +1,5 @@
-//! Vault and OpenBao's key/value store, version 2: against a strict stand-in that knows the public API and nothing else.
+//! Vault and OpenBao's key/value store, version 2: against a strict stand-in that knows the public
+//! API and nothing else.
 
 use crate::server;
 use crate::support;
@@ -41,10 +42,14 @@ fn strict(asked: &Asked, state: &mut State) -> Answer {
             return no(503);
         }
         state.good = format!("hvs.token-number-{}", state.logins);
-        let auth = json!({ "client_token": state.good, "lease_duration": 3_600, "renewable": true });
+        let auth =
+            json!({ "client_token": state.good, "lease_duration": 3_600, "renewable": true });
         return (200, json!({ "auth": auth, "data": null }).to_string());
     }
-    if asked.method != "GET" || asked.header("x-vault-token") != state.good || !asked.body.is_empty() {
+    if asked.method != "GET"
+        || asked.header("x-vault-token") != state.good
+        || !asked.body.is_empty()
+    {
         return no(403);
     }
     let entry = |secret: &str, version: u64| {
@@ -52,15 +57,17 @@ fn strict(asked: &Asked, state: &mut State) -> Answer {
         let data = json!({ "secret": secret, "external_tenant_id": "acct-7" });
         (
             200,
-            json!({ "request_id": "r", "data": { "data": data, "metadata": metadata } }).to_string(),
+            json!({ "request_id": "r", "data": { "data": data, "metadata": metadata } })
+                .to_string(),
         )
     };
     match asked.path.as_str() {
         "/v1/kv/tools/data/hosts/acme/billing" => entry("tok_of_acme_0123", 4),
-        path if path.starts_with("/v1/kv/tools/data/hosts/acme/billing/of/") => entry("tok_of_a_user_01", 1),
+        path if path.starts_with("/v1/kv/tools/data/hosts/acme/billing/of/") => {
+            entry("tok_of_a_user_01", 1)
+        }
         "/v1/kv/tools/data/hosts/acme/support" => {
-            let metadata =
-                json!({ "version": 2, "deletion_time": "2026-01-01T00:00:00Z", "destroyed": false });
+            let metadata = json!({ "version": 2, "deletion_time": "2026-01-01T00:00:00Z", "destroyed": false });
             (
                 404,
                 json!({ "data": { "data": null, "metadata": metadata } }).to_string(),

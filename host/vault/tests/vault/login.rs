@@ -9,19 +9,20 @@ use support::{House, binding, connection, key, user_key};
 use toolhost_oauth::ClientAuth;
 use toolhost_policy::CredentialOwner::{Tenant, User};
 use toolhost_vault::{
-    ClientSettings, CodeVerifier, CredentialKey, CredentialProvider as _, Login, LoginAnswer, LoginError,
-    LoginSettings, SealedVault,
+    ClientSettings, CodeVerifier, CredentialKey, CredentialProvider as _, Login, LoginAnswer,
+    LoginError, LoginSettings, SealedVault,
 };
 use url::Url;
 
 const ISSUER: &str = "https://idp.example.com";
-const GOOD: &str =
-    r#"{"access_token": "access-token-1", "token_type": "Bearer", "refresh_token": "refresh-token-1"}"#;
+const GOOD: &str = r#"{"access_token": "access-token-1", "token_type": "Bearer", "refresh_token": "refresh-token-1"}"#;
 
 fn settings(server: &Server) -> LoginSettings {
     LoginSettings {
         issuer: ISSUER.to_owned(),
-        authorization_url: "https://idp.example.com/auth?prompt=consent".parse().unwrap(),
+        authorization_url: "https://idp.example.com/auth?prompt=consent"
+            .parse()
+            .unwrap(),
         token: server.place("/token"),
         client: ClientSettings {
             id: Some("toolhost".to_owned()),
@@ -65,11 +66,9 @@ async fn a_login_sends_a_challenge_and_redeems_the_code_with_its_verifier() {
     let (_house, server, vault, login) = house(GOOD).await;
     let verifier = CodeVerifier::random().unwrap();
     let url = login.begin("a-sealed-state", &verifier);
-    assert!(
-        url.as_str().starts_with(
-            "https://idp.example.com/auth?prompt=consent&response_type=code&client_id=toolhost&"
-        )
-    );
+    assert!(url.as_str().starts_with(
+        "https://idp.example.com/auth?prompt=consent&response_type=code&client_id=toolhost&"
+    ));
     assert_eq!(
         part(&url, "redirect_uri"),
         "https://tools.example.com/connections/billing/login"
@@ -81,7 +80,8 @@ async fn a_login_sends_a_challenge_and_redeems_the_code_with_its_verifier() {
     assert_eq!(part(&url, "state"), "a-sealed-state");
     // Another host has the verifier from the state alone.
     let verifier = CodeVerifier::from_sealed(&verifier.to_sealed()).unwrap();
-    let answer = LoginAnswer::read("code=the-code-0123&state=s&iss=https%3A%2F%2Fidp.example.com").unwrap();
+    let answer =
+        LoginAnswer::read("code=the-code-0123&state=s&iss=https%3A%2F%2Fidp.example.com").unwrap();
     login
         .finish(&account(), &verifier, answer, || std::future::ready(true))
         .await
@@ -89,7 +89,10 @@ async fn a_login_sends_a_challenge_and_redeems_the_code_with_its_verifier() {
     let asked = &server.asked()[0];
     assert_eq!(asked.form("grant_type").unwrap(), "authorization_code");
     assert_eq!(asked.form("code").unwrap(), "the-code-0123");
-    assert_eq!(asked.form("redirect_uri").unwrap(), part(&url, "redirect_uri"));
+    assert_eq!(
+        asked.form("redirect_uri").unwrap(),
+        part(&url, "redirect_uri")
+    );
     let shown = asked.form("code_verifier").unwrap();
     assert_eq!(shown.len(), 43, "256 bits");
     let challenge = base64::Engine::encode(
@@ -203,7 +206,11 @@ async fn tokens_that_do_not_last_are_not_stored_and_an_odd_access_token_costs_no
             .finish(&account(), &verifier, back(), || std::future::ready(true))
             .await;
         assert_eq!(done.err(), error, "{answer}");
-        assert_eq!(vault.get(&account()).await.is_ok(), error.is_none(), "{answer}");
+        assert_eq!(
+            vault.get(&account()).await.is_ok(),
+            error.is_none(),
+            "{answer}"
+        );
     }
 }
 
@@ -218,8 +225,9 @@ async fn settings_that_would_send_a_user_or_a_code_astray_are_refused() {
     };
     assert!(make(|_| {}).is_ok());
     for change in [
-        (|s: &mut LoginSettings| s.authorization_url = "http://idp.example.com/auth".parse().unwrap())
-            as fn(&mut LoginSettings),
+        (|s: &mut LoginSettings| {
+            s.authorization_url = "http://idp.example.com/auth".parse().unwrap()
+        }) as fn(&mut LoginSettings),
         |s| s.authorization_url = "https://u@idp.example.com/auth".parse().unwrap(),
         |s| s.authorization_url = "https://idp.example.com/auth#x".parse().unwrap(),
         |s| s.authorization_url = "https://idp.example.com/auth?state=x".parse().unwrap(),

@@ -13,8 +13,8 @@ use support::{House, by, key, name, space};
 use toolhost_oauth::ClientAuth;
 use toolhost_policy::{Secret, UnixTime};
 use toolhost_vault::{
-    ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialError, CredentialProvider as _,
-    CredentialRequest, NewCredential, SealedVault,
+    ClientCredentials, ClientCredentialsSettings, ClientSettings, CredentialError,
+    CredentialProvider as _, CredentialRequest, NewCredential, SealedVault,
 };
 
 /// What is to be within a second is, on a machine that does much else, within this.
@@ -43,7 +43,10 @@ async fn tokens_of(life: impl Fn(usize) -> u64 + Send + Sync + 'static) -> Serve
 
 async fn vault(house: &House, secret: &str) -> SealedVault {
     let vault = house.vault();
-    let attributes = [("client_id", "acme:client"), ("external_tenant_id", "acct-7")];
+    let attributes = [
+        ("client_id", "acme:client"),
+        ("external_tenant_id", "acct-7"),
+    ];
     let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let new = NewCredential {
         secret: Secret::from(secret.to_owned()),
@@ -66,7 +69,10 @@ fn settings(server: &Server, auth: ClientAuth) -> ClientCredentialsSettings {
         },
         scope: vec!["invoices:read".to_owned(), "invoices:write".to_owned()],
         audience: Some("https://billing.example.com".to_owned()),
-        resource: vec!["https://a.example/".to_owned(), "https://b.example/".to_owned()],
+        resource: vec![
+            "https://a.example/".to_owned(),
+            "https://b.example/".to_owned(),
+        ],
     }
 }
 
@@ -102,7 +108,11 @@ async fn a_tenants_client_gets_its_token_with_the_tenants_attributes() {
     );
     let refused = provider.get(&key("globex", "billing")).await.unwrap_err();
     assert_eq!(refused, CredentialError::NotConnected);
-    assert_eq!(server.count(), 1, "nobody asks for a tenant that has nothing");
+    assert_eq!(
+        server.count(),
+        1,
+        "nobody asks for a tenant that has nothing"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +124,10 @@ async fn a_secret_goes_into_the_form_where_the_server_wants_it_there() {
     provider.get(&key("acme", "billing")).await.unwrap();
     let asked = &server.asked()[0];
     assert_eq!(asked.header("authorization"), "");
-    assert_eq!(asked.form("client_secret").unwrap(), "client secret/of acme");
+    assert_eq!(
+        asked.form("client_secret").unwrap(),
+        "client secret/of acme"
+    );
     assert_eq!(asked.form("client_id").unwrap(), "acme:client");
 }
 
@@ -124,7 +137,8 @@ async fn e15_a_hundred_calls_that_need_one_expired_token_make_one_refresh() {
     let (house, server) = (House::new().await, tokens_of(life).await);
     let provider = Arc::new(provider(&server, &house).await);
     let first = provider.get(&key("acme", "billing")).await.unwrap();
-    // The calls' own time, so that nobody waits: the first token has expired by then, the second lives.
+    // The calls' own time, so that nobody waits: the first token has expired by then, the second
+    // lives.
     let until = UnixTime::now().after(Duration::from_secs(1_200));
     assert!(!first.is_valid_at(until));
     let calls: Vec<_> = (0..100)
@@ -213,7 +227,10 @@ async fn t54_a_removed_or_rotated_client_takes_its_token_along() {
             .to_str()
             .unwrap()
     );
-    elsewhere.remove(&acme, &name("billing"), &by()).await.unwrap();
+    elsewhere
+        .remove(&acme, &name("billing"), &by())
+        .await
+        .unwrap();
     let since = Instant::now();
     while provider.get(&key).await.is_ok() {
         assert!(since.elapsed() < SOON);
@@ -258,7 +275,8 @@ async fn a_clear_no_is_not_connected_and_anything_else_is_not_and_leaves_a_good_
         let count = Arc::new(AtomicUsize::new(0));
         let server = Server::answering(move |_| {
             let first = count.fetch_add(1, Ordering::SeqCst) == 0;
-            let good = r#"{"access_token": "access-token-0", "token_type": "Bearer", "expires_in": 600}"#;
+            let good =
+                r#"{"access_token": "access-token-0", "token_type": "Bearer", "expires_in": 600}"#;
             let answer = if first {
                 (200, good.to_owned())
             } else {
@@ -277,7 +295,11 @@ async fn a_clear_no_is_not_connected_and_anything_else_is_not_and_leaves_a_good_
         match error {
             CredentialError::NotConnected => {
                 assert_eq!(renewed.unwrap_err(), error);
-                assert_eq!(provider.get(&key).await.unwrap_err(), error, "it was taken back");
+                assert_eq!(
+                    provider.get(&key).await.unwrap_err(),
+                    error,
+                    "it was taken back"
+                );
             }
             _ => {
                 assert_eq!(

@@ -1,5 +1,5 @@
-//! A certified OpenID provider: a user connects an account, its refresh token rotates at every use, and a client gets
-//! tokens of its own.
+//! A certified OpenID provider: a user connects an account, its refresh token rotates at every use,
+//! and a client gets tokens of its own.
 
 use crate::clients;
 use crate::server;
@@ -50,7 +50,10 @@ async fn a_user_connects_an_account_and_its_refresh_token_goes_from_hand_to_hand
         is_silent_about_issuer: false,
     };
     let login = Login::new(settings, network(), vault.clone()).unwrap();
-    let (acme, billing) = (binding("acme"), connection("billing", CredentialOwner::User));
+    let (acme, billing) = (
+        binding("acme"),
+        connection("billing", CredentialOwner::User),
+    );
     let verifier = CodeVerifier::random().unwrap();
     let sent_to = login.begin("a-sealed-state", &verifier);
     let back = tokio::task::block_in_place(|| accounts.visit(&sent_to));
@@ -103,7 +106,10 @@ async fn a_user_connects_an_account_and_its_refresh_token_goes_from_hand_to_hand
     );
 
     assert!(login.disconnect(&acme, &billing).await.unwrap());
-    assert_eq!(vault.get(&own).await.unwrap_err(), CredentialError::NotConnected);
+    assert_eq!(
+        vault.get(&own).await.unwrap_err(),
+        CredentialError::NotConnected
+    );
     assert!(!login.disconnect(&acme, &billing).await.unwrap());
 }
 
@@ -114,7 +120,10 @@ async fn a_tenants_client_gets_a_token_and_one_with_a_wrong_secret_none() {
     for (tenant, secret) in [("acme", SECRET), ("globex", "not the secret of the client")] {
         let new = NewCredential {
             secret: Secret::from(secret.to_owned()),
-            attributes: Some(BTreeMap::from([("client_id".to_owned(), "toolhost".to_owned())])),
+            attributes: Some(BTreeMap::from([(
+                "client_id".to_owned(),
+                "toolhost".to_owned(),
+            )])),
             expires_at: None,
         };
         vault

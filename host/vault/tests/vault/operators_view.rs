@@ -19,7 +19,10 @@ async fn secret(vault: &SealedVault, tenant: &str) -> Result<String, CredentialE
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 #[tokio::test]
@@ -132,7 +135,10 @@ async fn a_list_shows_everything_but_the_secret() {
         ..new(FIRST)
     };
     let acme = space("acme");
-    let set = vault.set(&acme, &name("billing"), given, &by()).await.unwrap();
+    let set = vault
+        .set(&acme, &name("billing"), given, &by())
+        .await
+        .unwrap();
     vault
         .set(&acme, &name("support"), new(FIRST), &by())
         .await
@@ -175,7 +181,11 @@ async fn a_list_shows_everything_but_the_secret() {
         (&rotated.attributes, rotated.expires_at, rotated.created_at),
         (&attributes, None, set.created_at)
     );
-    assert_eq!(list("acme").await[0].last_used, None, "it was the old one's");
+    assert_eq!(
+        list("acme").await[0].last_used,
+        None,
+        "it was the old one's"
+    );
     let printed = format!(
         "{vault:?} {credential:?} {rotated:?} {:?} {:?}",
         new(FIRST),
@@ -201,7 +211,12 @@ async fn no_record_holds_a_secret_in_any_spelling() {
         .collect();
     for (number, text) in planted.iter().enumerate() {
         vault
-            .set(&space("acme"), &name(&format!("c{number}")), new(text), &by())
+            .set(
+                &space("acme"),
+                &name(&format!("c{number}")),
+                new(text),
+                &by(),
+            )
             .await
             .unwrap();
     }
@@ -212,7 +227,13 @@ async fn no_record_holds_a_secret_in_any_spelling() {
         }
         for number in 0..20 {
             let record = record_key(format!("c{number}").as_bytes());
-            bytes.extend(house.raw(&of, &record).await.into_iter().flat_map(|r| r.value));
+            bytes.extend(
+                house
+                    .raw(&of, &record)
+                    .await
+                    .into_iter()
+                    .flat_map(|r| r.value),
+            );
         }
     }
     assert!(bytes.len() > 20 * 50);

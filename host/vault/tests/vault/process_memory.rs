@@ -1,6 +1,8 @@
-//! After a secret was set, used, rotated, removed and dropped, no copy of it is left in the process's memory (T49).
+//! After a secret was set, used, rotated, removed and dropped, no copy of it is left in the
+//! process's memory (T49).
 //!
-//! A child does that with secrets that it gets masked; its parent, which alone knows them, reads the child's memory.
+//! A child does that with secrets that it gets masked; its parent, which alone knows them, reads
+//! the child's memory.
 
 use crate::support;
 
@@ -19,7 +21,8 @@ const CHILD: &str = "TOOLHOST_MEMORY_CHILD";
 const PLANTED: usize = 20;
 const LENGTH: usize = 32;
 
-/// Kept apart from the secrets themselves, so that the child never holds one that the vault did not make.
+/// Kept apart from the secrets themselves, so that the child never holds one that the vault did not
+/// make.
 const MASK: u8 = 0xa5;
 
 fn planted() -> Vec<String> {
@@ -55,9 +58,15 @@ async fn use_and_drop(masked: &[Vec<u8>]) {
     for (number, masked) in masked.iter().enumerate() {
         let name = name(&format!("c{number}"));
         vault.set(&acme, &name, given(masked), &by()).await.unwrap();
-        let held = vault.get(&key("acme", &format!("c{number}"))).await.unwrap();
+        let held = vault
+            .get(&key("acme", &format!("c{number}")))
+            .await
+            .unwrap();
         assert_eq!(held.secret.len(), LENGTH);
-        vault.rotate(&acme, &name, given(masked), &by()).await.unwrap();
+        vault
+            .rotate(&acme, &name, given(masked), &by())
+            .await
+            .unwrap();
         vault.forget_tenant(&acme);
         assert!(vault.get(&key("acme", &format!("c{number}"))).await.is_ok());
     }
@@ -66,12 +75,20 @@ async fn use_and_drop(masked: &[Vec<u8>]) {
         .rotate(&toolhost_store::Space::Tenant(acme.clone()))
         .unwrap();
     assert_eq!(vault.reseal(&acme, &by()).await.unwrap().resealed, PLANTED);
-    assert_eq!(vault.list(&acme, &by()).await.unwrap().credentials.len(), PLANTED);
+    assert_eq!(
+        vault.list(&acme, &by()).await.unwrap().credentials.len(),
+        PLANTED
+    );
     for number in 0..PLANTED {
         assert!(vault.get(&key("acme", &format!("c{number}"))).await.is_ok());
         let name = name(&format!("c{number}"));
         assert!(vault.remove(&acme, &name, &by()).await.unwrap());
-        assert!(vault.get(&key("acme", &format!("c{number}"))).await.is_err());
+        assert!(
+            vault
+                .get(&key("acme", &format!("c{number}")))
+                .await
+                .is_err()
+        );
     }
 }
 
@@ -79,7 +96,9 @@ async fn use_and_drop(masked: &[Vec<u8>]) {
 #[test]
 #[ignore = "no_copy_of_a_secret_is_left_in_memory runs it"]
 fn child() {
-    let Ok(kind) = std::env::var(CHILD) else { return };
+    let Ok(kind) = std::env::var(CHILD) else {
+        return;
+    };
     let mut masked = vec![vec![0; LENGTH]; PLANTED];
     let mut input = std::io::stdin().lock();
     for one in &mut masked {
@@ -100,7 +119,12 @@ fn child() {
 
 fn start(kind: &str, planted: &[String]) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "process_memory::child", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "process_memory::child",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(CHILD, kind)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -112,11 +136,15 @@ fn start(kind: &str, planted: &[String]) -> Child {
         child.stdin.as_mut().unwrap().write_all(&masked).unwrap();
     }
     let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap() == "done"), "the child failed");
+    assert!(
+        lines.any(|line| line.unwrap() == "done"),
+        "the child failed"
+    );
     child
 }
 
-/// Which planted secrets are in the memory of a process, in any spelling; and how many bytes were read.
+/// Which planted secrets are in the memory of a process, in any spelling; and how many bytes were
+/// read.
 fn found(child: &Child, planted: &[String]) -> (Vec<String>, usize) {
     let needles: Vec<(String, Vec<u8>)> = planted.iter().flat_map(|text| spellings(text)).collect();
     let memory = File::open(format!("/proc/{}/mem", child.id())).unwrap();
@@ -219,5 +247,8 @@ fn a_hardened_process_leaves_no_core_and_lets_nobody_in() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
 }

@@ -1,4 +1,5 @@
-//! An earlier state of the records is not taken for the present one, and a record for no other than its own (T48).
+//! An earlier state of the records is not taken for the present one, and a record for no other than
+//! its own (T48).
 
 use crate::support;
 
@@ -44,7 +45,9 @@ async fn an_earlier_record_is_refused() {
     set(&house, FIRST).await;
     let [record, _] = state(&house).await;
     set(&house, SECOND).await;
-    house.put_back(&acme(), &record_key(b"billing"), record).await;
+    house
+        .put_back(&acme(), &record_key(b"billing"), record)
+        .await;
     let refused = read(&house).await.unwrap_err();
     assert!(
         matches!(refused, CredentialError::Unavailable(why) if why.contains("an earlier one was put back")),
@@ -58,7 +61,11 @@ async fn an_earlier_record_is_refused() {
         .await;
     assert!(matches!(rotated, Err(VaultError::Damaged { .. })));
     set(&house, SECOND).await;
-    assert_eq!(read(&house).await.unwrap(), SECOND, "set anew, it is mended");
+    assert_eq!(
+        read(&house).await.unwrap(),
+        SECOND,
+        "set anew, it is mended"
+    );
 }
 
 #[tokio::test]
@@ -76,18 +83,23 @@ async fn an_earlier_record_with_its_index_is_refused_whatever_changed_since() {
                     .unwrap()
             );
         } else {
-            // Several times, so that one more than the count put back is not yet what was acknowledged.
+            // Several times, so that one more than the count put back is not yet what was
+            // acknowledged.
             for _ in 0..3 {
                 set(&house, SECOND).await;
             }
         }
-        house.put_back(&acme(), &record_key(b"billing"), record).await;
+        house
+            .put_back(&acme(), &record_key(b"billing"), record)
+            .await;
         house.put_back(&acme(), &index_key(), index).await;
         assert_eq!(read(&house).await.unwrap_err(), ROLLED_BACK);
         let vault = house.vault();
         let refused = vault.list(&space("acme"), &by()).await.unwrap_err();
         assert!(
-            refused.to_string().contains("tenant acme are older (change 1)"),
+            refused
+                .to_string()
+                .contains("tenant acme are older (change 1)"),
             "{refused}"
         );
         let set = vault
@@ -132,7 +144,9 @@ async fn what_was_put_back_under_a_running_host_is_seen_at_the_next_check() {
         witness.map(|record| record.value),
         later.map(|record| record.value)
     );
-    house.put_back(&acme(), &record_key(b"billing"), record).await;
+    house
+        .put_back(&acme(), &record_key(b"billing"), record)
+        .await;
     house.put_back(&acme(), &index_key(), index).await;
     tokio::time::sleep(toolhost_vault::RECHECK).await;
     let refused = vault.get(&key("acme", "billing")).await.unwrap_err();
@@ -147,9 +161,13 @@ async fn a_change_cut_short_before_its_witness_is_healed_forward() {
     let behind = house.raw(&Space::Host, &witness_key("acme")).await;
     set(&house, SECOND).await;
     // As if the process had died between the two writes.
-    house.put_back(&Space::Host, &witness_key("acme"), behind).await;
+    house
+        .put_back(&Space::Host, &witness_key("acme"), behind)
+        .await;
     assert_eq!(read(&house).await.unwrap(), SECOND);
-    house.put_back(&acme(), &record_key(b"billing"), record).await;
+    house
+        .put_back(&acme(), &record_key(b"billing"), record)
+        .await;
     house.put_back(&acme(), &index_key(), index).await;
     assert_eq!(read(&house).await.unwrap_err(), ROLLED_BACK);
 }
@@ -158,7 +176,11 @@ async fn a_change_cut_short_before_its_witness_is_healed_forward() {
 async fn a_record_under_another_name_does_not_open() {
     let house = House::new().await;
     let vault = house.vault();
-    for (tenant, connected) in [("acme", "billing"), ("acme", "support"), ("globex", "billing")] {
+    for (tenant, connected) in [
+        ("acme", "billing"),
+        ("acme", "support"),
+        ("globex", "billing"),
+    ] {
         vault
             .set(&space(tenant), &name(connected), new(FIRST), &by())
             .await
@@ -168,12 +190,25 @@ async fn a_record_under_another_name_does_not_open() {
     let globex = Space::Tenant(space("globex"));
     let of_globex = house.raw(&globex, &record_key(b"billing")).await;
     for moved in [support, of_globex] {
-        house.put_back(&acme(), &record_key(b"billing"), moved).await;
-        assert!(matches!(read(&house).await, Err(CredentialError::Unavailable(_))));
+        house
+            .put_back(&acme(), &record_key(b"billing"), moved)
+            .await;
+        assert!(matches!(
+            read(&house).await,
+            Err(CredentialError::Unavailable(_))
+        ));
         let listed = vault.list(&space("acme"), &by()).await.unwrap();
-        assert_eq!((listed.credentials.len(), listed.unusable.is_empty()), (1, false));
+        assert_eq!(
+            (listed.credentials.len(), listed.unusable.is_empty()),
+            (1, false)
+        );
         assert_eq!(listed.credentials[0].connection.as_str(), "support");
-        assert!(listed.unusable.iter().any(|unusable| unusable.name == "billing"));
+        assert!(
+            listed
+                .unusable
+                .iter()
+                .any(|unusable| unusable.name == "billing")
+        );
     }
 }
 
@@ -210,7 +245,8 @@ async fn an_index_that_has_not_moved_is_refused_once_the_witness_is_past_it() {
     let vault = house.vault();
     set(&house, FIRST).await;
     assert!(vault.get(&key("acme", "billing")).await.is_ok());
-    // Another host changed the tenant's space, and its very bytes of before were put back under this one.
+    // Another host changed the tenant's space, and its very bytes of before were put back under
+    // this one.
     let mut witness = house.raw(&Space::Host, &witness_key("acme")).await.unwrap();
     witness.value[7] += 1;
     house

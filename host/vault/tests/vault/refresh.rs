@@ -1,4 +1,5 @@
-//! Refresh tokens that rotate: each is good for one use, and a used one is remembered by the server as stolen (T50).
+//! Refresh tokens that rotate: each is good for one use, and a used one is remembered by the server
+//! as stolen (T50).
 
 use crate::server;
 use crate::support;
@@ -75,7 +76,12 @@ fn one_of(server: &Server, vault: SealedVault, among_hosts: bool) -> RefreshToke
 async fn connected(house: &House) -> SealedVault {
     let vault = house.vault();
     vault
-        .set(&space("acme"), &name("billing"), new("refresh-token-0"), &by())
+        .set(
+            &space("acme"),
+            &name("billing"),
+            new("refresh-token-0"),
+            &by(),
+        )
         .await
         .unwrap();
     vault
@@ -120,7 +126,12 @@ async fn t50_a_hundred_calls_use_one_refresh_token_once() {
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let provider = Arc::clone(&provider);
-            tokio::spawn(async move { provider.get(&key("acme", "billing")).await.map(|got| text(&got)) })
+            tokio::spawn(async move {
+                provider
+                    .get(&key("acme", "billing"))
+                    .await
+                    .map(|got| text(&got))
+            })
         })
         .collect();
     for call in calls {
@@ -138,7 +149,12 @@ async fn t50_no_access_token_is_used_before_its_refresh_token_is_stored() {
     let (reached, go_on) = house.store.close(Point::Write(record_key(b"billing")));
     let call = tokio::spawn({
         let provider = Arc::clone(&provider);
-        async move { provider.get(&key("acme", "billing")).await.map(|got| text(&got)) }
+        async move {
+            provider
+                .get(&key("acme", "billing"))
+                .await
+                .map(|got| text(&got))
+        }
     });
     reached.await.unwrap();
     assert_eq!(server.count(), 1, "the server has answered");
@@ -190,14 +206,24 @@ async fn a_credential_that_is_set_anew_meanwhile_wins_over_what_was_made_of_the_
     let (reached, go_on) = house.store.close(Point::Write(record_key(b"billing")));
     let call = tokio::spawn({
         let provider = Arc::clone(&provider);
-        async move { provider.get(&key("acme", "billing")).await.map(|got| text(&got)) }
+        async move {
+            provider
+                .get(&key("acme", "billing"))
+                .await
+                .map(|got| text(&got))
+        }
     });
     reached.await.unwrap();
     // The user connects another account, whose line stands elsewhere.
     line.lock().unwrap().current = 7;
     let other = house.vault();
     other
-        .set(&space("acme"), &name("billing"), new("refresh-token-7"), &by())
+        .set(
+            &space("acme"),
+            &name("billing"),
+            new("refresh-token-7"),
+            &by(),
+        )
         .await
         .unwrap();
     go_on.send(()).unwrap();
@@ -235,8 +261,14 @@ async fn a_user_has_a_line_of_their_own_and_a_tenants_does_not_stand_in() {
     let house = House::new().await;
     let (server, _line) = strict(600).await;
     let provider = provider(&server, connected(&house).await);
-    let refused = provider.get(&user_key("acme", "billing")).await.unwrap_err();
-    assert_eq!((refused, server.count()), (CredentialError::NotConnected, 0));
+    let refused = provider
+        .get(&user_key("acme", "billing"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refused, server.count()),
+        (CredentialError::NotConnected, 0)
+    );
     assert!(provider.get(&key("acme", "billing")).await.is_ok());
     assert_eq!(
         provider.get(&key("globex", "billing")).await.unwrap_err(),

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use support::{House, Point, by, key, name, new, record_key, space, user_key, witness_key};
 use toolhost_policy::ConnectionName;
 use toolhost_store::Table;
-use toolhost_vault::{CredentialError, CredentialName, CredentialProvider, SealedVault, UserId, VaultError};
+use toolhost_vault::{
+    CredentialError, CredentialName, CredentialProvider, SealedVault, UserId, VaultError,
+};
 
 /// What is to be within a second is, on a machine that does much else, within this.
 const SOON: Duration = Duration::from_secs(60);
@@ -39,7 +41,11 @@ async fn each_tenant_and_connection_gets_its_own_and_an_unknown_one_gets_nothing
         assert_eq!(secret(&vault, "globex").await.unwrap(), SECOND);
         for (tenant, connected) in [("acme", "support"), ("initech", "billing")] {
             let refused = vault.get(&key(tenant, connected)).await.unwrap_err();
-            assert_eq!(refused, CredentialError::NotConnected, "{tenant}/{connected}");
+            assert_eq!(
+                refused,
+                CredentialError::NotConnected,
+                "{tenant}/{connected}"
+            );
         }
     }
     let refused = vault
@@ -83,7 +89,10 @@ async fn a_tenants_credential_is_never_a_users() {
         );
     }
     let own = of(&caller.issuer, &caller.subject);
-    vault.set(&space("acme"), &own, new(SECOND), &by()).await.unwrap();
+    vault
+        .set(&space("acme"), &own, new(SECOND), &by())
+        .await
+        .unwrap();
     let found = vault.get(&asked).await.unwrap();
     assert_eq!(found.secret.expose(), SECOND.as_bytes());
     assert_eq!(secret(&vault, "acme").await.unwrap(), FIRST);
@@ -113,10 +122,15 @@ async fn a_change_counts_for_the_next_call_of_this_host() {
         assert!(versions.insert(info.version) && versions.last() == Some(&info.version));
         assert_eq!(secret(&vault, "acme").await.unwrap(), rotated);
         assert!(vault.remove(&acme, &name("billing"), &by()).await.unwrap());
-        assert_eq!(secret(&vault, "acme").await, Err(CredentialError::NotConnected));
+        assert_eq!(
+            secret(&vault, "acme").await,
+            Err(CredentialError::NotConnected)
+        );
         assert!(!vault.remove(&acme, &name("billing"), &by()).await.unwrap());
     }
-    let none = vault.rotate(&acme, &name("billing"), new(FIRST), &by()).await;
+    let none = vault
+        .rotate(&acme, &name("billing"), new(FIRST), &by())
+        .await;
     assert!(matches!(none, Err(VaultError::NoSuch(_))));
 }
 
@@ -172,7 +186,8 @@ async fn a_change_by_another_host_counts_within_a_second() {
     assert_eq!(secret(&here, "acme").await.unwrap(), FIRST);
 }
 
-/// As a store tells it that several hosts share: of the credential's own record, or of the witness that is written last.
+/// As a store tells it that several hosts share: of the credential's own record, or of the witness
+/// that is written last.
 #[tokio::test]
 async fn a_change_by_another_host_that_is_told_holds_for_the_next_call() {
     let house = House::new().await;
@@ -194,7 +209,10 @@ async fn a_change_by_another_host_that_is_told_holds_for_the_next_call() {
             (SECOND, FIRST)
         };
         if n == 0 {
-            there.set(&acme, &name("billing"), new(old), &by()).await.unwrap();
+            there
+                .set(&acme, &name("billing"), new(old), &by())
+                .await
+                .unwrap();
         }
         assert_eq!(secret(&here, "acme").await.unwrap(), old);
         there
@@ -204,13 +222,20 @@ async fn a_change_by_another_host_that_is_told_holds_for_the_next_call() {
         // Of another tenant, or of what is no credential.
         here.forget_changed(&tell("globex", Table::Credential, None));
         here.forget_changed(&tell("acme", Table::Kv, None));
-        assert_eq!(secret(&here, "acme").await.unwrap(), old, "it is still in memory");
+        assert_eq!(
+            secret(&here, "acme").await.unwrap(),
+            old,
+            "it is still in memory"
+        );
         here.forget_changed(&told);
         assert_eq!(secret(&here, "acme").await.unwrap(), new_one);
     }
     there.remove(&acme, &name("billing"), &by()).await.unwrap();
     here.forget_all();
-    assert_eq!(secret(&here, "acme").await, Err(CredentialError::NotConnected));
+    assert_eq!(
+        secret(&here, "acme").await,
+        Err(CredentialError::NotConnected)
+    );
 }
 
 #[tokio::test]
@@ -237,7 +262,10 @@ async fn a_read_that_was_under_way_brings_nothing_back() {
         FIRST,
         "it began before the removal"
     );
-    assert_eq!(secret(&vault, "acme").await, Err(CredentialError::NotConnected));
+    assert_eq!(
+        secret(&vault, "acme").await,
+        Err(CredentialError::NotConnected)
+    );
 }
 
 #[tokio::test]
@@ -257,7 +285,10 @@ async fn a_change_whose_caller_went_away_counts_all_the_same() {
     reached.await.unwrap();
     removing.abort();
     assert!(removing.await.unwrap_err().is_cancelled());
-    assert_eq!(secret(&vault, "acme").await, Err(CredentialError::NotConnected));
+    assert_eq!(
+        secret(&vault, "acme").await,
+        Err(CredentialError::NotConnected)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -290,7 +321,10 @@ async fn many_changes_on_two_hosts_lose_nothing_and_share_no_version() {
     let listed = hosts[0].list(&space("acme"), &by()).await.unwrap();
     assert_eq!((listed.credentials.len(), listed.unusable.len()), (80, 0));
     for writer in 0..8 {
-        let found = hosts[1].get(&key("acme", &format!("c{writer}-7"))).await.unwrap();
+        let found = hosts[1]
+            .get(&key("acme", &format!("c{writer}-7")))
+            .await
+            .unwrap();
         assert_eq!(
             found.secret.expose(),
             format!("tok_{writer}_7_0123456789").as_bytes()
@@ -315,7 +349,10 @@ async fn what_is_read_during_a_change_is_not_kept_past_it() {
     assert_eq!(secret(&vault, "acme").await.unwrap(), FIRST);
     open.send(()).unwrap();
     assert!(removing.await.unwrap().unwrap());
-    assert_eq!(secret(&vault, "acme").await, Err(CredentialError::NotConnected));
+    assert_eq!(
+        secret(&vault, "acme").await,
+        Err(CredentialError::NotConnected)
+    );
 }
 
 #[tokio::test]
@@ -328,10 +365,14 @@ async fn a_change_of_a_host_that_died_before_it_was_acknowledged_counts_within_a
         .unwrap();
     assert_eq!(secret(&here, "acme").await.unwrap(), FIRST);
     let (reached, _open) = house.store.close(Point::Write(witness_key("acme")));
-    let removing = tokio::spawn(async move { there.remove(&space("acme"), &name("billing"), &by()).await });
+    let removing =
+        tokio::spawn(async move { there.remove(&space("acme"), &name("billing"), &by()).await });
     reached.await.unwrap();
     removing.abort();
     assert!(removing.await.unwrap_err().is_cancelled());
     tokio::time::sleep(toolhost_vault::RECHECK).await;
-    assert_eq!(secret(&here, "acme").await, Err(CredentialError::NotConnected));
+    assert_eq!(
+        secret(&here, "acme").await,
+        Err(CredentialError::NotConnected)
+    );
 }

@@ -1,4 +1,5 @@
-//! Credentials of the operator's files and environment: each for its own key, fresh, and refused when in doubt.
+//! Credentials of the operator's files and environment: each for its own key, fresh, and refused
+//! when in doubt.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -12,8 +13,8 @@ use toolhost_policy::{
     AuthPlacement, Connection, ConnectionName, CredentialOwner, ErrorCode, PrincipalRule, UnixTime,
 };
 use toolhost_vault::{
-    CredentialError, CredentialKey, CredentialProvider, SecretSource, StaticCredential, StaticProvider,
-    StaticProviderError, UserId,
+    CredentialError, CredentialKey, CredentialProvider, SecretSource, StaticCredential,
+    StaticProvider, StaticProviderError, UserId,
 };
 
 const SECRET: &str = "tok_acme_0123456789";
@@ -24,7 +25,8 @@ fn tenant(name: &str) -> TenantId {
 
 fn binding(name: &str) -> Binding {
     let all = ["acme", "globex", "initech"].map(|name| (tenant(name), vec![]));
-    let principal = Principal::development(&tenant(name), LoopbackOnly::from_listeners(&[]).unwrap());
+    let principal =
+        Principal::development(&tenant(name), LoopbackOnly::from_listeners(&[]).unwrap());
     Binding::home(Arc::new(principal), &StaticDirectory::new(all).unwrap()).unwrap()
 }
 
@@ -53,7 +55,10 @@ fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
 }
 
 fn key(name: &str, connected: &str) -> CredentialKey {
-    CredentialKey::from_binding(&binding(name), &connection(connected, CredentialOwner::Tenant))
+    CredentialKey::from_binding(
+        &binding(name),
+        &connection(connected, CredentialOwner::Tenant),
+    )
 }
 
 fn entry(name: &str, source: SecretSource) -> StaticCredential {
@@ -86,7 +91,10 @@ async fn secret_of(provider: &StaticProvider) -> Result<String, CredentialError>
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 #[tokio::test]
@@ -105,7 +113,11 @@ async fn each_tenant_gets_its_own_and_an_unknown_one_gets_nothing() {
     assert_eq!(acme.secret.expose(), b"tok_acme_0123456789");
     assert_eq!(globex.secret.expose(), b"tok_globex_0123456789");
     assert_ne!(acme.version, globex.version);
-    for (name, connected) in [("initech", "billing"), ("acme", "support"), ("globex", "support")] {
+    for (name, connected) in [
+        ("initech", "billing"),
+        ("acme", "support"),
+        ("globex", "support"),
+    ] {
         let refused = provider.get(&key(name, connected)).await.unwrap_err();
         assert_eq!(refused, CredentialError::NotConnected, "{name}/{connected}");
     }
@@ -120,8 +132,10 @@ async fn a_tenants_credential_is_never_a_users() {
         };
         StaticProvider::with_environment([one], |_| Some(SECRET.into())).unwrap()
     };
-    let of_user =
-        CredentialKey::from_binding(&binding("acme"), &connection("billing", CredentialOwner::User));
+    let of_user = CredentialKey::from_binding(
+        &binding("acme"),
+        &connection("billing", CredentialOwner::User),
+    );
     let user = |issuer: &str, subject: &str| {
         Some(UserId {
             issuer: issuer.into(),
@@ -149,7 +163,10 @@ async fn a_tenants_credential_is_never_a_users() {
             CredentialError::NotConnected
         );
         assert_eq!(
-            provider(other).get(&key("acme", "billing")).await.unwrap_err(),
+            provider(other)
+                .get(&key("acme", "billing"))
+                .await
+                .unwrap_err(),
             CredentialError::NotConnected
         );
     }
@@ -208,7 +225,10 @@ async fn a_file_open_to_others_is_refused() {
     for mode in [0o640, 0o604, 0o644, 0o620, 0o602, 0o610, 0o601, 0o777] {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         assert!(
-            matches!(secret_of(&provider).await, Err(CredentialError::Unavailable(_))),
+            matches!(
+                secret_of(&provider).await,
+                Err(CredentialError::Unavailable(_))
+            ),
             "{mode:o}"
         );
         assert!(
@@ -229,13 +249,17 @@ async fn only_a_regular_file_of_a_bounded_size_is_read() {
     write(&path, "x".repeat((64 << 10) + 1));
     assert_eq!(
         secret_of(&provider).await,
-        Err(CredentialError::Unavailable("its file is larger than 64 KiB"))
+        Err(CredentialError::Unavailable(
+            "its file is larger than 64 KiB"
+        ))
     );
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert_eq!(
         secret_of(&provider).await,
-        Err(CredentialError::Unavailable("its file is not a regular file"))
+        Err(CredentialError::Unavailable(
+            "its file is not a regular file"
+        ))
     );
     fs::remove_dir(&path).unwrap();
     rustix::fs::mkfifoat(
@@ -247,7 +271,9 @@ async fn only_a_regular_file_of_a_bounded_size_is_read() {
     let waited = tokio::time::timeout(Duration::from_secs(5), secret_of(&provider)).await;
     assert_eq!(
         waited.unwrap(),
-        Err(CredentialError::Unavailable("its file is not a regular file"))
+        Err(CredentialError::Unavailable(
+            "its file is not a regular file"
+        ))
     );
     fs::remove_file(&path).unwrap();
     let real = directory.path().join("real");
@@ -329,7 +355,11 @@ async fn a_missing_source_refuses_its_own_calls_and_no_others() {
         let refused = provider.get(&key(name, "billing")).await.unwrap_err();
         assert!(matches!(refused, CredentialError::Unavailable(_)), "{name}");
     }
-    let problems: Vec<String> = provider.problems().iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = provider
+        .problems()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         problems,
         [
@@ -362,7 +392,10 @@ fn two_credentials_for_one_key_are_refused() {
         entry("acme", SecretSource::Env("B".to_owned())),
     ];
     let refused = StaticProvider::with_environment(twice, |_| None).unwrap_err();
-    assert_eq!(refused, StaticProviderError::Twice("acme/billing".to_owned()));
+    assert_eq!(
+        refused,
+        StaticProviderError::Twice("acme/billing".to_owned())
+    );
 }
 
 #[test]

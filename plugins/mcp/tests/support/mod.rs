@@ -47,13 +47,21 @@ impl Request {
 
 pub type Said = Result<Response, HttpError>;
 
-/// A host whose one connection leads to this server; `answer` may leave a request to the usual server.
-pub fn host(usual: fn(&Request) -> Said, answer: impl Fn(&Request) -> Option<Said> + 'static) -> (Host, Got) {
+/// A host whose one connection leads to this server; `answer` may leave a request to the usual
+/// server.
+pub fn host(
+    usual: fn(&Request) -> Said,
+    answer: impl Fn(&Request) -> Option<Said> + 'static,
+) -> (Host, Got) {
     let got = Got::default();
     let seen = Rc::clone(&got);
     let host = Host::new().answering(move |sent: &SentRequest| {
         assert_eq!(
-            (sent.method.as_str(), sent.path.as_str(), sent.connection.as_str()),
+            (
+                sent.method.as_str(),
+                sent.path.as_str(),
+                sent.connection.as_str()
+            ),
             ("POST", "", "")
         );
         assert!(sent.query.is_empty() && sent.parameters.is_empty());
@@ -105,8 +113,14 @@ pub fn modern(request: &Request) -> Said {
     assert_eq!(request.header("mcp-session-id"), None);
     assert_eq!(request.header("mcp-method"), Some(request.method()));
     let meta = &request.body["params"]["_meta"];
-    assert_eq!(meta["io.modelcontextprotocol/protocolVersion"], "2026-07-28");
-    assert_eq!(meta["io.modelcontextprotocol/clientCapabilities"], json!({}));
+    assert_eq!(
+        meta["io.modelcontextprotocol/protocolVersion"],
+        "2026-07-28"
+    );
+    assert_eq!(
+        meta["io.modelcontextprotocol/clientCapabilities"],
+        json!({})
+    );
     if request.method() == "server/discover" {
         let said = json!({
             "supportedVersions": ["2026-07-28"],
@@ -130,7 +144,10 @@ fn common(request: &Request) -> Said {
         "tools/list" => result(request, json!({"tools": [tool("get_ticket")]})),
         "tools/call" => {
             let text = request.body["params"]["arguments"].to_string();
-            result(request, json!({"content": [{"type": "text", "text": text}]}))
+            result(
+                request,
+                json!({"content": [{"type": "text", "text": text}]}),
+            )
         }
         method if method.starts_with("notifications/") => status(202, &Value::Null),
         "" => status(202, &Value::Null),
@@ -152,7 +169,8 @@ pub fn result(request: &Request, result: Value) -> Said {
 }
 
 pub fn error(request: &Request, code: i64, message: &str) -> Said {
-    let body = json!({"jsonrpc": "2.0", "id": request.id(), "error": {"code": code, "message": message}});
+    let body =
+        json!({"jsonrpc": "2.0", "id": request.id(), "error": {"code": code, "message": message}});
     toolhost_sdk::testing::json(200, &body)
 }
 
@@ -172,7 +190,10 @@ pub fn stream(messages: &[Value]) -> Said {
         .collect();
     Ok(Response {
         status: 200,
-        headers: vec![("content-type".into(), "text/event-stream; charset=utf-8".into())],
+        headers: vec![(
+            "content-type".into(),
+            "text/event-stream; charset=utf-8".into(),
+        )],
         body: body.into_bytes(),
     })
 }

@@ -33,7 +33,10 @@ fn json_is_structured_and_text_verbatim() {
         response(200, "application/json; charset=utf-8", body),
     )
     .unwrap();
-    assert_eq!(answer_.structured.as_deref().map(str::as_bytes), Some(&body[..]));
+    assert_eq!(
+        answer_.structured.as_deref().map(str::as_bytes),
+        Some(&body[..])
+    );
     assert_eq!(
         answer_.content,
         [Content::Text(String::from_utf8(body.to_vec()).unwrap())]
@@ -45,7 +48,12 @@ fn json_is_structured_and_text_verbatim() {
     )
     .unwrap();
     assert_eq!(list.structured.as_deref(), Some(r#"{"result":[1]}"#));
-    let list = answer(&wrapped(false), "t", response(200, "application/json", b"[1]")).unwrap();
+    let list = answer(
+        &wrapped(false),
+        "t",
+        response(200, "application/json", b"[1]"),
+    )
+    .unwrap();
     assert_eq!((list.structured, list.content.len()), (None, 1));
     let broken = answer(
         &wrapped(false),
@@ -70,7 +78,10 @@ fn anything_else_is_what_it_is() {
     assert_eq!(of("text/csv", b"a,b"), Content::Text("a,b".into()));
     assert_eq!(of("application/xml", b"<a/>"), Content::Text("<a/>".into()));
     assert!(matches!(of("image/png", b"\x89PNG"), Content::Image { .. }));
-    assert!(matches!(of("audio/wav", b"RIFF\xff"), Content::Audio { .. }));
+    assert!(matches!(
+        of("audio/wav", b"RIFF\xff"),
+        Content::Audio { .. }
+    ));
     assert!(
         matches!(of("application/pdf", b"%PDF\xff"), Content::BlobResource { uri, .. } if uri == "response:tool")
     );
@@ -87,13 +98,28 @@ fn anything_else_is_what_it_is() {
         Content::Text("€ “a” \u{8d}".into())
     );
     assert_eq!(
-        of("application/json", "\"Zoë \u{1f600}\"".as_bytes().split_at(9).0),
+        of(
+            "application/json",
+            "\"Zoë \u{1f600}\"".as_bytes().split_at(9).0
+        ),
         Content::Text("\"Zoë \u{fffd}".into())
     );
-    let refused = answer(&wrapped(false), "t", response(400, "text/plain", b"Zo\xeb fehlt")).unwrap_err();
-    assert!(refused.message.ends_with(": Zoë fehlt"), "{}", refused.message);
+    let refused = answer(
+        &wrapped(false),
+        "t",
+        response(400, "text/plain", b"Zo\xeb fehlt"),
+    )
+    .unwrap_err();
+    assert!(
+        refused.message.ends_with(": Zoë fehlt"),
+        "{}",
+        refused.message
+    );
     for bytes in [&b"Z\0o\0\xeb\0"[..], b"\x89PNG\x1a"] {
-        assert!(matches!(of("text/plain", bytes), Content::BlobResource { .. }));
+        assert!(matches!(
+            of("text/plain", bytes),
+            Content::BlobResource { .. }
+        ));
     }
     assert!(matches!(of("", b"\xff"), Content::BlobResource { .. }));
     assert_eq!(

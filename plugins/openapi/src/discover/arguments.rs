@@ -51,13 +51,15 @@ impl RequestPart {
     }
 }
 
-/// The names of the parts, in their order. Those that several would share spell their symbols out (`StartTime<` is
-/// `StartTime_lt`), and where that does not tell them apart say where they go; which does not depend on their order.
+/// The names of the parts, in their order. Those that several would share spell their symbols out
+/// (`StartTime<` is `StartTime_lt`), and where that does not tell them apart say where they go;
+/// which does not depend on their order.
 pub(super) fn names(parts: &[&RequestPart]) -> Vec<String> {
     let plain = each(parts, |part| part.name.clone());
     let spelled = each(parts, |part| spelled_out(&part.name));
     let (of_plain, of_spelled) = (counts(&plain), counts(&spelled));
-    let is_shared = |counts: &HashMap<&str, usize>, name: &String| counts.get(name.as_str()) > Some(&1);
+    let is_shared =
+        |counts: &HashMap<&str, usize>, name: &String| counts.get(name.as_str()) > Some(&1);
     let mut taken = HashSet::new();
     let mut names = Vec::with_capacity(parts.len());
     for ((part, plain), spelled) in parts.iter().zip(&plain).zip(&spelled) {
@@ -98,8 +100,8 @@ fn counts(names: &[String]) -> HashMap<&str, usize> {
     counts
 }
 
-/// What an argument is sent as, where its own name does not say so: several that differ in symbols alone are told apart
-/// by it, and documentation of the system speaks of it.
+/// What an argument is sent as, where its own name does not say so: several that differ in symbols
+/// alone are told apart by it, and documentation of the system speaks of it.
 pub(super) fn wire_name(part: &RequestPart, name: &str) -> Option<String> {
     let wire = line(&part.name, MAX_NAME_SHOWN);
     let is_said = match part.place {
@@ -185,7 +187,14 @@ mod tests {
         let parts: Vec<&RequestPart> = parts.iter().collect();
         assert_eq!(
             names(&parts),
-            ["id_path", "id_query", "expand_list", "expand", "header", "limit"]
+            [
+                "id_path",
+                "id_query",
+                "expand_list",
+                "expand",
+                "header",
+                "limit"
+            ]
         );
     }
 
@@ -200,15 +209,26 @@ mod tests {
         };
         assert_eq!(
             of(&["StartTime", "StartTime<", "StartTime>", "StartTime>="]),
-            ["StartTime", "StartTime_lt", "StartTime_gt", "StartTime_gt_eq"]
+            [
+                "StartTime",
+                "StartTime_lt",
+                "StartTime_gt",
+                "StartTime_gt_eq"
+            ]
         );
         assert_eq!(of(&["filter", "$filter"]), ["filter", "dollar_filter"]);
         assert_eq!(of(&["$filter", "filter"]), ["dollar_filter", "filter"]);
         assert_eq!(of(&["$top"]), ["top"], "alone it needs no word");
         let top = part("$top", ArgumentLocation::Query);
         assert_eq!(wire_name(&top, "top").as_deref(), Some("$top"));
-        assert_eq!(wire_name(&part("top", ArgumentLocation::Query), "top"), None);
-        assert_eq!(wire_name(&part("X-Org", ArgumentLocation::Header), "x-org"), None);
+        assert_eq!(
+            wire_name(&part("top", ArgumentLocation::Query), "top"),
+            None
+        );
+        assert_eq!(
+            wire_name(&part("X-Org", ArgumentLocation::Header), "x-org"),
+            None
+        );
         let text = with_wire_name(
             &Fragment::from_text(r#"{"type":"string","description":"first"}"#),
             "$top",

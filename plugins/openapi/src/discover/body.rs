@@ -58,7 +58,9 @@ pub(super) fn read<'d>(
     let required = is_true(value, "required");
     let Some((content_type, format, media)) = choose(schemas.root(), value) else {
         if required {
-            return Err(Problem::Body("has no media type that can be written".into()));
+            return Err(Problem::Body(
+                "has no media type that can be written".into(),
+            ));
         }
         notes.push("the body has no media type that can be written, and is left out".to_owned());
         return Ok(None);
@@ -72,7 +74,10 @@ pub(super) fn read<'d>(
         },
         parts: Vec::new(),
     };
-    let description = clean(text_of(value, "description").unwrap_or_default(), MAX_DESCRIPTION);
+    let description = clean(
+        text_of(value, "description").unwrap_or_default(),
+        MAX_DESCRIPTION,
+    );
     let schema = media.get("schema");
     let fragment = match (format, schema) {
         (Format::Binary, _) => Fragment::base64(&body.wire.content_type, &description),
@@ -135,8 +140,9 @@ fn choose<'d>(root: &'d Value, value: &'d Value) -> Option<(String, Format, &'d 
     Some((kind, format, media))
 }
 
-/// The object whose members are arguments of their own: it says nothing but its members, and an absent body is told from
-/// an incomplete one. A form with files is always taken apart, so that each file says that it is base64.
+/// The object whose members are arguments of their own: it says nothing but its members, and an
+/// absent body is told from an incomplete one. A form with files is always taken apart, so that
+/// each file says that it is base64.
 fn plain_members<'d>(
     schemas: &Schemas<'d>,
     schema: &'d Value,
@@ -152,8 +158,8 @@ fn plain_members<'d>(
             object.get("additionalProperties"),
             None | Some(Value::Bool(false))
         );
-    let bare =
-        !MORE_THAN_MEMBERS.iter().any(|key| says(key)) && object.get("nullable") != Some(&Value::Bool(true));
+    let bare = !MORE_THAN_MEMBERS.iter().any(|key| says(key))
+        && object.get("nullable") != Some(&Value::Bool(true));
     let names = object.get("required").and_then(Value::as_array);
     let whole = required || format == Format::Multipart || names.is_none_or(Vec::is_empty);
     let few = !members.is_empty() && members.len() <= MAX_MEMBERS;
@@ -271,7 +277,8 @@ fn is_file(root: &Value, schema: &Value) -> bool {
         let items = schema
             .get("items")
             .map(|items| follow(root, items).unwrap_or(items));
-        return items.is_some_and(|items| text_of(items, "type") != Some("array") && is_file(root, items));
+        return items
+            .is_some_and(|items| text_of(items, "type") != Some("array") && is_file(root, items));
     }
     let media_type = text_of(schema, "contentMediaType").map(|kind| line(kind, 100));
     match text_of(schema, "type") {

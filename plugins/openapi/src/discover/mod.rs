@@ -1,7 +1,8 @@
 //! From a document to tools.
 //!
 //! - `document`: what holds for all operations: version, servers, security schemes.
-//! - `operation`: one operation; `path`, `parameter`, `body`, `response`: its parts; `arguments`: their names.
+//! - `operation`: one operation; `path`, `parameter`, `body`, `response`: its parts; `arguments`:
+//!   their names.
 //! - `tool`: all of it put together.
 
 mod arguments;
@@ -24,7 +25,8 @@ use crate::text::line;
 use operation::Draft;
 use overview::Overview;
 
-/// More tools than any host lists. GitHub has 1,223 operations; the largest public document some 17,000.
+/// More tools than any host lists. GitHub has 1,223 operations; the largest public document some
+/// 17,000.
 const MAX_OPERATIONS: usize = 30_000;
 
 /// What all tools together may come to, since the answer is built whole.
@@ -33,8 +35,9 @@ const MAX_TEXT: usize = 192 << 20;
 /// How an operation is called in a list of what was skipped.
 const MAX_LABEL: usize = 240;
 
-/// Of a document with more operations than this, those alone are read that the operator has chosen by name: no host lists
-/// more. The largest public documents have some 20,000, of which anybody needs a few.
+/// Of a document with more operations than this, those alone are read that the operator has chosen
+/// by name: no host lists more. The largest public documents have some 20,000, of which anybody
+/// needs a few.
 const MAX_UNCHOSEN: usize = 5_000;
 
 /// Reads a document and turns each of its operations into a tool, or into a reason why not.
@@ -45,8 +48,8 @@ pub fn discover(bytes: &[u8]) -> Result<Discovery, DocumentError> {
     discover_chosen(bytes, &[])
 }
 
-/// The same where the operator has named operations, by their ids or the names of their tools: the bounds then count those
-/// alone of a document that has too many to list.
+/// The same where the operator has named operations, by their ids or the names of their tools: the
+/// bounds then count those alone of a document that has too many to list.
 ///
 /// # Errors
 /// As [`discover`].
@@ -108,7 +111,10 @@ pub fn discover_chosen(bytes: &[u8], chosen: &[&str]) -> Result<Discovery, Docum
                 found.tools.push(tool);
             }
             Err(problem) => found.skipped.push(Skipped {
-                operation: line(&format!("{} {}", operation.method, operation.path), MAX_LABEL),
+                operation: line(
+                    &format!("{} {}", operation.method, operation.path),
+                    MAX_LABEL,
+                ),
                 id: operation.id.map(|id| line(id, MAX_LABEL)),
                 reason: problem.code().to_owned(),
                 message: line(&problem.to_string(), 400),

@@ -35,7 +35,11 @@ pub(super) fn list(root: &Value) -> Result<Vec<DocumentOperation<'_>>, DocumentE
         Some(Value::Object(paths)) => paths,
         // A document of 3.1 may have webhooks or components alone.
         None | Some(Value::Null) => return Ok(found),
-        Some(_) => return Err(DocumentError::NotOpenApi("its member \"paths\" is no object")),
+        Some(_) => {
+            return Err(DocumentError::NotOpenApi(
+                "its member \"paths\" is no object",
+            ));
+        }
     };
     for (path, item) in paths {
         if path.starts_with("x-") {
@@ -76,7 +80,8 @@ fn operation<'d>(
     } else if matches!(key, "trace" | "query") {
         Some(Problem::Method(key.to_uppercase()))
     } else if METHODS.contains(&key.to_ascii_lowercase().as_str()) {
-        let why = format!("the method {key:?} is not in lower case, so that it is none of OpenAPI's");
+        let why =
+            format!("the method {key:?} is not in lower case, so that it is none of OpenAPI's");
         Some(Problem::Malformed(why))
     } else {
         return None;

@@ -16,7 +16,8 @@ pub(super) struct Overview {
     pub(super) modern: bool,
     pub(super) base: Option<String>,
     pub(super) alternatives: Vec<String>,
-    /// Where the document's security schemes put what proves who calls: `(in, name)`. Never an argument.
+    /// Where the document's security schemes put what proves who calls: `(in, name)`. Never an
+    /// argument.
     keys: Vec<(String, String)>,
     pub(super) meta: Vec<(String, String)>,
 }
@@ -45,10 +46,12 @@ impl Overview {
         })
     }
 
-    /// Whether a parameter is where a security scheme puts its key; the operator's configuration fills it.
+    /// Whether a parameter is where a security scheme puts its key; the operator's configuration
+    /// fills it.
     pub(super) fn is_key(&self, location: &str, name: &str) -> bool {
         self.keys.iter().any(|(known, key)| {
-            known == location && (key == name || (location == "header" && key.eq_ignore_ascii_case(name)))
+            known == location
+                && (key == name || (location == "header" && key.eq_ignore_ascii_case(name)))
         })
     }
 }
@@ -64,7 +67,10 @@ fn version(root: &Value) -> Result<String, DocumentError> {
                 let version = version
                     .as_str()
                     .map_or_else(|| version.to_string(), str::to_owned);
-                return Err(DocumentError::Version(format!("Swagger {}", line(&version, 20))));
+                return Err(DocumentError::Version(format!(
+                    "Swagger {}",
+                    line(&version, 20)
+                )));
             }
             None => return Err(DocumentError::NotOpenApi("it has no member \"openapi\"")),
         },

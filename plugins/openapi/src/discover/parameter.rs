@@ -19,7 +19,8 @@ const MAX_DESCRIPTION: usize = 1_000;
 /// More are no operation that a model could call.
 const MAX_PARAMETERS: usize = 200;
 
-/// Header parameters that the specification says are ignored, and those that are the host's alone on any connection.
+/// Header parameters that the specification says are ignored, and those that are the host's alone
+/// on any connection.
 const IGNORED: [&str; 34] = [
     "accept",
     "authorization",
@@ -78,8 +79,11 @@ pub(super) fn all<'d>(
             .flatten()
         {
             let value = follow(schemas.root(), value)?;
-            let (Some(name), Some(location)) = (text_of(value, "name"), text_of(value, "in")) else {
-                return Err(Problem::Parameter("without a name or a place (\"in\")".into()));
+            let (Some(name), Some(location)) = (text_of(value, "name"), text_of(value, "in"))
+            else {
+                return Err(Problem::Parameter(
+                    "without a name or a place (\"in\")".into(),
+                ));
             };
             if !found
                 .iter()
@@ -138,16 +142,25 @@ fn one<'d>(
         "query" => ArgumentLocation::Query,
         "header" => ArgumentLocation::Header,
         "cookie" => ArgumentLocation::Cookie,
-        other => return Err(refuse(&format!("stands in {:?}, where none is", line(other, 40)))),
+        other => {
+            return Err(refuse(&format!(
+                "stands in {:?}, where none is",
+                line(other, 40)
+            )));
+        }
     };
     if overview.is_key(location, name) {
         return Ok(None);
     }
     let key = match place {
         ArgumentLocation::Header if is_ignored(name) => return Ok(None),
-        ArgumentLocation::Header if !is_token(name) => return Err(refuse("is not the name of a header")),
+        ArgumentLocation::Header if !is_token(name) => {
+            return Err(refuse("is not the name of a header"));
+        }
         ArgumentLocation::Header => name.to_ascii_lowercase(),
-        ArgumentLocation::Cookie if !is_token(name) => return Err(refuse("is not the name of a cookie")),
+        ArgumentLocation::Cookie if !is_token(name) => {
+            return Err(refuse("is not the name of a cookie"));
+        }
         ArgumentLocation::Path => match path_key(path, name) {
             Some(key) => key,
             None => {
@@ -160,7 +173,11 @@ fn one<'d>(
         _ => name.to_owned(),
     };
     let (schema, is_json) = schema_of(value);
-    let style = if is_json { Style::Json } else { style(value, place) };
+    let style = if is_json {
+        Style::Json
+    } else {
+        style(value, place)
+    };
     let explode = value
         .get("explode")
         .and_then(Value::as_bool)
@@ -179,7 +196,10 @@ fn one<'d>(
         required,
         fragment: described(
             fragment,
-            &clean(text_of(value, "description").unwrap_or_default(), MAX_DESCRIPTION),
+            &clean(
+                text_of(value, "description").unwrap_or_default(),
+                MAX_DESCRIPTION,
+            ),
         ),
         wire_names: Vec::new(),
         is_object: false,
@@ -196,7 +216,9 @@ fn one<'d>(
             if !wire_names(&mut part, schema, kind, schemas) =>
         {
             if required {
-                return Err(refuse("is an object whose members the document does not name"));
+                return Err(refuse(
+                    "is an object whose members the document does not name",
+                ));
             }
             notes.push(format!(
                 "{location} parameter {shown:?} has members that the document does not name, and is left out"
@@ -208,8 +230,8 @@ fn one<'d>(
     Ok(Some(part))
 }
 
-/// The names in the query, or of cookies, that a parameter may become; `false` where the document leaves them open, or where one of them
-/// is no name of a cookie.
+/// The names in the query, or of cookies, that a parameter may become; `false` where the document
+/// leaves them open, or where one of them is no name of a cookie.
 fn wire_names<'d>(
     part: &mut RequestPart,
     schema: Option<&'d Value>,
@@ -226,7 +248,8 @@ fn wire_names<'d>(
                 .map(|schema| members(schemas.root(), schema))
                 .unwrap_or_default();
             if kind == Shape::Object {
-                let is_name = |name: &String| part.place == ArgumentLocation::Query || is_token(name);
+                let is_name =
+                    |name: &String| part.place == ArgumentLocation::Query || is_token(name);
                 if names.is_empty() || !names.iter().all(is_name) {
                     return false;
                 }
@@ -243,7 +266,8 @@ fn wire_names<'d>(
     true
 }
 
-/// What `label` and `matrix` write in front of the value stands in the template, where it is not encoded.
+/// What `label` and `matrix` write in front of the value stands in the template, where it is not
+/// encoded.
 fn before(path: &mut Path, part: &RequestPart, kind: Shape) {
     match part.style {
         Style::Label => path.put_before(&part.name, "."),
@@ -253,8 +277,8 @@ fn before(path: &mut Path, part: &RequestPart, kind: Shape) {
     }
 }
 
-/// Whether the document says that a path parameter's value may hold a `/`: OpenAPI 3.2 by `allowReserved`, others by
-/// extensions, and many by a pattern that has one.
+/// Whether the document says that a path parameter's value may hold a `/`: OpenAPI 3.2 by
+/// `allowReserved`, others by extensions, and many by a pattern that has one.
 fn says_several(value: &Value, schema: Option<&Value>) -> bool {
     const KEYS: [&str; 3] = ["allowReserved", "x-multi-segment", "x-allow-slashes"];
     let pattern = schema.and_then(|schema| text_of(schema, "pattern"));
@@ -263,7 +287,9 @@ fn says_several(value: &Value, schema: Option<&Value>) -> bool {
 
 fn path_key(path: &Path, name: &str) -> Option<String> {
     path.pieces.iter().find_map(|piece| match piece {
-        super::path::TemplatePiece::Parameter { name: known, key, .. } if known == name => Some(key.clone()),
+        super::path::TemplatePiece::Parameter {
+            name: known, key, ..
+        } if known == name => Some(key.clone()),
         _ => None,
     })
 }
@@ -323,7 +349,10 @@ fn style(value: &Value, place: ArgumentLocation) -> Style {
 /// Servers may know a name by its dashes or by its underscores; the host compares them with dashes.
 fn is_ignored(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
-    IGNORED.contains(&name.as_str()) || IGNORED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    IGNORED.contains(&name.as_str())
+        || IGNORED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
 }
 
 /// RFC 9110 section 5.6.2.

@@ -27,8 +27,8 @@ pub(super) enum TemplatePiece {
 
 impl Path {
     /// # Errors
-    /// What a filled-in path could not be held to: no `/` in front, empty or dotted segments, two places side by side or
-    /// of one name, characters that a URL cannot hold.
+    /// What a filled-in path could not be held to: no `/` in front, empty or dotted segments, two
+    /// places side by side or of one name, characters that a URL cannot hold.
     pub(super) fn parse(prefix: &str, path: &str) -> Result<Self, Problem> {
         let whole = format!("{prefix}{path}");
         if whole.len() > MAX {
@@ -83,7 +83,11 @@ impl Path {
         let plain = name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-        let mut key = if plain { name.to_owned() } else { sanitised(name) };
+        let mut key = if plain {
+            name.to_owned()
+        } else {
+            sanitised(name)
+        };
         let taken = |key: &str| {
             self.pieces
                 .iter()
@@ -108,7 +112,8 @@ impl Path {
 
     /// The host's own rules, so that no tool is offered that could never be called.
     fn check(&self) -> Result<(), Problem> {
-        let literal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
+        let literal =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
         for piece in &self.pieces {
             if let TemplatePiece::Literal(text) = piece
                 && !text.bytes().all(literal)
@@ -142,8 +147,8 @@ impl Path {
         Ok(())
     }
 
-    /// Says of a parameter that its value may have several segments, where the template can be held to it then: alone in its
-    /// segment, and the only one.
+    /// Says of a parameter that its value may have several segments, where the template can be held
+    /// to it then: alone in its segment, and the only one.
     pub(super) fn allow_several(&mut self, name: &str) {
         let mut changed = self.clone();
         for piece in &mut changed.pieces {
@@ -170,12 +175,12 @@ impl Path {
 
     /// Puts a text in front of a parameter: what `label` and `matrix` write there.
     pub(super) fn put_before(&mut self, name: &str, text: &str) {
-        let at = self
-            .pieces
-            .iter()
-            .position(|piece| matches!(piece, TemplatePiece::Parameter { name: n, .. } if n == name));
+        let at = self.pieces.iter().position(
+            |piece| matches!(piece, TemplatePiece::Parameter { name: n, .. } if n == name),
+        );
         if let Some(at) = at {
-            self.pieces.insert(at, TemplatePiece::Literal(text.to_owned()));
+            self.pieces
+                .insert(at, TemplatePiece::Literal(text.to_owned()));
         }
     }
 
@@ -184,7 +189,9 @@ impl Path {
         for piece in &self.pieces {
             match piece {
                 TemplatePiece::Literal(literal) => text.push_str(literal),
-                TemplatePiece::Parameter { key, is_several, .. } => {
+                TemplatePiece::Parameter {
+                    key, is_several, ..
+                } => {
                     text.push_str(if *is_several { "{+" } else { "{" });
                     text.push_str(key);
                     text.push('}');
@@ -195,9 +202,10 @@ impl Path {
     }
 }
 
-/// What a document writes between braces: the name, and whether it says there that the value may have several segments
-/// (`{+path}` of RFC 6570, `{path*}`, `{path:path}`, `{path=**}` and `{name=projects/*}` of gRPC transcoding). What stands behind
-/// a `:` is an expression or the name of a type, which says several only where it lets a `/` through: `{id:[^/]+}` is one.
+/// What a document writes between braces: the name, and whether it says there that the value may
+/// have several segments (`{+path}` of RFC 6570, `{path*}`, `{path:path}`, `{path=**}` and
+/// `{name=projects/*}` of gRPC transcoding). What stands behind a `:` is an expression or the name
+/// of a type, which says several only where it lets a `/` through: `{id:[^/]+}` is one.
 fn several(text: &str) -> (&str, bool) {
     let name = text.trim_start_matches(['+', '*']);
     let has_sign = name.len() != text.len();
@@ -229,7 +237,10 @@ mod tests {
 
     #[test]
     fn a_path_becomes_a_template_of_the_host() {
-        assert_eq!(template("/pets/{petId}.json").unwrap(), "/pets/{petId}.json");
+        assert_eq!(
+            template("/pets/{petId}.json").unwrap(),
+            "/pets/{petId}.json"
+        );
         assert_eq!(
             template("/pets/{pet id}/{+rest}").unwrap(),
             "/pets/{pet_id}/{+rest}"

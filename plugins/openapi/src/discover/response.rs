@@ -49,7 +49,9 @@ pub(super) fn read<'d>(
                 continue;
             };
             if found.is_none() && (is_json(&kind) || kind == "*/*") {
-                found = follow(root, media).ok().and_then(|media| media.get("schema"));
+                found = follow(root, media)
+                    .ok()
+                    .and_then(|media| media.get("schema"));
             }
             if !kinds.contains(&kind) {
                 kinds.push(kind);

@@ -12,7 +12,8 @@ const MAX_URL: usize = 1_024;
 /// Places to choose from.
 const MAX_ALTERNATIVES: usize = 20;
 
-/// The document's first server, and the others. Where it names none, the first of an operation stands for it.
+/// The document's first server, and the others. Where it names none, the first of an operation
+/// stands for it.
 pub(super) fn of_document(root: &Value) -> (Option<String>, Vec<String>) {
     let mut urls = urls(root);
     if urls.is_empty() {
@@ -46,12 +47,16 @@ pub(super) fn of_document(root: &Value) -> (Option<String>, Vec<String>) {
     (base, alternatives)
 }
 
-/// What an operation's path has in front of it: nothing, or the rest of its own server's path, where that is below the
-/// document's.
+/// What an operation's path has in front of it: nothing, or the rest of its own server's path,
+/// where that is below the document's.
 ///
 /// # Errors
 /// It is served from somewhere else.
-pub(super) fn prefix(item: &Value, operation: &Value, base: Option<&str>) -> Result<String, Problem> {
+pub(super) fn prefix(
+    item: &Value,
+    operation: &Value,
+    base: Option<&str>,
+) -> Result<String, Problem> {
     let mut own = urls(operation);
     if own.is_empty() {
         own = urls(item);

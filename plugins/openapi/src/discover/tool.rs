@@ -57,7 +57,10 @@ pub(super) fn build(
     };
     let descriptor = wire.to_bytes();
     if descriptor.len() > descriptor::MAX {
-        return Err(Problem::TooLarge("what a call needs to know", descriptor::MAX));
+        return Err(Problem::TooLarge(
+            "what a call needs to know",
+            descriptor::MAX,
+        ));
     }
     Ok(Discovered {
         tool: Tool {
@@ -123,7 +126,8 @@ fn input(
     Ok(text)
 }
 
-/// The schema of the structured result. It is an object in any case: what is none stands in its member `result`.
+/// The schema of the structured result. It is an object in any case: what is none stands in its
+/// member `result`.
 fn output(
     response: &OperationResponse,
     schemas: &mut Schemas<'_>,
@@ -147,7 +151,9 @@ fn output(
         )
     };
     let Some(room) = MAX_SCHEMA.checked_sub(text.len()) else {
-        notes.push(format!("no output schema: it is larger than {MAX_SCHEMA} bytes"));
+        notes.push(format!(
+            "no output schema: it is larger than {MAX_SCHEMA} bytes"
+        ));
         return None;
     };
     match schemas.definitions(&[fragment], room) {
@@ -177,7 +183,8 @@ fn close(text: &mut String, definitions: &str) {
     text.push('}');
 }
 
-/// What a method says (RFC 9110 section 9.2). A `POST` may do anything, so it counts as what could destroy.
+/// What a method says (RFC 9110 section 9.2). A `POST` may do anything, so it counts as what could
+/// destroy.
 fn effects(method: &str) -> Effects {
     let read_only = matches!(method, "GET" | "HEAD" | "OPTIONS");
     Effects {
@@ -202,7 +209,9 @@ fn pinned(wire: &OperationDescriptor, parts: &[&RequestPart]) -> adapter::Operat
         }
         names
     };
-    let headers = parts.iter().filter(|part| part.place == ArgumentLocation::Header);
+    let headers = parts
+        .iter()
+        .filter(|part| part.place == ArgumentLocation::Header);
     adapter::Operation {
         method: wire.method.clone(),
         path: wire.path.clone(),
@@ -214,7 +223,11 @@ fn pinned(wire: &OperationDescriptor, parts: &[&RequestPart]) -> adapter::Operat
             .collect(),
         headers: headers.map(|part| part.key.clone()).collect(),
         cookies: names(ArgumentLocation::Cookie),
-        content_types: wire.body.iter().map(|body| body.content_type.clone()).collect(),
+        content_types: wire
+            .body
+            .iter()
+            .map(|body| body.content_type.clone())
+            .collect(),
         meta: Vec::new(),
     }
 }
@@ -240,7 +253,11 @@ fn title(operation: &DocumentOperation<'_>) -> Option<String> {
 }
 
 fn description(operation: &DocumentOperation<'_>) -> String {
-    let said = |key| text_of(operation.value, key).map(str::trim).unwrap_or_default();
+    let said = |key| {
+        text_of(operation.value, key)
+            .map(str::trim)
+            .unwrap_or_default()
+    };
     let mut text = String::new();
     if is_true(operation.value, "deprecated") {
         text.push_str("Deprecated. ");

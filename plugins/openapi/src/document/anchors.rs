@@ -1,6 +1,6 @@
-//! References by name: `#name` for an `$anchor` (JSON Schema 2020-12, section 8.2.2), what stands at an `$id` of the document,
-//! and the document's own address (`$self` of OpenAPI 3.2). Each becomes a pointer, once, so that following one costs what it
-//! costs to follow any.
+//! References by name: `#name` for an `$anchor` (JSON Schema 2020-12, section 8.2.2), what stands
+//! at an `$id` of the document, and the document's own address (`$self` of OpenAPI 3.2). Each
+//! becomes a pointer, once, so that following one costs what it costs to follow any.
 
 use std::collections::HashMap;
 
@@ -60,14 +60,17 @@ fn collect(value: &Value, place: &mut String, places: &mut AnchorPointers) {
     }
 }
 
-/// Whether a reference, without its fragment, is the address of a document or its last part, which is what it is relative to that.
+/// Whether a reference, without its fragment, is the address of a document or its last part, which
+/// is what it is relative to that.
 fn is_same(address: &str, reference: &str) -> bool {
     let last = reference.strip_prefix("./").unwrap_or(reference);
-    let is_last = !last.is_empty() && !last.contains('/') && address.rsplit('/').next() == Some(last);
+    let is_last =
+        !last.is_empty() && !last.contains('/') && address.rsplit('/').next() == Some(last);
     reference == address || is_last
 }
 
-/// The place whose address ends in a reference that is relative to one beside it; `None` where there is none, or there are several.
+/// The place whose address ends in a reference that is relative to one beside it; `None` where
+/// there is none, or there are several.
 fn relative<'p>(places: &'p AnchorPointers, reference: &str) -> Option<&'p Option<String>> {
     let mut found = places
         .iter()
@@ -83,7 +86,8 @@ fn replace(value: &mut Value, own: Option<&str>, places: &AnchorPointers) {
         Value::Array(items) => items.iter_mut().for_each(|item| replace(item, own, places)),
         Value::Object(members) => {
             if let Some(Value::String(reference)) = members.get_mut("$ref") {
-                let (before, fragment) = reference.split_at(reference.find('#').unwrap_or(reference.len()));
+                let (before, fragment) =
+                    reference.split_at(reference.find('#').unwrap_or(reference.len()));
                 let is_own = !fragment.is_empty() && own.is_some_and(|own| is_same(own, before));
                 let inside = if is_own { fragment } else { reference.as_str() };
                 let (at, pointer) = match inside.split_once("#/") {

@@ -6,8 +6,8 @@ use serde_json::{Map, Number, Value};
 use super::budget::{Budget, check_depth};
 use crate::problem::DocumentError;
 
-/// Reads JSON. serde_json alone takes the last of two equal keys without a word, where who approved the document may
-/// have read the first.
+/// Reads JSON. serde_json alone takes the last of two equal keys without a word, where who approved
+/// the document may have read the first.
 pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
     let mut budget = Budget::new();
     let mut stopped = None;

@@ -1,7 +1,8 @@
 //! From bytes to one tree of values, within bounds, whatever the bytes are.
 //!
-//! A loose tree and not typed structs of OpenAPI: published documents break the specification in so many small ways that a
-//! strict reader refuses the whole document for one of them, while here one operation is lost at most.
+//! A loose tree and not typed structs of OpenAPI: published documents break the specification in so
+//! many small ways that a strict reader refuses the whole document for one of them, while here one
+//! operation is lost at most.
 
 mod anchors;
 mod budget;
@@ -16,14 +17,16 @@ use serde_json::Value;
 
 use crate::problem::DocumentError;
 
-/// A document as large as this has hundreds of thousands of operations; the largest public one has a fifth of it.
+/// A document as large as this has hundreds of thousands of operations; the largest public one has
+/// a fifth of it.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// How deep values nest. The deepest public documents reach 40; every walk over the tree may recurse this deep.
+/// How deep values nest. The deepest public documents reach 40; every walk over the tree may
+/// recurse this deep.
 pub const MAX_DEPTH: usize = 128;
 
-/// How many values a document holds, with those that an alias repeats. 78 MB of fully expanded document hold three
-/// million; in WebAssembly one takes some 100 bytes.
+/// How many values a document holds, with those that an alias repeats. 78 MB of fully expanded
+/// document hold three million; in WebAssembly one takes some 100 bytes.
 pub const MAX_VALUES: usize = 4_000_000;
 
 /// The methods of a path, as documents of both versions write them: those that the contract has.
@@ -31,8 +34,8 @@ pub(crate) const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options"
 
 pub(crate) use swagger::is_swagger;
 
-/// Reads JSON or YAML, by the first character. References by name are pointers then, and Swagger 2.0 is OpenAPI 3.0 but for
-/// its member `swagger`.
+/// Reads JSON or YAML, by the first character. References by name are pointers then, and Swagger
+/// 2.0 is OpenAPI 3.0 but for its member `swagger`.
 ///
 /// # Errors
 /// Too large, too deep, too many values, a key twice, or no JSON and no YAML.
@@ -55,7 +58,8 @@ pub fn read(bytes: &[u8]) -> Result<Value, DocumentError> {
     Ok(root)
 }
 
-/// UTF-8, or UTF-16 with a byte order mark (YAML 1.2.2 section 5.2; a shell of Windows writes it to files).
+/// UTF-8, or UTF-16 with a byte order mark (YAML 1.2.2 section 5.2; a shell of Windows writes it to
+/// files).
 fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, DocumentError> {
     let of_units = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let pairs = rest.chunks(2).map(|pair| match pair {

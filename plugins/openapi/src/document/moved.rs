@@ -1,6 +1,7 @@
-//! What an operation of Swagger 2.0 says of parameters and responses goes aside, to where the converted ones refer to; and what
-//! referred to it (bundlers write `#/paths/~1a/post/parameters/0/schema` for a schema that stands twice) leads there too:
-//! at the old place stands another list.
+//! What an operation of Swagger 2.0 says of parameters and responses goes aside, to where the
+//! converted ones refer to; and what referred to it (bundlers write
+//! `#/paths/~1a/post/parameters/0/schema` for a schema that stands twice) leads there too: at the
+//! old place stands another list.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};

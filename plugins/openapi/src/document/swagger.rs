@@ -1,6 +1,6 @@
-//! Swagger 2.0 as OpenAPI 3.0. Only what has another place or another form is written anew: what a parameter, a body or a
-//! response says of its value stays where it is and is referred to, so that a document grows by a few values for each
-//! parameter, whatever it repeats.
+//! Swagger 2.0 as OpenAPI 3.0. Only what has another place or another form is written anew: what a
+//! parameter, a body or a response says of its value stays where it is and is referred to, so that
+//! a document grows by a few values for each parameter, whatever it repeats.
 
 use serde_json::{Map, Value, json};
 
@@ -30,14 +30,19 @@ pub(super) fn convert(root: &mut Value) -> Result<(), DocumentError> {
     let converted = operations(root)?;
     let servers = servers(root);
     for new in converted {
-        let item = root.get_mut("paths").and_then(|paths| paths.get_mut(&new.path));
+        let item = root
+            .get_mut("paths")
+            .and_then(|paths| paths.get_mut(&new.path));
         if let Some(Value::Object(operation)) = item.and_then(|item| item.get_mut(new.method)) {
             operation.extend(new.parts);
         }
     }
     if let Value::Object(members) = root {
         if let Some(schemes) = members.get("securityDefinitions").cloned() {
-            members.insert("components".to_owned(), json!({ "securitySchemes": schemes }));
+            members.insert(
+                "components".to_owned(),
+                json!({ "securitySchemes": schemes }),
+            );
         }
         members.insert("servers".to_owned(), servers);
     }
@@ -58,7 +63,8 @@ struct Defaults {
     produces: Option<Vec<String>>,
 }
 
-/// What each operation gets, by its path and method. Nothing is changed yet: references lead to all that there is.
+/// What each operation gets, by its path and method. Nothing is changed yet: references lead to all
+/// that there is.
 fn operations(root: &Value) -> Result<Vec<NewParts>, DocumentError> {
     let mut left = MAX_VALUES;
     let mut converted = Vec::new();
@@ -139,17 +145,27 @@ impl<'d> OperationConverter<'d> {
             }
         }
         let mut parts = Map::new();
-        let consumes = texts(self.operation.get("consumes")).or_else(|| self.defaults.consumes.clone());
+        let consumes =
+            texts(self.operation.get("consumes")).or_else(|| self.defaults.consumes.clone());
         take(consumes.as_ref().map_or(0, Vec::len))?;
         if let Some(body) = body {
-            parts.insert("requestBody".to_owned(), body_of(&body, consumes.as_deref()));
+            parts.insert(
+                "requestBody".to_owned(),
+                body_of(&body, consumes.as_deref()),
+            );
         } else if !forms.is_empty() {
-            parts.insert("requestBody".to_owned(), form_of(&forms, consumes.as_deref()));
+            parts.insert(
+                "requestBody".to_owned(),
+                form_of(&forms, consumes.as_deref()),
+            );
         }
         parts.insert("parameters".to_owned(), Value::Array(parameters));
-        let produces = texts(self.operation.get("produces")).or_else(|| self.defaults.produces.clone());
+        let produces =
+            texts(self.operation.get("produces")).or_else(|| self.defaults.produces.clone());
         let json = || vec!["application/json".to_owned()];
-        let produces = produces.filter(|kinds| !kinds.is_empty()).unwrap_or_else(json);
+        let produces = produces
+            .filter(|kinds| !kinds.is_empty())
+            .unwrap_or_else(json);
         if let Some(Value::Object(responses)) = self.operation.get(RESPONSES) {
             take(responses.len().saturating_mul(produces.len()))?;
             let new = responses
@@ -175,7 +191,10 @@ impl<'d> OperationConverter<'d> {
                 let parameter = self.followed(value, format!("{place}/{PARAMETERS}/{index}"));
                 let name = |parameter: &Parameter<'d>| {
                     let is_body = parameter.text("in") == Some("body");
-                    let name = parameter.text("name").filter(|_| !is_body).map(str::to_owned);
+                    let name = parameter
+                        .text("name")
+                        .filter(|_| !is_body)
+                        .map(str::to_owned);
                     (name, parameter.text("in").map(str::to_owned))
                 };
                 if !found.iter().any(|known| name(known) == name(&parameter)) {
@@ -225,7 +244,10 @@ impl<'d> OperationConverter<'d> {
             .iter()
             .position(|kind| kind.contains("json"))
             .unwrap_or(0);
-        let mut content: Map<String, Value> = produces.iter().map(|kind| (kind.clone(), json!({}))).collect();
+        let mut content: Map<String, Value> = produces
+            .iter()
+            .map(|kind| (kind.clone(), json!({})))
+            .collect();
         if let Some(media) = produces.get(with).and_then(|kind| content.get_mut(kind)) {
             *media = json!({ "schema": schema });
         }
@@ -250,7 +272,8 @@ impl Parameter<'_> {
     }
 }
 
-/// A parameter of path, query or header. Its own members are those of a schema, and others that no schema has.
+/// A parameter of path, query or header. Its own members are those of a schema, and others that no
+/// schema has.
 fn plain(parameter: &Parameter<'_>) -> Value {
     let Some(place) = parameter.text("in") else {
         return parameter.value.clone();
@@ -268,7 +291,10 @@ fn plain(parameter: &Parameter<'_>) -> Value {
             new.insert(key.to_owned(), value.clone());
         }
     }
-    let description = clean(parameter.text("description").unwrap_or_default(), MAX_DESCRIPTION);
+    let description = clean(
+        parameter.text("description").unwrap_or_default(),
+        MAX_DESCRIPTION,
+    );
     new.insert("description".to_owned(), description.into());
     new.insert("schema".to_owned(), json!({ "$ref": parameter.place }));
     if parameter.is_list() {
@@ -291,7 +317,8 @@ fn plain(parameter: &Parameter<'_>) -> Value {
     Value::Object(new)
 }
 
-/// The style and `explode` of a list of this `collectionFormat` in a query or a form; `None` where 3.0 has none.
+/// The style and `explode` of a list of this `collectionFormat` in a query or a form; `None` where
+/// 3.0 has none.
 fn list_style(format: Option<&str>) -> Option<(&'static str, bool)> {
     match format {
         None | Some("csv") => Some(("form", false)),
@@ -310,7 +337,10 @@ fn body_of(body: &Parameter<'_>, consumes: Option<&[String]>) -> Value {
     };
     let json = ["application/json".to_owned()];
     let kinds = consumes.filter(|kinds| !kinds.is_empty()).unwrap_or(&json);
-    let content: Map<String, Value> = kinds.iter().map(|kind| (kind.clone(), media.clone())).collect();
+    let content: Map<String, Value> = kinds
+        .iter()
+        .map(|kind| (kind.clone(), media.clone()))
+        .collect();
     json!({
         "required": body.is_required(), "content": content,
         "description": clean(body.text("description").unwrap_or_default(), MAX_DESCRIPTION),
@@ -322,7 +352,9 @@ fn form_of(forms: &[Parameter<'_>], consumes: Option<&[String]>) -> Value {
     let is_multipart = |kinds: &[String]| {
         let has = |start: &str| kinds.iter().any(|kind| kind.starts_with(start));
         has("multipart/") && !has("application/x-www-form-urlencoded")
-            || kinds.first().is_some_and(|kind| kind.starts_with("multipart/"))
+            || kinds
+                .first()
+                .is_some_and(|kind| kind.starts_with("multipart/"))
     };
     let kind = match has_file || consumes.is_some_and(is_multipart) {
         true => "multipart/form-data",
@@ -338,8 +370,12 @@ fn form_of(forms: &[Parameter<'_>], consumes: Option<&[String]>) -> Value {
             required.push(name);
         }
         if form.is_list() && form.text("type") != Some("file") {
-            let (style, explode) = list_style(form.text("collectionFormat")).unwrap_or(("form", false));
-            encoding.insert(name.to_owned(), json!({ "style": style, "explode": explode }));
+            let (style, explode) =
+                list_style(form.text("collectionFormat")).unwrap_or(("form", false));
+            encoding.insert(
+                name.to_owned(),
+                json!({ "style": style, "explode": explode }),
+            );
         }
     }
     let is_required = !required.is_empty();
@@ -359,7 +395,11 @@ fn servers(root: &Value) -> Value {
     };
     let host = text("host");
     if host.is_empty() {
-        let base = if base.is_empty() { "/".to_owned() } else { base };
+        let base = if base.is_empty() {
+            "/".to_owned()
+        } else {
+            base
+        };
         return json!([{ "url": base }]);
     }
     let said = texts(root.get("schemes")).unwrap_or_default();
@@ -375,7 +415,12 @@ fn servers(root: &Value) -> Value {
 
 fn texts(value: Option<&Value>) -> Option<Vec<String>> {
     let list = value?.as_array()?;
-    Some(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    Some(
+        list.iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+    )
 }
 
 /// What `nullable` of 3.0 says.

@@ -58,7 +58,8 @@ fn yaml_scalars_follow_the_core_schema() {
 #[test]
 fn aliases_and_merges_are_followed() {
     let value =
-        read(b"base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\nsame: *b\nkey: &k name\n*k : 5\n").unwrap();
+        read(b"base: &b {x: 1, y: 2}\nown:\n  <<: *b\n  y: 3\nsame: *b\nkey: &k name\n*k : 5\n")
+            .unwrap();
     assert_eq!(value["own"], json!({"y": 3, "x": 1}));
     assert_eq!(value["same"], json!({"x": 1, "y": 2}));
     assert_eq!(value["name"], 5);
@@ -126,7 +127,8 @@ fn more_values_than_fit_are_refused() {
 
 #[test]
 fn a_document_may_be_in_utf_16_with_its_mark() {
-    let text = r#"{"openapi":"3.0.0","info":{"title":"Zo\u00eb \u20ac"}}"#.replace("\\u00eb", "\u{eb}");
+    let text =
+        r#"{"openapi":"3.0.0","info":{"title":"Zo\u00eb \u20ac"}}"#.replace("\\u00eb", "\u{eb}");
     let units = |order: fn(u16) -> [u8; 2], mark: &[u8]| {
         let units = text.encode_utf16().flat_map(order);
         mark.iter().copied().chain(units).collect::<Vec<u8>>()

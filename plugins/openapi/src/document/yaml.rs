@@ -6,10 +6,11 @@ use serde_json::{Map, Number, Value};
 use super::budget::{Budget, check_depth};
 use crate::problem::DocumentError;
 
-/// Reads the first document of a YAML stream, by the core schema of YAML 1.2, and `<<` of 1.1, which many documents use.
+/// Reads the first document of a YAML stream, by the core schema of YAML 1.2, and `<<` of 1.1,
+/// which many documents use.
 ///
-/// It works on the parser's events with a stack of its own: an alias costs what it stands for, so a few lines that stand
-/// for a billion values end at the bound.
+/// It works on the parser's events with a stack of its own: an alias costs what it stands for, so a
+/// few lines that stand for a billion values end at the bound.
 pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
     let mut builder = Builder {
         budget: Budget::new(),
@@ -24,7 +25,10 @@ pub(super) fn read(text: &str) -> Result<Value, DocumentError> {
         }
         builder.take(event)?;
     }
-    builder.done.map(|(value, _)| value).ok_or(DocumentError::Empty)
+    builder
+        .done
+        .map(|(value, _)| value)
+        .ok_or(DocumentError::Empty)
 }
 
 /// A collection that is not closed yet.
@@ -131,12 +135,19 @@ impl Builder {
     }
 
     fn end(&mut self) -> Result<(), DocumentError> {
-        let Some(OpenCollection { anchor, count, kind }) = self.open.pop() else {
+        let Some(OpenCollection {
+            anchor,
+            count,
+            kind,
+        }) = self.open.pop()
+        else {
             return Ok(());
         };
         let value = match kind {
             CollectionKind::List(items) => Value::Array(items),
-            CollectionKind::Mapping { members, merged, .. } => Value::Object(merge(members, merged)),
+            CollectionKind::Mapping {
+                members, merged, ..
+            } => Value::Object(merge(members, merged)),
         };
         self.keep(anchor, &value, count)?;
         self.add(value, count)
@@ -159,7 +170,11 @@ impl Builder {
         open.count += count;
         match &mut open.kind {
             CollectionKind::List(items) => items.push(value),
-            CollectionKind::Mapping { members, key, merged } => match key.take() {
+            CollectionKind::Mapping {
+                members,
+                key,
+                merged,
+            } => match key.take() {
                 Some(key) if key == "<<" => merged.push(value),
                 Some(key) => {
                     members.insert(key, value);
@@ -207,7 +222,8 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     }
 }
 
-/// The numbers of the core schema. What fits none is text, as are `.inf` and `.nan`, which JSON does not have.
+/// The numbers of the core schema. What fits none is text, as are `.inf` and `.nan`, which JSON
+/// does not have.
 fn number(text: &str) -> Option<Number> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let radix = |prefix: &str, radix| {

@@ -17,8 +17,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE
 /// The longest name of a file.
 const MAX_NAME: usize = 255;
 
-/// The bytes of base64 in either of its alphabets (RFC 4648 sections 4 and 5), broken into lines or not, or of a `data:` URL
-/// (RFC 2397).
+/// The bytes of base64 in either of its alphabets (RFC 4648 sections 4 and 5), broken into lines or
+/// not, or of a `data:` URL (RFC 2397).
 pub(super) fn bytes_of(argument: &Argument, text: &str) -> Result<Vec<u8>, Mistake> {
     let text = text.trim();
     let Some((head, data)) = data_url(text) else {
@@ -37,7 +37,8 @@ pub(super) fn bytes_of(argument: &Argument, text: &str) -> Result<Vec<u8>, Mista
     Ok(percent_decode_str(data).collect())
 }
 
-/// The file's name that a `data:` URL says in its parameter `name` or `filename`, as some clients write it.
+/// The file's name that a `data:` URL says in its parameter `name` or `filename`, as some clients
+/// write it.
 pub(super) fn name_of(text: &str) -> Option<String> {
     let (head, _) = data_url(text.trim())?;
     let mut parameters = head.split(';').skip(1);
@@ -68,5 +69,8 @@ fn data_url(text: &str) -> Option<(&str, &str)> {
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut plain = text.as_bytes().to_vec();
     plain.retain(|byte| !byte.is_ascii_whitespace());
-    STANDARD.decode(&plain).or_else(|_| URL_SAFE.decode(&plain)).ok()
+    STANDARD
+        .decode(&plain)
+        .or_else(|_| URL_SAFE.decode(&plain))
+        .ok()
 }

@@ -45,8 +45,10 @@ pub(super) fn write(
             })
             .collect(),
     };
-    // A member that must be there and was not given is the host's, which puts it into the body that it finds.
-    let is_hosts = |argument: &Argument| argument.required && !arguments.contains_key(&argument.name);
+    // A member that must be there and was not given is the host's, which puts it into the body that
+    // it finds.
+    let is_hosts =
+        |argument: &Argument| argument.required && !arguments.contains_key(&argument.name);
     let is_there = match whole {
         Some(_) => content.is_some(),
         None => !members.is_empty() || given(ArgumentLocation::Member).any(is_hosts),
@@ -65,10 +67,14 @@ pub(super) fn write(
             bytes
         }
         (Format::Text, Some(argument), Some(content)) => text(argument, content)?.into_bytes(),
-        (Format::Binary, Some(argument), Some(content)) => bytes_of(argument, &text(argument, content)?)?,
+        (Format::Binary, Some(argument), Some(content)) => {
+            bytes_of(argument, &text(argument, content)?)?
+        }
         (Format::Text | Format::Binary, _, _) => Vec::new(),
     };
-    request.headers.push(("content-type".to_owned(), content_type));
+    request
+        .headers
+        .push(("content-type".to_owned(), content_type));
     request.body = Some(bytes);
     Ok(())
 }

@@ -20,7 +20,9 @@ const COOKIE: &AsciiSet = &percent_encoding::CONTROLS
     .add(b'%');
 
 pub(super) fn form(text: &str) -> String {
-    utf8_percent_encode(text, FORM).to_string().replace(' ', "+")
+    utf8_percent_encode(text, FORM)
+        .to_string()
+        .replace(' ', "+")
 }
 
 pub(super) fn cookie(text: &str) -> String {

@@ -3,8 +3,8 @@ use super::value::{ArgumentShape, shaped};
 use super::{Mistake, encode, style};
 use crate::descriptor::{Argument, BodyEncoding, FormPart, Style};
 
-/// `application/x-www-form-urlencoded` (OpenAPI 3.1, section 4.8.15.1.5): what the document says about a member; else a list
-/// repeats its name and an object is JSON.
+/// `application/x-www-form-urlencoded` (OpenAPI 3.1, section 4.8.15.1.5): what the document says
+/// about a member; else a list repeats its name and an object is JSON.
 pub(super) fn write(body: &BodyEncoding, members: &[Member<'_>]) -> Result<String, Mistake> {
     let mut pairs = Vec::new();
     for member in members {

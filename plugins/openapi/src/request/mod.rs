@@ -1,9 +1,10 @@
 //! From a model's arguments to a request.
 //!
-//! Numbers and JSON are passed on as they were written, digit for digit. Nothing is percent-encoded for the path and the
-//! query: the host does that, and refuses what would leave its place.
+//! Numbers and JSON are passed on as they were written, digit for digit. Nothing is percent-encoded
+//! for the path and the query: the host does that, and refuses what would leave its place.
 //!
-//! - `value`: an argument, read as far as its style needs. `style`: every row of the specification's table.
+//! - `value`: an argument, read as far as its style needs. `style`: every row of the
+//!   specification's table.
 //! - `body`, `form`, `multipart`: bodies.
 
 mod binary;
@@ -67,8 +68,9 @@ pub fn build(descriptor: &OperationDescriptor, arguments: &str) -> Result<HostRe
     let mut cookies = Vec::new();
     for argument in &descriptor.arguments {
         let value = arguments.get(&argument.name);
-        // The host has held the arguments against the schema, and leaves out what it sets itself: a header, a query pair or
-        // a cookie of the operator's, or a member of the body. The rest this request cannot be without.
+        // The host has held the arguments against the schema, and leaves out what it sets itself: a
+        // header, a query pair or a cookie of the operator's, or a member of the body. The rest
+        // this request cannot be without.
         let is_hosts = matches!(
             argument.place,
             ArgumentLocation::Header
@@ -90,7 +92,9 @@ pub fn build(descriptor: &OperationDescriptor, arguments: &str) -> Result<HostRe
         }
     }
     if !cookies.is_empty() {
-        request.headers.push(("cookie".to_owned(), cookies.join("; ")));
+        request
+            .headers
+            .push(("cookie".to_owned(), cookies.join("; ")));
     }
     if let Some(body) = &descriptor.body {
         body::write(body, &descriptor.arguments, &arguments, &mut request)?;
@@ -122,14 +126,19 @@ fn place(
         ArgumentLocation::Path => {
             let text = style::joined(argument, &value)?;
             if text.is_empty() {
-                return Err(Mistake::cannot_hold(argument, "a path holds no empty value"));
+                return Err(Mistake::cannot_hold(
+                    argument,
+                    "a path holds no empty value",
+                ));
             }
             request.parameters.push((key.to_owned(), text));
         }
         ArgumentLocation::Query => style::pairs(argument, raw, &value, &mut request.query)?,
         ArgumentLocation::Header => {
             let text = style::joined(argument, &value)?;
-            let visible = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+            let visible = text
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() || byte == b' ');
             if !visible || text.starts_with(' ') || text.ends_with(' ') {
                 return Err(Mistake::cannot_hold(
                     argument,
@@ -142,9 +151,9 @@ fn place(
             let mut pairs = Vec::new();
             style::pairs(argument, raw, &value, &mut pairs)?;
             cookies.extend(
-                pairs
-                    .iter()
-                    .map(|(key, value)| format!("{}={}", encode::cookie(key), encode::cookie(value))),
+                pairs.iter().map(|(key, value)| {
+                    format!("{}={}", encode::cookie(key), encode::cookie(value))
+                }),
             );
         }
         ArgumentLocation::Member | ArgumentLocation::Content => {}

@@ -7,9 +7,12 @@ use crate::descriptor::{BodyEncoding, FormPart};
 /// A boundary that stands in the content is followed by the next; nobody gets this far.
 const MAX_TRIES: u64 = 1_000;
 
-/// `multipart/form-data` (RFC 7578): the boundary and the body. A file is base64 in the argument, a list is a part for
-/// each item, an object a part of JSON.
-pub(super) fn write(body: &BodyEncoding, members: &[Member<'_>]) -> Result<(String, Vec<u8>), Mistake> {
+/// `multipart/form-data` (RFC 7578): the boundary and the body. A file is base64 in the argument, a
+/// list is a part for each item, an object a part of JSON.
+pub(super) fn write(
+    body: &BodyEncoding,
+    members: &[Member<'_>],
+) -> Result<(String, Vec<u8>), Mistake> {
     let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
     for member in members {
         let said = body.parts.iter().find(|part| part.name == member.key);
@@ -73,7 +76,9 @@ fn one(
     } else {
         String::new()
     };
-    let head = format!("Content-Disposition: form-data; name=\"{name}\"{file}\r\nContent-Type: {kind}\r\n");
+    let head = format!(
+        "Content-Disposition: form-data; name=\"{name}\"{file}\r\nContent-Type: {kind}\r\n"
+    );
     let content = if is_file {
         bytes_of(member.argument, &text)?
     } else {
@@ -82,7 +87,8 @@ fn one(
     Ok(Some((head, content)))
 }
 
-/// The HTML standard, "multipart/form-data encoding algorithm": what would end the quotes or the line is encoded.
+/// The HTML standard, "multipart/form-data encoding algorithm": what would end the quotes or the
+/// line is encoded.
 fn quoted(name: &str) -> String {
     let mut quoted = String::with_capacity(name.len());
     for c in name.chars() {
@@ -97,7 +103,8 @@ fn quoted(name: &str) -> String {
     quoted
 }
 
-/// A boundary that stands in none of the parts. There is no randomness in here, and none is needed: it is looked for.
+/// A boundary that stands in none of the parts. There is no randomness in here, and none is needed:
+/// it is looked for.
 fn boundary(parts: &[(String, Vec<u8>)]) -> String {
     let length: usize = parts.iter().map(|(_, content)| content.len()).sum();
     let mut boundary = String::new();

@@ -1,5 +1,6 @@
-//! The styles of OpenAPI 3.1 (section 4.8.12.3, "Style Values"), with the separators as they are read: the host encodes
-//! them together with the values. So a value that holds its own separator could not be told from two, and is refused.
+//! The styles of OpenAPI 3.1 (section 4.8.12.3, "Style Values"), with the separators as they are
+//! read: the host encodes them together with the values. So a value that holds its own separator
+//! could not be told from two, and is refused.
 
 use serde_json::value::RawValue;
 
@@ -13,8 +14,8 @@ const MAX_DEPTH: usize = 8;
 /// More pairs are no query; the host takes 128.
 const MAX_PAIRS: usize = 1_000;
 
-/// One text: for the path, a header, and what is not exploded. What `label` and `matrix` write in front stands in the
-/// template.
+/// One text: for the path, a header, and what is not exploded. What `label` and `matrix` write in
+/// front stands in the template.
 pub(super) fn joined(argument: &Argument, value: &ArgumentShape) -> Result<String, Mistake> {
     let key = argument.key();
     let (separator, between) = match (argument.style, argument.explode) {
@@ -75,7 +76,9 @@ pub(super) fn pairs(
         (_, ArgumentShape::List(items)) if argument.explode => {
             pairs.extend(items.iter().map(|item| (key.clone(), item.clone())));
         }
-        (_, ArgumentShape::Object(members)) if argument.explode => pairs.extend(members.iter().cloned()),
+        (_, ArgumentShape::Object(members)) if argument.explode => {
+            pairs.extend(members.iter().cloned())
+        }
         (_, ArgumentShape::List(items)) if items.is_empty() => {}
         (_, ArgumentShape::Object(members)) if members.is_empty() => {}
         _ => pairs.push((key, joined(argument, value)?)),
@@ -83,7 +86,8 @@ pub(super) fn pairs(
     Ok(())
 }
 
-/// `NAME[a]=1&NAME[b][0]=2`: the specification says nothing about what lies deeper; this is how most servers read it.
+/// `NAME[a]=1&NAME[b][0]=2`: the specification says nothing about what lies deeper; this is how
+/// most servers read it.
 fn deep(
     argument: &Argument,
     key: String,

@@ -15,8 +15,14 @@ fn descriptor(method: &str, path: &str, operation: Value) -> OperationDescriptor
     OperationDescriptor::read(&found.tools[0].descriptor).unwrap()
 }
 
-fn built(method: &str, path: &str, operation: Value, arguments: Value) -> Result<HostRequest, String> {
-    build(&descriptor(method, path, operation), &arguments.to_string()).map_err(|mistake| mistake.to_string())
+fn built(
+    method: &str,
+    path: &str,
+    operation: Value,
+    arguments: Value,
+) -> Result<HostRequest, String> {
+    build(&descriptor(method, path, operation), &arguments.to_string())
+        .map_err(|mistake| mistake.to_string())
 }
 
 fn pairs(of: &[(String, String)]) -> Vec<(&str, &str)> {
@@ -27,8 +33,7 @@ fn pairs(of: &[(String, String)]) -> Vec<(&str, &str)> {
 
 #[test]
 fn arguments_that_are_missing_or_unknown_are_refused() {
-    let operation =
-        json!({"parameters": [{"name": "q", "in": "path", "required": true, "schema": {"type": "string"}}]});
+    let operation = json!({"parameters": [{"name": "q", "in": "path", "required": true, "schema": {"type": "string"}}]});
     for (arguments, expected) in [
         (json!({}), "missing"),
         (json!({"q": null}), "missing"),

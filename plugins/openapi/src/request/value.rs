@@ -18,7 +18,9 @@ pub(super) fn shaped(raw: &RawValue) -> ArgumentShape {
     let text = raw.get().trim_start();
     match text.as_bytes().first() {
         Some(b'n') => ArgumentShape::Null,
-        Some(b'[') => ArgumentShape::List(items(raw).iter().filter_map(|item| scalar(item)).collect()),
+        Some(b'[') => {
+            ArgumentShape::List(items(raw).iter().filter_map(|item| scalar(item)).collect())
+        }
         Some(b'{') => {
             let members = members(raw);
             let told = members

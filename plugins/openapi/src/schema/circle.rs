@@ -2,13 +2,14 @@ use super::Schemas;
 use crate::problem::Problem;
 
 impl Schemas<'_> {
-    /// Refuses schemas that come back to themselves without having gone into the value: `a: {allOf: [a]}` means nothing,
-    /// and a validator that takes it at its word never ends.
+    /// Refuses schemas that come back to themselves without having gone into the value:
+    /// `a: {allOf: [a]}` means nothing, and a validator that takes it at its word never ends.
     pub(super) fn check_circles(&mut self, units: &[usize]) -> Result<(), Problem> {
         self.settled.resize(self.units.len(), false);
         let mut entered = vec![false; self.units.len()];
         for start in units {
-            // A step is a unit and which of its references comes next; a stack of our own, for chains may be long.
+            // A step is a unit and which of its references comes next; a stack of our own, for
+            // chains may be long.
             let mut path = vec![(*start, 0)];
             while let Some((unit, next)) = path.last_mut() {
                 let unit = *unit;
@@ -28,7 +29,9 @@ impl Schemas<'_> {
                     Some(other) if is(&self.settled, *other) => {}
                     Some(other) if is(&entered, *other) => {
                         let name = self.units.get(*other).map_or("", |unit| &unit.name);
-                        return Err(Problem::Reference(format!("to {name:?} leads back to itself")));
+                        return Err(Problem::Reference(format!(
+                            "to {name:?} leads back to itself"
+                        )));
                     }
                     Some(other) => path.push((*other, 0)),
                     None => {

@@ -2,7 +2,8 @@ use super::write::quoted;
 use super::{Fragment, Schemas, UnitState};
 use crate::problem::Problem;
 
-/// What a schema of a tool may come to: half of what the host takes, and far more than a model should be given.
+/// What a schema of a tool may come to: half of what the host takes, and far more than a model
+/// should be given.
 pub(crate) const MAX_SCHEMA: usize = 96 << 10;
 
 /// The definitions that a schema needs, as the members of `$defs`.
@@ -14,8 +15,8 @@ pub(crate) struct Definitions {
 }
 
 impl Schemas<'_> {
-    /// The definitions that `fragments` need, the nearest first, in at most `room` bytes: what does not fit stands there as
-    /// a schema that accepts anything.
+    /// The definitions that `fragments` need, the nearest first, in at most `room` bytes: what does
+    /// not fit stands there as a schema that accepts anything.
     ///
     /// # Errors
     /// One of them could not be converted, or leads back to itself.

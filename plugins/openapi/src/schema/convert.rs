@@ -120,7 +120,8 @@ impl<'d> Schemas<'d> {
     ) -> Result<(), Problem> {
         let reference = members.get("$ref").and_then(Value::as_str);
         let beside = |key: &str| key != "$ref" && holds(key).is_some();
-        let siblings = reference.is_none() || (self.modern && members.keys().any(|key| beside(key)));
+        let siblings =
+            reference.is_none() || (self.modern && members.keys().any(|key| beside(key)));
         if let (Some(reference), false) = (reference, siblings) {
             return self.reference(reference, at, out);
         }
@@ -132,8 +133,11 @@ impl<'d> Schemas<'d> {
         if !at.is_part && self.is_base(schema) {
             self.kinds_of(schema, at.inner(2, true), writer.key("anyOf"))?;
         }
-        // Beside the referred schema's own members ours would stand twice, and beside `anyOf` a second one.
-        let has = |key: &str| !list_of(members.get(key)).is_empty() && !is_kinds_of_base(key, members, at);
+        // Beside the referred schema's own members ours would stand twice, and beside `anyOf` a
+        // second one.
+        let has = |key: &str| {
+            !list_of(members.get(key)).is_empty() && !is_kinds_of_base(key, members, at)
+        };
         let both = has("oneOf") && has("anyOf");
         let is_joined = reference.is_some() || both;
         if is_joined {
@@ -158,7 +162,10 @@ impl<'d> Schemas<'d> {
         }
         for (key, value) in members {
             let is_written = (is_joined && key == "allOf") || (both && key == "oneOf");
-            if !is_written && !is_closing(key, value, members, at) && !is_kinds_of_base(key, members, at) {
+            if !is_written
+                && !is_closing(key, value, members, at)
+                && !is_kinds_of_base(key, members, at)
+            {
                 self.keyword(key, value, members, at, &mut writer)?;
             }
         }
@@ -196,7 +203,11 @@ impl<'d> Schemas<'d> {
                 // What must not hold, or decides, is taken at its word.
                 let is_part = at.is_part && matches!(key, "then" | "else");
                 let at = SchemaCursor { is_part, ..at };
-                self.schema(value, at.inner(1, kind == KeywordValue::Same), writer.key(key))?;
+                self.schema(
+                    value,
+                    at.inner(1, kind == KeywordValue::Same),
+                    writer.key(key),
+                )?;
             }
             (KeywordValue::Parts, Value::Array(list)) if !list.is_empty() => {
                 let at = match is_alone(list, members, self.root) {
@@ -216,7 +227,11 @@ impl<'d> Schemas<'d> {
                 let kept = map
                     .iter()
                     .filter(|(name, _)| !patterns || pattern::is_plain(name));
-                self.map(kept, at.inner(2, kind == KeywordValue::SameMap), writer.key(key))?;
+                self.map(
+                    kept,
+                    at.inner(2, kind == KeywordValue::SameMap),
+                    writer.key(key),
+                )?;
             }
             (KeywordValue::Number, Value::Number(_)) => writer.bound(key, value, members),
             (KeywordValue::Positive, Value::Number(number))
@@ -290,7 +305,9 @@ impl<'d> Schemas<'d> {
                 self.schema(value, at.inner(1, false), writer.key(key))?;
             }
             // Older drafts: one schema for each place.
-            ("items", Value::Array(list)) if !list.is_empty() && !members.contains_key("prefixItems") => {
+            ("items", Value::Array(list))
+                if !list.is_empty() && !members.contains_key("prefixItems") =>
+            {
                 self.list(list, at.inner(2, false), writer.key("prefixItems"))?;
             }
             ("properties", Value::Object(map)) => {
@@ -321,7 +338,12 @@ impl<'d> Schemas<'d> {
         Ok(())
     }
 
-    fn list(&mut self, list: &'d [Value], at: SchemaCursor, out: &mut Fragment) -> Result<(), Problem> {
+    fn list(
+        &mut self,
+        list: &'d [Value],
+        at: SchemaCursor,
+        out: &mut Fragment,
+    ) -> Result<(), Problem> {
         out.text.push('[');
         for (index, schema) in list.iter().enumerate() {
             if index > 0 {
@@ -347,7 +369,8 @@ impl<'d> Schemas<'d> {
         Ok(())
     }
 
-    /// Writes what a reference names: itself where it is small and there already, else a reference into `$defs`.
+    /// Writes what a reference names: itself where it is small and there already, else a reference
+    /// into `$defs`.
     pub(super) fn reference(
         &mut self,
         reference: &str,

@@ -1,5 +1,5 @@
-//! Whether a schema says the same once it is converted. Elsewhere what is left out of a schema lets more through; below `not`, and
-//! in what `if` asks, it would let less through.
+//! Whether a schema says the same once it is converted. Elsewhere what is left out of a schema lets
+//! more through; below `not`, and in what `if` asks, it would let less through.
 
 use serde_json::{Map, Value};
 
@@ -24,7 +24,9 @@ fn is_exact(root: &Value, schema: &Value, left: &mut usize) -> bool {
     *left = rest;
     match schema {
         Value::Bool(_) => true,
-        Value::Object(members) => members.iter().all(|(key, value)| is_kept(root, key, value, left)),
+        Value::Object(members) => members
+            .iter()
+            .all(|(key, value)| is_kept(root, key, value, left)),
         _ => false,
     }
 }
@@ -40,7 +42,9 @@ fn is_kept(root: &Value, key: &str, value: &Value, left: &mut usize) -> bool {
         // Each is read otherwise than JSON Schema has it.
         ("$dynamicRef" | "$recursiveRef" | "dependencies" | "discriminator", _) => false,
         ("readOnly" | "writeOnly", _) => value != &Value::Bool(true),
-        ("oneOf", _) => value.as_array().is_some_and(|all| all.len() == 1) && all(root, list(), left),
+        ("oneOf", _) => {
+            value.as_array().is_some_and(|all| all.len() == 1) && all(root, list(), left)
+        }
         ("additionalProperties" | "unevaluatedProperties", _) => value == &Value::Bool(true),
         ("patternProperties", _) => {
             let names = value.as_object().into_iter().flat_map(Map::keys);
@@ -65,7 +69,9 @@ fn is_kept(root: &Value, key: &str, value: &Value, left: &mut usize) -> bool {
         (_, Some(KeywordValue::PartMap | KeywordValue::SameMap)) => {
             value.is_object() && all(root, map(), left)
         }
-        (_, Some(KeywordValue::Number | KeywordValue::Positive | KeywordValue::Count)) => value.is_number(),
+        (_, Some(KeywordValue::Number | KeywordValue::Positive | KeywordValue::Count)) => {
+            value.is_number()
+        }
         (_, Some(KeywordValue::Flag)) => value.is_boolean(),
         ("const", _) => is_small(value),
         (_, Some(KeywordValue::Names)) => value.is_object(),
@@ -75,5 +81,7 @@ fn is_kept(root: &Value, key: &str, value: &Value, left: &mut usize) -> bool {
 }
 
 fn all<'v>(root: &Value, schemas: impl IntoIterator<Item = &'v Value>, left: &mut usize) -> bool {
-    schemas.into_iter().all(|schema| is_exact(root, schema, left))
+    schemas
+        .into_iter()
+        .all(|schema| is_exact(root, schema, left))
 }

@@ -18,7 +18,8 @@ impl<'d> Schemas<'d> {
         says(property) || follow(self.root, property).is_ok_and(says)
     }
 
-    /// The same of a property that another part of the same object declares: one `allOf` has its properties, another its `required`.
+    /// The same of a property that another part of the same object declares: one `allOf` has its
+    /// properties, another its `required`.
     pub(super) fn is_hidden_elsewhere(
         &self,
         name: &str,
@@ -49,7 +50,9 @@ impl<'d> Schemas<'d> {
             let Some(part) = follow(self.root, part).ok().and_then(Value::as_object) else {
                 return false;
             };
-            let own = part.get("properties").and_then(|properties| properties.get(name));
+            let own = part
+                .get("properties")
+                .and_then(|properties| properties.get(name));
             own.is_some_and(|property| self.is_hidden(property, direction))
                 || self.hides(name, part, direction, left)
         })

@@ -1,5 +1,5 @@
-//! What each keyword of JSON Schema 2020-12 holds. What is not listed (`x-…`, `example`, `xml`, `discriminator`, `$id`) is
-//! left out; `alternatives` reads the discriminator.
+//! What each keyword of JSON Schema 2020-12 holds. What is not listed (`x-…`, `example`, `xml`,
+//! `discriminator`, `$id`) is left out; `alternatives` reads the discriminator.
 
 /// What stands behind a keyword, and how a value of another kind is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

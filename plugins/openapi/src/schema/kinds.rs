@@ -1,5 +1,5 @@
-//! The kinds of a base that does not list them: schemas that are `allOf` of it (OpenAPI 3.0.3, "Discriminator Object"; the one
-//! way that Swagger 2.0 has).
+//! The kinds of a base that does not list them: schemas that are `allOf` of it (OpenAPI 3.0.3,
+//! "Discriminator Object"; the one way that Swagger 2.0 has).
 
 use std::collections::{HashMap, HashSet};
 
@@ -76,7 +76,8 @@ impl<'d> Kinds<'d> {
 }
 
 impl<'d> Schemas<'d> {
-    /// Whether a schema is a base whose kinds are told by a member, and which does not list them itself.
+    /// Whether a schema is a base whose kinds are told by a member, and which does not list them
+    /// itself.
     pub(crate) fn is_base(&self, schema: &Value) -> bool {
         let says = |key: &str| schema.get(key).is_some();
         says(DISCRIMINATOR)
@@ -85,8 +86,8 @@ impl<'d> Schemas<'d> {
             && self.kinds.of.contains_key(&std::ptr::from_ref(schema))
     }
 
-    /// Writes the kinds of a base as the list of an `anyOf`, the last of which is for what is of none of them. A value whose tag
-    /// names a kind has to be one of that kind.
+    /// Writes the kinds of a base as the list of an `anyOf`, the last of which is for what is of
+    /// none of them. A value whose tag names a kind has to be one of that kind.
     pub(super) fn kinds_of(
         &mut self,
         base: &'d Value,
@@ -96,7 +97,8 @@ impl<'d> Schemas<'d> {
         let kinds = self.kinds.below(base);
         let discriminator = base.get(DISCRIMINATOR);
         // In Swagger 2.0 it is the member's name alone.
-        let property = discriminator.and_then(|of| of.as_str().or_else(|| of.get("propertyName")?.as_str()));
+        let property =
+            discriminator.and_then(|of| of.as_str().or_else(|| of.get("propertyName")?.as_str()));
         let (Some(property), true) = (property, kinds.len() <= MAX_KINDS) else {
             out.text.push_str("[{}]");
             return Ok(());
@@ -122,7 +124,9 @@ impl<'d> Schemas<'d> {
 
 fn tags<'d>(kind: &DerivedSchema<'d>, mapping: Option<&'d Map<String, Value>>) -> Vec<&'d str> {
     let mut tags = super::alternatives::tags_of(kind.name, mapping);
-    let own = OWN_TAG.iter().find_map(|key| kind.schema.get(*key)?.as_str());
+    let own = OWN_TAG
+        .iter()
+        .find_map(|key| kind.schema.get(*key)?.as_str());
     tags.extend(own);
     if tags.is_empty() {
         tags.push(kind.name);

@@ -1,12 +1,13 @@
 //! Schemas of OpenAPI 3.0 and 3.1 as JSON Schema 2020-12.
 //!
-//! Each schema that is referred to is converted once (a *unit*), whatever number of operations use it. A small one stands
-//! where it is used, since several clients of MCP do not follow `$ref`; a large one, or one that leads back to itself, goes into
-//! `$defs`. So a document that refers to itself in circles, or doubles itself thirty times, costs what it has in bytes.
+//! Each schema that is referred to is converted once (a *unit*), whatever number of operations use
+//! it. A small one stands where it is used, since several clients of MCP do not follow `$ref`; a
+//! large one, or one that leads back to itself, goes into `$defs`. So a document that refers to
+//! itself in circles, or doubles itself thirty times, costs what it has in bytes.
 //!
 //! - `convert`: keyword by keyword. `pattern`: which regular expressions are kept.
-//! - `alternatives`: `oneOf` and discriminators, as servers take them. `kinds`: those that a base does not list. `exact`: what stands
-//!   below `not` and `if`.
+//! - `alternatives`: `oneOf` and discriminators, as servers take them. `kinds`: those that a base
+//!   does not list. `exact`: what stands below `not` and `if`.
 //! - `circle`: schemas that mean nothing but themselves. `compose`: a whole schema of a tool.
 
 mod alternatives;
@@ -35,10 +36,12 @@ pub(crate) use write::quoted;
 /// A unit up to this size stands where it is used.
 const INLINE: usize = 512;
 
-/// How deep a schema nests in JSON, so that every reader's bound (serde_json: 128) holds for it and what is around it.
+/// How deep a schema nests in JSON, so that every reader's bound (serde_json: 128) holds for it and
+/// what is around it.
 const MAX_LEVEL: usize = 90;
 
-/// How many conversions may wait for one another; deeper ones are done later. Keeps the stack small.
+/// How many conversions may wait for one another; deeper ones are done later. Keeps the stack
+/// small.
 const MAX_WAITING: usize = 16;
 
 /// How much text all conversions of a document may come to. GitHub's come to 14 MB.
@@ -119,7 +122,8 @@ impl<'d> Schemas<'d> {
         }
     }
 
-    /// Whether the bound on all text was reached: the rest of the document would fail for want of room.
+    /// Whether the bound on all text was reached: the rest of the document would fail for want of
+    /// room.
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.text_left == 0
     }
@@ -129,7 +133,11 @@ impl<'d> Schemas<'d> {
     }
 
     /// Converts a schema that stands in an operation.
-    pub(crate) fn fragment(&mut self, schema: &'d Value, direction: Direction) -> Result<Fragment, Problem> {
+    pub(crate) fn fragment(
+        &mut self,
+        schema: &'d Value,
+        direction: Direction,
+    ) -> Result<Fragment, Problem> {
         let fragment = self.convert(schema, direction, false, 0)?;
         while let Some(unit) = self.waiting.pop_front() {
             self.finish(unit, 0);
@@ -138,7 +146,13 @@ impl<'d> Schemas<'d> {
     }
 
     /// The unit of a schema that a reference names.
-    fn unit(&mut self, schema: &'d Value, direction: Direction, is_part: bool, reference: &str) -> usize {
+    fn unit(
+        &mut self,
+        schema: &'d Value,
+        direction: Direction,
+        is_part: bool,
+        reference: &str,
+    ) -> usize {
         let key = (std::ptr::from_ref(schema), direction, is_part);
         if let Some(unit) = self.by_place.get(&key) {
             return *unit;

@@ -1,20 +1,22 @@
 //! Which regular expressions of a document are passed on.
 //!
-//! JSON Schema means ECMA-262; documents hold every dialect there is. One that some validator cannot read would cost the
-//! whole tool, so only what all read alike, and what is cheap to run, is kept. Without its pattern a text is checked by
-//! the system itself.
+//! JSON Schema means ECMA-262; documents hold every dialect there is. One that some validator
+//! cannot read would cost the whole tool, so only what all read alike, and what is cheap to run, is
+//! kept. Without its pattern a text is checked by the system itself.
 
 /// A longer one is generated, and nobody reads it.
 const MAX: usize = 500;
 
-/// How much a validator has to build for it: repetitions multiply. A class outside ASCII weighs as much as thirty letters.
+/// How much a validator has to build for it: repetitions multiply. A class outside ASCII weighs as
+/// much as thirty letters.
 const MAX_WEIGHT: usize = 3_000;
 const CLASS: usize = 30;
 
 /// Groups in groups.
 const MAX_DEPTH: usize = 10;
 
-/// Whether the expression is of the common part of all dialects: no look-around, no reference back, no flags.
+/// Whether the expression is of the common part of all dialects: no look-around, no reference back,
+/// no flags.
 pub(super) fn is_plain(text: &str) -> bool {
     if text.len() > MAX || !text.is_ascii() || literal(text).is_some() {
         return false;
@@ -22,23 +24,29 @@ pub(super) fn is_plain(text: &str) -> bool {
     let mut reader = PatternReader {
         rest: text.as_bytes(),
     };
-    reader.alternatives(0).is_some_and(|weight| weight <= MAX_WEIGHT) && reader.rest.is_empty()
+    reader
+        .alternatives(0)
+        .is_some_and(|weight| weight <= MAX_WEIGHT)
+        && reader.rest.is_empty()
 }
 
-/// What stands between the slashes of a literal of JavaScript, which some write in place of an expression: `/^[a-z]+$/i`. Taken at its
-/// word it would demand the slashes.
+/// What stands between the slashes of a literal of JavaScript, which some write in place of an
+/// expression: `/^[a-z]+$/i`. Taken at its word it would demand the slashes.
 fn literal(text: &str) -> Option<&str> {
     let (inner, flags) = text.strip_prefix('/')?.rsplit_once('/')?;
     let is_literal = inner.starts_with('^') || inner.ends_with('$');
     (is_literal && flags.bytes().all(|flag| b"dgimsuvy".contains(&flag))).then_some(inner)
 }
 
-/// Whether a pattern has a `/` that a value may have, outside of its classes. Where flavours differ in what ends a class, the
-/// longer class counts: what is read wrongly lets less through.
+/// Whether a pattern has a `/` that a value may have, outside of its classes. Where flavours differ
+/// in what ends a class, the longer class counts: what is read wrongly lets less through.
 pub(crate) fn has_slash(pattern: &str) -> bool {
     let pattern = literal(pattern).unwrap_or(pattern);
     // What looks around may say where no slash is.
-    if ["(?!", "(?=", "(?<"].iter().any(|group| pattern.contains(group)) {
+    if ["(?!", "(?=", "(?<"]
+        .iter()
+        .any(|group| pattern.contains(group))
+    {
         return false;
     }
     let mut depth = 0_usize;
@@ -145,7 +153,11 @@ impl PatternReader<'_> {
     }
 
     fn number(&mut self) -> Option<usize> {
-        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = self
+            .rest
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         let (number, rest) = self.rest.split_at_checked(digits)?;
         self.rest = rest;
         std::str::from_utf8(number).ok()?.parse().ok()

@@ -49,7 +49,8 @@ pub(super) fn types(value: &Value, nullable: bool) -> Option<Value> {
     })
 }
 
-/// A value of an enumeration as a type has it: YAML reads `[2024, true]` where texts are meant, and some write numbers as texts.
+/// A value of an enumeration as a type has it: YAML reads `[2024, true]` where texts are meant, and
+/// some write numbers as texts.
 pub(super) fn fitted(value: &Value, kinds: &Value) -> Value {
     let Some(kinds) = types(kinds, false) else {
         return value.clone();
@@ -61,7 +62,9 @@ pub(super) fn fitted(value: &Value, kinds: &Value) -> Value {
     let fit = match value {
         Value::Number(_) if takes("integer") || takes("number") => None,
         Value::Bool(_) if takes("boolean") => None,
-        Value::Number(_) | Value::Bool(_) if takes("string") => Some(Value::from(value.to_string())),
+        Value::Number(_) | Value::Bool(_) if takes("string") => {
+            Some(Value::from(value.to_string()))
+        }
         Value::String(_) if takes("string") => None,
         Value::String(text) => {
             let read = serde_json::from_str::<Value>(text.trim()).ok();
@@ -89,8 +92,9 @@ pub(super) fn is_names(value: &Value) -> bool {
     let Some(names) = value.as_array() else {
         return false;
     };
-    let unique =
-        |(index, name): (usize, &Value)| name.is_string() && !names.iter().take(index).any(|n| n == name);
+    let unique = |(index, name): (usize, &Value)| {
+        name.is_string() && !names.iter().take(index).any(|n| n == name)
+    };
     names.len() <= 64 && names.iter().enumerate().all(unique)
 }
 
@@ -105,9 +109,14 @@ pub(super) fn is_small(value: &Value) -> bool {
         };
         *left = rest;
         match value {
-            Value::Array(items) => depth > 0 && items.iter().all(|item| within(item, depth - 1, left)),
+            Value::Array(items) => {
+                depth > 0 && items.iter().all(|item| within(item, depth - 1, left))
+            }
             Value::Object(members) => {
-                depth > 0 && members.values().all(|member| within(member, depth - 1, left))
+                depth > 0
+                    && members
+                        .values()
+                        .all(|member| within(member, depth - 1, left))
             }
             _ => true,
         }

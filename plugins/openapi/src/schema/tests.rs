@@ -2,7 +2,12 @@ use serde_json::{Value, json};
 
 use super::{Direction, Schemas};
 
-fn converted(root: &Value, at: &str, modern: bool, direction: Direction) -> Result<Value, &'static str> {
+fn converted(
+    root: &Value,
+    at: &str,
+    modern: bool,
+    direction: Direction,
+) -> Result<Value, &'static str> {
     let mut schemas = Schemas::new(root, modern);
     let fragment = schemas
         .fragment(root.pointer(at).unwrap(), direction)
@@ -12,7 +17,8 @@ fn converted(root: &Value, at: &str, modern: bool, direction: Direction) -> Resu
         .map_err(|problem| problem.code())?;
     let mut schema: Value = serde_json::from_str(&fragment.text).unwrap();
     if !definitions.text.is_empty() {
-        let definitions: Value = serde_json::from_str(&format!("{{{}}}", definitions.text)).unwrap();
+        let definitions: Value =
+            serde_json::from_str(&format!("{{{}}}", definitions.text)).unwrap();
         schema["$defs"] = definitions;
     }
     jsonschema::draft202012::meta::validate(&schema).unwrap();
@@ -172,7 +178,8 @@ fn what_does_not_fit_accepts_anything() {
     let mut root = json!({"schemas": {}, "s": {"type": "object", "properties": {}}});
     for n in 0..50 {
         let name = format!("S{n}");
-        root["schemas"][&name] = json!({"type": "object", "properties": {"p": property, "q": property}});
+        root["schemas"][&name] =
+            json!({"type": "object", "properties": {"p": property, "q": property}});
         root["s"]["properties"][&name] = json!({"$ref": format!("#/schemas/{name}")});
     }
     let mut schemas = Schemas::new(&root, true);
@@ -236,7 +243,9 @@ fn pets() -> Value {
 
 fn fits(root: &Value, name: &str, direction: Direction, value: &Value) -> bool {
     let schema = converted(root, &format!("/schemas/{name}"), false, direction).unwrap();
-    jsonschema::draft202012::new(&schema).unwrap().is_valid(value)
+    jsonschema::draft202012::new(&schema)
+        .unwrap()
+        .is_valid(value)
 }
 
 #[test]
@@ -319,7 +328,11 @@ fn one_of_beside_any_of_are_both_demanded() {
         (json!({"a": 1}), false),
         (json!({"d": 1}), false),
     ] {
-        assert_eq!(fits(&root, "S", Direction::Request, &value), expected, "{value}");
+        assert_eq!(
+            fits(&root, "S", Direction::Request, &value),
+            expected,
+            "{value}"
+        );
     }
 }
 

@@ -67,7 +67,8 @@ fn of_type(root: &Value, schema: &Value, depth: usize) -> Value {
     match kind {
         Some("object") => {
             let required = schema.get("required").and_then(Value::as_array);
-            let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|n| n == name));
+            let is_required =
+                |name: &str| required.is_some_and(|names| names.iter().any(|n| n == name));
             let mut members = Map::new();
             for (name, schema) in schema
                 .get("properties")
@@ -99,7 +100,10 @@ fn of_type(root: &Value, schema: &Value, depth: usize) -> Value {
 fn least(schema: &Value, number: impl Fn(&str) -> Option<f64>) -> f64 {
     let low = number("minimum").or(number("exclusiveMinimum").map(|low| low + 1.0));
     let high = number("maximum").or(number("exclusiveMaximum").map(|high| high - 1.0));
-    let step = schema.get("multipleOf").and_then(Value::as_f64).unwrap_or(1.0);
+    let step = schema
+        .get("multipleOf")
+        .and_then(Value::as_f64)
+        .unwrap_or(1.0);
     let value = low.unwrap_or(1.0_f64.min(high.unwrap_or(1.0)));
     (value / step).ceil() * step
 }

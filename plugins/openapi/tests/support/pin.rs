@@ -12,7 +12,8 @@ pub fn check(operation: &Operation, request: &HostRequest) -> Result<(), String>
         let of_object = operation.query_objects.iter().any(|name| {
             let rest = key.strip_prefix(name.as_str());
             rest.is_some_and(|rest| {
-                rest.is_empty() || (rest.starts_with('[') && rest.ends_with(']') && !rest.contains("[]"))
+                rest.is_empty()
+                    || (rest.starts_with('[') && rest.ends_with(']') && !rest.contains("[]"))
             })
         });
         if !operation.query.contains(key) && !of_object {
@@ -52,10 +53,14 @@ fn url(operation: &Operation, request: &HostRequest) -> Result<(), String> {
             return Err(format!("parameter {name}"));
         };
         let encoded =
-            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
+            percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
+                .to_string();
         path = path.replace(place, &encoded);
     }
-    if path.contains(['{', '}', ' ', '?', '#', '\\']) || !path.starts_with('/') || path.contains("//") {
+    if path.contains(['{', '}', ' ', '?', '#', '\\'])
+        || !path.starts_with('/')
+        || path.contains("//")
+    {
         return Err(format!("path {path}"));
     }
     Ok(())

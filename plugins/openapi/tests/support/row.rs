@@ -52,7 +52,8 @@ impl Row {
         let mut names = std::collections::HashSet::new();
         for tool in &found.tools {
             row.notes += tool.meta.iter().filter(|(key, _)| key == "note").count();
-            let size = tool.tool.input_schema.len() + tool.tool.output_schema.as_ref().map_or(0, String::len);
+            let size = tool.tool.input_schema.len()
+                + tool.tool.output_schema.as_ref().map_or(0, String::len);
             row.schema_bytes += size;
             row.largest = row.largest.max(size);
             row.descriptor_bytes += tool.descriptor.len();
@@ -73,7 +74,11 @@ impl Row {
             return Err("name".into());
         }
         if tool.tool.description.is_empty()
-            || tool.tool.description.chars().any(|c| c.is_control() && c != '\n')
+            || tool
+                .tool
+                .description
+                .chars()
+                .any(|c| c.is_control() && c != '\n')
         {
             return Err("description".into());
         }
@@ -88,7 +93,8 @@ impl Row {
         if !validator.is_valid(&arguments) {
             self.unfit += 1;
         }
-        let descriptor = OperationDescriptor::read(&tool.descriptor).map_err(|failure| failure.message)?;
+        let descriptor =
+            OperationDescriptor::read(&tool.descriptor).map_err(|failure| failure.message)?;
         match request::build(&descriptor, &arguments.to_string()) {
             Ok(request) => pin::check(&tool.operation, &request),
             // A null where something must stand, made up by a generator that gave up.

@@ -1,7 +1,7 @@
 /// Makes a component of an adapter: `export_adapter!(Type, manifest = "plugin.toml")`.
 ///
-/// `Type` implements [`crate::adapter::Adapter`]; the manifest's path is relative to the crate's `Cargo.toml`. On any
-/// other target than WebAssembly only the trait is checked.
+/// `Type` implements [`crate::adapter::Adapter`]; the manifest's path is relative to the crate's
+/// `Cargo.toml`. On any other target than WebAssembly only the trait is checked.
 #[macro_export]
 macro_rules! export_adapter {
     ($adapter:ty, manifest = $manifest:literal) => {

@@ -1,5 +1,5 @@
-//! Names of described systems, made fit for the APIs of models, which take `^[a-zA-Z0-9_-]{1,64}$` for a tool and
-//! `^[a-zA-Z0-9_.-]{1,64}$` for an argument.
+//! Names of described systems, made fit for the APIs of models, which take `^[a-zA-Z0-9_-]{1,64}$`
+//! for a tool and `^[a-zA-Z0-9_.-]{1,64}$` for an argument.
 
 /// What remains of a text in a name: runs of anything but `[A-Za-z0-9.-]` become one `_`.
 #[must_use]
@@ -15,7 +15,8 @@ pub fn sanitised(text: &str) -> String {
     name.trim_matches('_').to_owned()
 }
 
-/// A name with a word for each symbol that no argument's name can have: `StartTime<` is `StartTime_lt`, once sanitised.
+/// A name with a word for each symbol that no argument's name can have: `StartTime<` is
+/// `StartTime_lt`, once sanitised.
 #[must_use]
 pub fn spelled_out(name: &str) -> String {
     let mut spelled = String::with_capacity(name.len() + 8);
@@ -52,8 +53,8 @@ pub fn spelled_out(name: &str) -> String {
     spelled
 }
 
-/// A name of at most `max` bytes for what cannot have its own: `start`, cut where there is no room, `_` and eight hexadecimal
-/// digits that tell `whole` apart, the same tomorrow as today.
+/// A name of at most `max` bytes for what cannot have its own: `start`, cut where there is no room,
+/// `_` and eight hexadecimal digits that tell `whole` apart, the same tomorrow as today.
 #[must_use]
 pub fn with_digest(start: &str, whole: &str, max: usize) -> String {
     let suffix = format!("_{:08x}", digest(whole));
@@ -95,7 +96,10 @@ mod tests {
         assert_eq!(of("a").len(), 64);
         assert_ne!(of("a"), of("b"));
         assert_eq!(
-            with_digest("żż", "a", 12).chars().filter(|c| *c == 'ż').count(),
+            with_digest("żż", "a", 12)
+                .chars()
+                .filter(|c| *c == 'ż')
+                .count(),
             1
         );
     }

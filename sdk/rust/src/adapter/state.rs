@@ -1,6 +1,7 @@
 use crate::{Failure, host};
 
-/// What the host keeps of the upstream for this caller, connection and state of its access, such as a session's id.
+/// What the host keeps of the upstream for this caller, connection and state of its access, such as
+/// a session's id.
 ///
 /// It may be gone at any time; an adapter then begins anew.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +29,12 @@ impl UpstreamState {
         }))
     }
 
-    /// Keeps a value if the kept version is still `expected` (`None`: if nothing is kept); returns the new version.
+    /// Keeps a value if the kept version is still `expected` (`None`: if nothing is kept); returns
+    /// the new version.
     ///
     /// # Errors
-    /// `conflict` when another call was first: read again and go on with what it has kept. `limit`, `denied`.
+    /// `conflict` when another call was first: read again and go on with what it has kept. `limit`,
+    /// `denied`.
     pub fn set(expected: Option<u64>, value: &[u8]) -> Result<u64, Failure> {
         Ok(host::upstream_state::set(expected, Some(value))?)
     }
@@ -45,7 +48,8 @@ impl UpstreamState {
         Ok(())
     }
 
-    /// What [`super::Adapter::cancel`] gets if this call is dropped from now on. Empty: nothing is to be told.
+    /// What [`super::Adapter::cancel`] gets if this call is dropped from now on. Empty: nothing is
+    /// to be told.
     ///
     /// # Errors
     /// `limit` beyond 4 KiB, `denied`.

@@ -1,7 +1,8 @@
-//! What a system says in words, made fit for a model and a terminal: capped, and without what a person cannot see.
+//! What a system says in words, made fit for a model and a terminal: capped, and without what a
+//! person cannot see.
 
-/// Removes control, invisible and direction-changing characters (a description could say one thing to a person and
-/// another to a model), and cuts at `most` characters.
+/// Removes control, invisible and direction-changing characters (a description could say one thing
+/// to a person and another to a model), and cuts at `most` characters.
 #[must_use]
 pub fn clean(text: &str, most: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(most.saturating_mul(4)));
@@ -49,7 +50,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_removed() {
-        assert_eq!(clean("a\u{202e}b\u{200b}c\u{0}d\u{e0041}e\u{feff}", 100), "abcde");
+        assert_eq!(
+            clean("a\u{202e}b\u{200b}c\u{0}d\u{e0041}e\u{feff}", 100),
+            "abcde"
+        );
         assert_eq!(
             clean("one\r\ntwo\tthree\u{2028}four", 100),
             "one\ntwo three\nfour"

@@ -1,4 +1,5 @@
-//! The fixture tools that the MCP conformance suite calls, under the names and with the answers that it expects.
+//! The fixture tools that the MCP conformance suite calls, under the names and with the answers
+//! that it expects.
 //!
 //! - `content`: every kind of block, and a failure.
 //! - `report`: progress and log lines.

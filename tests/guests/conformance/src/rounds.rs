@@ -10,7 +10,9 @@ const STATE: &str = "begun";
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     let tool = |name, function: fn(Nothing, &Call) -> Result<Outcome, Failure>, description| {
-        Tool::new(name, function).description(description).read_only()
+        Tool::new(name, function)
+            .description(description)
+            .read_only()
     };
     plugin
         .tool(tool(
@@ -75,7 +77,14 @@ fn done(text: impl Into<String>) -> Result<Outcome, Failure> {
 fn name(_: Nothing, call: &Call) -> Result<Outcome, Failure> {
     match field(call, "user_name", "name")? {
         Some(Value::String(name)) => done(format!("Hello, {name}!")),
-        _ => Ok(form(Ask::new(), "user_name", "What is your name?", "name", "string").into()),
+        _ => Ok(form(
+            Ask::new(),
+            "user_name",
+            "What is your name?",
+            "name",
+            "string",
+        )
+        .into()),
     }
 }
 
@@ -92,21 +101,27 @@ fn confirm(_: Nothing, call: &Call) -> Result<Outcome, Failure> {
     match (field(call, "confirm", "ok")?, call.state::<String>()?) {
         (Some(_), Some(state)) if state == STATE => done("state-ok"),
         (Some(_), _) => Err(Failure::failed("the state is not the one that was kept")),
-        _ => Ok(form(Ask::new(), "confirm", "Please confirm", "ok", "boolean")
-            .state(STATE)
-            .into()),
+        _ => Ok(
+            form(Ask::new(), "confirm", "Please confirm", "ok", "boolean")
+                .state(STATE)
+                .into(),
+        ),
     }
 }
 
 fn several(_: Nothing, call: &Call) -> Result<Outcome, Failure> {
     match (field(call, "user_name", "name")?, call.sampled("greeting")?) {
         (Some(name), Some(greeting)) => done(format!("{greeting} {name}")),
-        _ => Ok(
-            form(Ask::new(), "user_name", "What is your name?", "name", "string")
-                .sample("greeting", "Generate a greeting", 50)
-                .state(STATE)
-                .into(),
-        ),
+        _ => Ok(form(
+            Ask::new(),
+            "user_name",
+            "What is your name?",
+            "name",
+            "string",
+        )
+        .sample("greeting", "Generate a greeting", 50)
+        .state(STATE)
+        .into()),
     }
 }
 

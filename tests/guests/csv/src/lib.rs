@@ -1,11 +1,11 @@
-//! An adapter of a third kind, as somebody else might write it: tables that a system serves as CSV over HTTP. Its document is
-//! CSV too, a line a table: its name, its path, and its columns.
+//! An adapter of a third kind, as somebody else might write it: tables that a system serves as CSV
+//! over HTTP. Its document is CSV too, a line a table: its name, its path, and its columns.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use toolhost_sdk::adapter::{
-    self, Adapter, Answer, Argument, Discovered, Discovery, Document, Effects, Invocation, Operation,
-    Skipped, Tool,
+    self, Adapter, Answer, Argument, Discovered, Discovery, Document, Effects, Invocation,
+    Operation, Skipped, Tool,
 };
 use toolhost_sdk::{Code, Content, Failure};
 
@@ -19,7 +19,8 @@ struct Table {
 
 impl Adapter for Csv {
     fn discover(document: Option<Document>) -> Result<Discovery, Failure> {
-        let document = document.ok_or_else(|| Failure::new(Code::Unsupported, "it has no document"))?;
+        let document =
+            document.ok_or_else(|| Failure::new(Code::Unsupported, "it has no document"))?;
         let text = String::from_utf8(document.content)
             .map_err(|_| Failure::new(Code::InvalidDocument, "it is not UTF-8"))?;
         let (mut tools, mut skipped) = (Vec::new(), Vec::new());
@@ -45,8 +46,8 @@ impl Adapter for Csv {
     }
 
     fn invoke(descriptor: &[u8], invocation: &Invocation) -> Result<Answer, Failure> {
-        let table: Table =
-            serde_json::from_slice(descriptor).map_err(|error| Failure::failed(error.to_string()))?;
+        let table: Table = serde_json::from_slice(descriptor)
+            .map_err(|error| Failure::failed(error.to_string()))?;
         let wanted: Map<String, Value> = serde_json::from_str(&invocation.arguments)
             .map_err(|error| Failure::invalid_arguments(error.to_string()))?;
         let response = adapter::connection().get(&table.path).send()?;

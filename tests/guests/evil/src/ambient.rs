@@ -31,7 +31,11 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
                 .description("sockets to the address given")
                 .read_only(),
         )
-        .tool(Tool::new("clock", clock).description("both clocks").read_only())
+        .tool(
+            Tool::new("clock", clock)
+                .description("both clocks")
+                .read_only(),
+        )
         .tool(
             Tool::new("random", random)
                 .description("a random number")
@@ -69,7 +73,10 @@ fn read_files(_: Nothing, _: &Call) -> Result<Output, Failure> {
         "/tmp",
         "host.toml",
     ] {
-        if std::fs::read(path).is_ok() || std::fs::read_dir(path).is_ok() || std::fs::metadata(path).is_ok() {
+        if std::fs::read(path).is_ok()
+            || std::fs::read_dir(path).is_ok()
+            || std::fs::metadata(path).is_ok()
+        {
             seen.push(path);
         }
     }
@@ -93,8 +100,9 @@ fn open_socket(arguments: Anything, _: &Call) -> Result<Output, Failure> {
         .get("address")
         .and_then(Value::as_str)
         .unwrap_or("127.0.0.1:80");
-    let text =
-        |result: std::io::Result<()>| result.map_or_else(|error| error.to_string(), |()| "opened".to_owned());
+    let text = |result: std::io::Result<()>| {
+        result.map_or_else(|error| error.to_string(), |()| "opened".to_owned())
+    };
     report(json!({
         "tcp": text(TcpStream::connect(address).map(drop)),
         "listen": text(TcpListener::bind("127.0.0.1:0").map(drop)),
@@ -114,7 +122,9 @@ fn clock(_: Nothing, _: &Call) -> Result<Output, Failure> {
             last = now;
         }
     }
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     report(json!({
         "wall_seconds": wall.as_secs(), "wall_nanoseconds": wall.subsec_nanos(),
         "up_for_an_hour": begin.checked_sub(Duration::from_secs(3_600)).is_some(),

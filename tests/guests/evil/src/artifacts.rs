@@ -55,7 +55,9 @@ fn artifact(arguments: Operation, _: &Call) -> Result<Output, Failure> {
             if let Some(ttl) = arguments.ttl_ms {
                 wanted = wanted.keep_for(Duration::from_millis(ttl));
             }
-            let bytes = arguments.value.repeat(arguments.repeat.unwrap_or(1) as usize);
+            let bytes = arguments
+                .value
+                .repeat(arguments.repeat.unwrap_or(1) as usize);
             let mime_type = arguments.mime_type.unwrap_or_else(|| "text/plain".into());
             let kept = wanted.put(mime_type, bytes.into_bytes())?;
             return Ok(Output::text("kept")
@@ -69,14 +71,19 @@ fn artifact(arguments: Operation, _: &Call) -> Result<Output, Failure> {
             })
         }),
         "delete" => json!(Artifacts::delete(&arguments.id)?),
-        other => return Err(Failure::invalid_arguments(format!("no operation {other:?}"))),
+        other => {
+            return Err(Failure::invalid_arguments(format!(
+                "no operation {other:?}"
+            )));
+        }
     };
     Ok(Output::text(seen.to_string()).with_structured(json!({ "result": seen })))
 }
 
 fn artifact_flood(count: Count, _: &Call) -> Result<Output, Failure> {
     for index in 0..count.n {
-        if let Err(failure) = Artifacts::shared().put("application/octet-stream", vec![0; 3 << 20]) {
+        if let Err(failure) = Artifacts::shared().put("application/octet-stream", vec![0; 3 << 20])
+        {
             return Ok(Output::text(format!(
                 "refused after {index} artifacts: {failure}"
             )));

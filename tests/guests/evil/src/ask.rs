@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use toolhost_sdk::{Ability, Answer, Ask, CacheScope, Call, Failure, Outcome, Output, Plugin, Tool};
+use toolhost_sdk::{
+    Ability, Answer, Ask, CacheScope, Call, Failure, Outcome, Output, Plugin, Tool,
+};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,4 +1,5 @@
-//! Tools that say that their results may be kept. Each asks `echo` for something, so that a test counts the requests.
+//! Tools that say that their results may be kept. Each asks `echo` for something, so that a test
+//! counts the requests.
 
 use std::time::Duration;
 

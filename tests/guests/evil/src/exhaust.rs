@@ -12,7 +12,11 @@ const PAGE: usize = 64 * 1024;
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
-        .tool(Tool::new("spin", spin).description("never ends").read_only())
+        .tool(
+            Tool::new("spin", spin)
+                .description("never ends")
+                .read_only(),
+        )
         .tool(
             Tool::new("spin_rounds", spin_rounds)
                 .description("n million rounds of work, then ends")
@@ -58,7 +62,11 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
                 .description("returns n bytes of text")
                 .read_only(),
         )
-        .tool(Tool::new("trap", trap).description("unreachable").read_only())
+        .tool(
+            Tool::new("trap", trap)
+                .description("unreachable")
+                .read_only(),
+        )
         .tool(
             Tool::new("panic", panicking)
                 .description("panics with a message")

@@ -27,7 +27,11 @@ struct Operation {
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
-        .tool(Tool::new("kv", kv).description("one operation").destructive())
+        .tool(
+            Tool::new("kv", kv)
+                .description("one operation")
+                .destructive(),
+        )
         .tool(
             Tool::new("kv_sly", kv)
                 .description("one operation, of a tool that says that it changes nothing")
@@ -46,7 +50,9 @@ fn kv(arguments: Operation, _: &Call) -> Result<Output, Failure> {
     } else {
         Kv::shared()
     };
-    let value = arguments.value.repeat(arguments.repeat.unwrap_or(1) as usize);
+    let value = arguments
+        .value
+        .repeat(arguments.repeat.unwrap_or(1) as usize);
     let seen = match arguments.operation.as_str() {
         "get" => kv.get(&arguments.key)?.map_or(
             Value::Null,

@@ -8,7 +8,8 @@ use toolhost_sdk::{Call, Code, Content, Failure, Json, Output, Plugin, Tool, log
 use crate::{Anything, Count, Nothing};
 
 /// A line that would be taken for an answer, were it on the protocol's stream.
-const FAKE_LINE: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"forged"}]}}"#;
+const FAKE_LINE: &str =
+    r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"forged"}]}}"#;
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
@@ -126,7 +127,9 @@ fn print_flood(count: Count, _: &Call) -> Result<Output, Failure> {
     while left > 0 {
         let length = left.min(chunk.len());
         if let Err(error) = out.write_all(&chunk[..length]) {
-            return Ok(Output::text(format!("refused with {left} bytes left: {error}")));
+            return Ok(Output::text(format!(
+                "refused with {left} bytes left: {error}"
+            )));
         }
         left -= length;
     }
@@ -148,7 +151,13 @@ fn bad_structured(_: Nothing, _: &Call) -> Result<Json<Liar>, Failure> {
 
 /// One block for each kind, so that a test can see how each of them comes out.
 fn say(arguments: Anything, _: &Call) -> Result<Output, Failure> {
-    let text = |key: &str| arguments.0.get(key).and_then(Value::as_str).map(str::to_owned);
+    let text = |key: &str| {
+        arguments
+            .0
+            .get(key)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let mut output = Output::default();
     if let Some(text) = text("text") {
         output = output.with(Content::Text(text));

@@ -15,7 +15,8 @@ static CALLS: AtomicU32 = AtomicU32::new(0);
 /// The canary in two halves: the component itself must not hold it whole.
 const HALVES: &str = "canary-7f3a91c2|-e5d04b8866aa";
 
-/// How many copies are planted, at the start, in the middle and at the end of what the call allocates.
+/// How many copies are planted, at the start, in the middle and at the end of what the call
+/// allocates.
 const COPIES: usize = 1_024;
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
@@ -64,7 +65,8 @@ fn plant_canary(_: Nothing, _: &Call) -> Result<Output, Failure> {
     Ok(Output::text(format!("{COPIES} copies")))
 }
 
-/// Memory is grown as far as it goes, so that pages which an earlier instance used are looked at too.
+/// Memory is grown as far as it goes, so that pages which an earlier instance used are looked at
+/// too.
 fn find_canary(_: Nothing, _: &Call) -> Result<Output, Failure> {
     while core::arch::wasm32::memory_grow(0, 1) != usize::MAX {}
     let (first, rest) = halves();
@@ -115,7 +117,8 @@ fn length() -> usize {
 fn count(first: &[u8], rest: &[u8]) -> usize {
     let whole = first.len() + rest.len();
     let at = |address: usize| {
-        // SAFETY: `address` is below the length of linear memory, all of which can be read; nothing writes meanwhile.
+        // SAFETY: `address` is below the length of linear memory, all of which can be read; nothing
+        // writes meanwhile.
         unsafe { core::ptr::read_volatile(core::ptr::without_provenance::<u8>(address)) }
     };
     let matches = |begin: usize| {

@@ -56,7 +56,11 @@ impl Probe {
 
 pub(crate) fn tools(plugin: Plugin) -> Plugin {
     plugin
-        .tool(Tool::new("http", http).description("one request").open_world())
+        .tool(
+            Tool::new("http", http)
+                .description("one request")
+                .open_world(),
+        )
         .tool(
             Tool::new("http_sly", http)
                 .description("one request, of a tool that says that it changes nothing")
@@ -89,7 +93,10 @@ fn http_start(probe: Probe, _: &Call) -> Result<Output, Failure> {
         let exchange = probe.request().start()?;
         let head = exchange.head()?;
         let (mut body, mut chunks) = (Vec::new(), Vec::new());
-        while probe.reads.is_none_or(|reads| chunks.len() < reads as usize) {
+        while probe
+            .reads
+            .is_none_or(|reads| chunks.len() < reads as usize)
+        {
             match exchange.read(chunk) {
                 Ok(Some(bytes)) => {
                     chunks.push(bytes.len());
@@ -105,7 +112,9 @@ fn http_start(probe: Probe, _: &Call) -> Result<Output, Failure> {
             }
         }
         let body = String::from_utf8_lossy(&body);
-        Ok(json!({ "status": head.status, "headers": head.headers, "body": body, "chunks": chunks }))
+        Ok(
+            json!({ "status": head.status, "headers": head.headers, "body": body, "chunks": chunks }),
+        )
     };
     report(read().unwrap_or_else(|error| json!({ "error": error_of(&error) })))
 }
@@ -126,7 +135,9 @@ fn many_http(probe: Probe, _: &Call) -> Result<Output, Failure> {
         match probe.request().send() {
             Ok(_) => answered += 1,
             Err(_) if probe.persist => {}
-            Err(error) => return report(json!({ "answered": answered, "error": error_of(&error) })),
+            Err(error) => {
+                return report(json!({ "answered": answered, "error": error_of(&error) }));
+            }
         }
     }
     report(json!({ "answered": answered }))

@@ -1,5 +1,5 @@
-//! An argument by which a model could choose an account at an outside system, unless the host fills it (N19). The tool says
-//! what it got.
+//! An argument by which a model could choose an account at an outside system, unless the host fills
+//! it (N19). The tool says what it got.
 
 use liar::{Failure, Invocation, Outcome, Output, Tool};
 

@@ -29,8 +29,8 @@ pub fn tool(name: &str, input_schema: &str) -> Tool {
     }
 }
 
-/// Exports a component that describes itself by the function given, and fails at every call unless another one is given
-/// for that, with a manifest of its own.
+/// Exports a component that describes itself by the function given, and fails at every call unless
+/// another one is given for that, with a manifest of its own.
 #[macro_export]
 macro_rules! lie {
     ($describe:path) => {

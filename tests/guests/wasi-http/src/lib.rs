@@ -1,4 +1,5 @@
-//! A guest as other languages make them: it knows absolute URLs and `wasi:http/outgoing-handler`, nothing of connections.
+//! A guest as other languages make them: it knows absolute URLs and `wasi:http/outgoing-handler`,
+//! nothing of connections.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,8 +11,9 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::StreamError;
 
-/// A request in the parts that `wasi:http` knows. `url` is cut into them at the first `://` and the first `/` after it,
-/// without looking at what stands there: `http://good@evil/` must arrive at the host as it is.
+/// A request in the parts that `wasi:http` knows. `url` is cut into them at the first `://` and the
+/// first `/` after it, without looking at what stands there: `http://good@evil/` must arrive at the
+/// host as it is.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Fetch {
@@ -138,8 +140,12 @@ fn build(parts: &Fetch) -> Result<(OutgoingRequest, Option<OutgoingBody>), Strin
         "https" => Scheme::Https,
         other => Scheme::Other(other.to_owned()),
     });
-    request.set_scheme(scheme.as_ref()).map_err(refused("scheme"))?;
-    request.set_authority(authority).map_err(refused("authority"))?;
+    request
+        .set_scheme(scheme.as_ref())
+        .map_err(refused("scheme"))?;
+    request
+        .set_authority(authority)
+        .map_err(refused("authority"))?;
     request.set_path_with_query(path).map_err(refused("path"))?;
     let body = match (&parts.body, parts.trailers.is_empty()) {
         (None, true) => None,
@@ -162,10 +168,13 @@ fn send(parts: &Fetch) -> Result<Value, String> {
             Some(options)
         }
     };
-    let answer = outgoing_handler::handle(request, options).map_err(|error| format!("handle: {error:?}"))?;
+    let answer =
+        outgoing_handler::handle(request, options).map_err(|error| format!("handle: {error:?}"))?;
     if let Some(outgoing) = body {
         let text = parts.body.as_deref().unwrap_or_default().as_bytes();
-        let stream = outgoing.write().map_err(|()| "body is refused".to_owned())?;
+        let stream = outgoing
+            .write()
+            .map_err(|()| "body is refused".to_owned())?;
         // One `blocking-write-and-flush` takes 4,096 bytes at most.
         for chunk in text.chunks(4_096) {
             stream
@@ -180,7 +189,9 @@ fn send(parts: &Fetch) -> Result<Value, String> {
             .collect();
         let trailers = match trailers.is_empty() {
             true => None,
-            false => Some(Fields::from_list(&trailers).map_err(|error| format!("trailers: {error:?}"))?),
+            false => {
+                Some(Fields::from_list(&trailers).map_err(|error| format!("trailers: {error:?}"))?)
+            }
         };
         OutgoingBody::finish(outgoing, trailers).map_err(|error| format!("finish: {error:?}"))?;
     }
@@ -244,7 +255,11 @@ fn method(name: &str) -> Method {
 
 fn plugin() -> Plugin {
     Plugin::new()
-        .tool(Tool::new("fetch", fetch).description("one request").open_world())
+        .tool(
+            Tool::new("fetch", fetch)
+                .description("one request")
+                .open_world(),
+        )
         .tool(
             Tool::new("many", many)
                 .description("n requests at once, none ended")

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use toolhost_audit::{
-    Actor, CallFinished, CallStarted, Chain, ChainKey, ChainKeys, ChainSettings, ChainSink, EgressIntent,
-    Event, GrantApproved, HostStarted, SinkError, VerifyReport, verify,
+    Actor, CallFinished, CallStarted, Chain, ChainKey, ChainKeys, ChainSettings, ChainSink,
+    EgressIntent, Event, GrantApproved, HostStarted, SinkError, VerifyReport, verify,
 };
 use toolhost_identity::TenantId;
 

@@ -13,8 +13,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toolhost_policy::{ConnectionName, CredentialOwner};
 use toolhost_vault::{
-    AwsSettings, BrokerSettings, ClientCredentialsSettings, ClientSettings, KvSettings, NameTemplates,
-    ProviderEndpoint, RefreshTokenSettings, TokenExchangeSettings,
+    AwsSettings, BrokerSettings, ClientCredentialsSettings, ClientSettings, KvSettings,
+    NameTemplates, ProviderEndpoint, RefreshTokenSettings, TokenExchangeSettings,
 };
 use url::Url;
 
@@ -86,9 +86,10 @@ impl ProviderConfig {
     /// Whether what it begins with is in the vault.
     pub(crate) fn needs_vault(&self) -> bool {
         match self {
-            Self::ClientCredentials(_) | Self::RefreshToken(_) | Self::Login(_) | Self::TokenExchange(_) => {
-                true
-            }
+            Self::ClientCredentials(_)
+            | Self::RefreshToken(_)
+            | Self::Login(_)
+            | Self::TokenExchange(_) => true,
             Self::Broker(_) | Self::Aws(_) | Self::Kv(_) => false,
         }
     }
@@ -150,7 +151,9 @@ pub(super) fn providers(
     for (name, value) in tables {
         let at = format!("providers.{}", name.get_ref().escape_default());
         if let Err(why) = ConnectionName::parse(name.get_ref()) {
-            let why = why.to_string().replacen("connection name", "provider name", 1);
+            let why = why
+                .to_string()
+                .replacen("connection name", "provider name", 1);
             return Err(source.at(name, at, why));
         }
         if PROVIDERS.contains(&name.get_ref().as_ref()) {

@@ -16,7 +16,9 @@ const TOKENS: [(&str, TokenKind); 4] = [
     ("refresh_token", TokenKind::RefreshToken),
 ];
 
-pub(super) fn client_credentials(keys: &TableKeys<'_>) -> Result<ClientCredentialsSettings, ConfigError> {
+pub(super) fn client_credentials(
+    keys: &TableKeys<'_>,
+) -> Result<ClientCredentialsSettings, ConfigError> {
     Ok(ClientCredentialsSettings {
         token: read_endpoint(keys, TOKEN)?,
         client: client::of_tenants(keys)?,
@@ -58,11 +60,15 @@ pub(super) fn token_exchange(keys: &TableKeys<'_>) -> Result<TokenExchangeSettin
         let why = "has no meaning without actor_token_file or actor_token_env";
         return Err(keys.error(kind, "actor_token_type", why));
     }
-    let actor_kind = keys.one_of("actor_token_type", &TOKENS)?.unwrap_or_default();
+    let actor_kind = keys
+        .one_of("actor_token_type", &TOKENS)?
+        .unwrap_or_default();
     Ok(TokenExchangeSettings {
         token: read_endpoint(keys, TOKEN)?,
         client: client::of_host(keys)?,
-        subject: keys.one_of("subject_token_type", &TOKENS)?.unwrap_or_default(),
+        subject: keys
+            .one_of("subject_token_type", &TOKENS)?
+            .unwrap_or_default(),
         actor: actor.map(|actor| (actor, actor_kind)),
         audience: keys.texts("audience")?,
         resource: keys.texts("resource")?,

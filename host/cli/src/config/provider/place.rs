@@ -59,7 +59,10 @@ fn tls(keys: &TableKeys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
         let refuse = |why: String| keys.error(file, name, format!("{}: {why}", path.display()));
         read_at_most(&path, MAX_PEM).map_err(|error| refuse(error.to_string()))
     };
-    let own_roots = roots.as_ref().map(|file| pem("ca_file", file)).transpose()?;
+    let own_roots = roots
+        .as_ref()
+        .map(|file| pem("ca_file", file))
+        .transpose()?;
     match (certificate, key) {
         (None, None) => match (roots, own_roots) {
             (Some(file), Some(roots)) => {
@@ -78,12 +81,16 @@ fn tls(keys: &TableKeys<'_>) -> Result<Option<TlsIdentity>, ConfigError> {
                 .map(Some)
                 .map_err(|why| keys.error(&certificate, "certificate_file", why))
         }
-        (Some(alone), None) => {
-            Err(keys.error(&alone, "certificate_file", "needs private_key_file beside it"))
-        }
-        (None, Some(alone)) => {
-            Err(keys.error(&alone, "private_key_file", "needs certificate_file beside it"))
-        }
+        (Some(alone), None) => Err(keys.error(
+            &alone,
+            "certificate_file",
+            "needs private_key_file beside it",
+        )),
+        (None, Some(alone)) => Err(keys.error(
+            &alone,
+            "private_key_file",
+            "needs certificate_file beside it",
+        )),
     }
 }
 

@@ -1,5 +1,6 @@
 use toolhost_vault::{
-    AwsIdentity, AwsSettings, BrokerSettings, Grammar, KvAuth, KvSettings, NameTemplate, NameTemplates,
+    AwsIdentity, AwsSettings, BrokerSettings, Grammar, KvAuth, KvSettings, NameTemplate,
+    NameTemplates,
 };
 
 use super::place::{fresh_for, place_where_said, read_endpoint};
@@ -35,7 +36,10 @@ pub(super) fn aws(keys: &TableKeys<'_>) -> Result<AwsSettings, ConfigError> {
         identity: AwsIdentity {
             access_key_id: keys.require_text("access_key_id")?.into_inner(),
             secret_access_key: key.ok_or_else(|| {
-                keys.missing_key_error("secret_access_key_file", "is needed, or secret_access_key_env")
+                keys.missing_key_error(
+                    "secret_access_key_file",
+                    "is needed, or secret_access_key_env",
+                )
             })?,
             session_token: session,
         },
@@ -80,15 +84,25 @@ pub(super) fn kv(keys: &TableKeys<'_>) -> Result<KvSettings, ConfigError> {
 }
 
 /// Where tenants' credentials are, and where users' own are.
-fn names(keys: &TableKeys<'_>, [tenant, user]: [&'static str; 2]) -> Result<NameTemplates, ConfigError> {
+fn names(
+    keys: &TableKeys<'_>,
+    [tenant, user]: [&'static str; 2],
+) -> Result<NameTemplates, ConfigError> {
     let template = |name: &'static str, of_user: bool| {
         let Some(text) = keys.text(name)? else {
             return Ok(None);
         };
-        let template = NameTemplate::parse(text.get_ref()).map_err(|why| keys.error(&text, name, why))?;
+        let template =
+            NameTemplate::parse(text.get_ref()).map_err(|why| keys.error(&text, name, why))?;
         match (template.is_of_user(), of_user) {
-            (true, false) => Err(keys.error(&text, name, format!("has {{user}}, which belongs into {user}"))),
-            (false, true) => Err(keys.error(&text, name, "has no {user}: all users would have one")),
+            (true, false) => Err(keys.error(
+                &text,
+                name,
+                format!("has {{user}}, which belongs into {user}"),
+            )),
+            (false, true) => {
+                Err(keys.error(&text, name, "has no {user}: all users would have one"))
+            }
             _ => Ok(Some(template)),
         }
     };

@@ -59,12 +59,18 @@ fn a_mistake_is_named_with_its_line_and_key() {
         &format!("{BROKER}\nscope = [\"a\"]"),
         &["line 9", "providers.own.scope", "unknown key"],
     );
-    says(&BROKER.replace("https://", "http://"), &["line 7", "allow_http"]);
+    says(
+        &BROKER.replace("https://", "http://"),
+        &["line 7", "allow_http"],
+    );
     says(
         &BROKER.replace("app.example.com", "127.0.0.1"),
         &["allow_loopback"],
     );
-    says(&BROKER.replace("https://", "https://u:p@"), &["user or password"]);
+    says(
+        &BROKER.replace("https://", "https://u:p@"),
+        &["user or password"],
+    );
     says(
         "kind = \"broker\"\nurl = \"https://app.example.com/c\"",
         &["token_file", "token_env"],
@@ -183,7 +189,10 @@ fn a_base_may_have_places_and_the_domain_is_the_operators() {
     )
     .unwrap();
     let crm = good.connections.values().next().unwrap();
-    assert_eq!(crm.base.as_str(), "https://site.example.com/a/external-tenant-id");
+    assert_eq!(
+        crm.base.as_str(),
+        "https://site.example.com/a/external-tenant-id"
+    );
     let needed: Vec<&str> = crm.filled.attributes().collect();
     assert_eq!(needed, ["site", "external_tenant_id", "site"]);
     for (base, more) in [

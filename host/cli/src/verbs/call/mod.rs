@@ -24,7 +24,8 @@ use crate::wiring::{self, read_capped};
 /// Answers are arguments that come later.
 const MAX_ANSWERS: u64 = 1 << 20;
 
-/// Calls one tool on the same path as every door: through the host that runs on the data directory, or in this process.
+/// Calls one tool on the same path as every door: through the host that runs on the data directory,
+/// or in this process.
 pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
     let setup = Arc::new(Setup::gather(&args.wiring)?);
     if args.token.is_some() && setup.dev_tenant.is_some() {
@@ -46,7 +47,9 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
         let mut local = None;
         for _ in 0..questions::MAX_ROUNDS {
             let end = match RunningHost::find(&setup).await? {
-                Some(running) if local.is_none() => running.call(args, &setup, &arguments, resume).await?,
+                Some(running) if local.is_none() => {
+                    running.call(args, &setup, &arguments, resume).await?
+                }
                 _ => {
                     if local.is_none() {
                         local = Some(prepare(args, &setup).await?);
@@ -56,7 +59,10 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
                 }
             };
             match end {
-                CallEnd::Complete { content, structured } => return Ok((content, structured)),
+                CallEnd::Complete {
+                    content,
+                    structured,
+                } => return Ok((content, structured)),
                 CallEnd::InputRequired { questions, state } => {
                     let answers = answered(questions, answers.clone()).await?;
                     resume = Some(CallResume { answers, state });
@@ -88,8 +94,8 @@ async fn prepare(args: &CallArgs, setup: &Arc<Setup>) -> anyhow::Result<InProces
     InProcessHost::new(args, setup, candidates).await
 }
 
-/// The answers to what a tool asks, or what ended the wait for them. A person is asked on a thread of its own, which nothing waits
-/// for when a signal ends the verb.
+/// The answers to what a tool asks, or what ended the wait for them. A person is asked on a thread
+/// of its own, which nothing waits for when a signal ends the verb.
 async fn answered(
     questions: Vec<CallQuestion>,
     given: Option<Map<String, Value>>,
@@ -114,7 +120,11 @@ fn show_line(line: &[u8]) {
     let progress = match serde_json::from_slice(line) {
         Ok(CallLine::Progress(progress)) => progress,
         Ok(CallLine::Log { level, text }) => {
-            return screen::write_stderr(&format!("guest {} {}", printable(&level), printable(&text)));
+            return screen::write_stderr(&format!(
+                "guest {} {}",
+                printable(&level),
+                printable(&text)
+            ));
         }
         Err(_) => return,
     };

@@ -80,7 +80,8 @@ impl InProcessHost {
         candidates: Vec<Candidate>,
     ) -> anyhow::Result<Self> {
         let builder = HostBuilder::open(setup, &[]).await?;
-        let admitted = wiring::token_or_development(&builder.tenancy, args.token.as_deref()).await?;
+        let admitted =
+            wiring::token_or_development(&builder.tenancy, args.token.as_deref()).await?;
         let binding = admitted.caller.clone().binding();
         let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
         let approval = ApprovalMode::from_flags(setup.yes, None);

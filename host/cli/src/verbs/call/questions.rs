@@ -7,7 +7,8 @@ use crate::exit::{CliError, Exit};
 use crate::output::printable;
 use crate::screen;
 
-/// How often a tool may ask in one call: a person has had enough by then, and a script is in a loop.
+/// How often a tool may ask in one call: a person has had enough by then, and a script is in a
+/// loop.
 pub(super) const MAX_ROUNDS: usize = 20;
 
 /// Answers what a tool asks: by what was given with the call, or a person at the terminal.
@@ -18,10 +19,16 @@ pub(super) fn answers(
     questions: &[CallQuestion],
     given: Option<&Map<String, Value>>,
 ) -> anyhow::Result<Vec<CallAnswer>> {
-    questions.iter().map(|question| answer(question, given)).collect()
+    questions
+        .iter()
+        .map(|question| answer(question, given))
+        .collect()
 }
 
-fn answer(question: &CallQuestion, given: Option<&Map<String, Value>>) -> anyhow::Result<CallAnswer> {
+fn answer(
+    question: &CallQuestion,
+    given: Option<&Map<String, Value>>,
+) -> anyhow::Result<CallAnswer> {
     if let Some(given) = given.and_then(|given| given.get(&question.id)) {
         return of_given(question, given);
     }
@@ -43,7 +50,9 @@ fn answer(question: &CallQuestion, given: Option<&Map<String, Value>>) -> anyhow
 fn of_given(question: &CallQuestion, given: &Value) -> anyhow::Result<CallAnswer> {
     let (action, content) = match given {
         Value::Object(_) => ("accept", Some(given.clone())),
-        Value::String(action) if action == "decline" || action == "cancel" => (action.as_str(), None),
+        Value::String(action) if action == "decline" || action == "cancel" => {
+            (action.as_str(), None)
+        }
         _ => {
             let why = format!(
                 "--answers: the answer to {} is neither an object nor \"decline\" or \"cancel\"",
@@ -87,7 +96,12 @@ fn is_required(question: &CallQuestion, field: &str) -> bool {
 fn example(question: &CallQuestion) -> String {
     let fields: Map<String, Value> = fields(question)
         .into_iter()
-        .map(|(name, schema)| (name.clone(), schema.get("type").cloned().unwrap_or(Value::Null)))
+        .map(|(name, schema)| {
+            (
+                name.clone(),
+                schema.get("type").cloned().unwrap_or(Value::Null),
+            )
+        })
         .collect();
     let whole = json!({ question.id.clone(): fields });
     format!("'{}'", screen::escaped_json(&whole.to_string()))
@@ -133,7 +147,11 @@ fn prompt(name: &str, schema: &Value, needed: bool) -> String {
     let choices = schema.get("enum").and_then(Value::as_array);
     let kind = match choices {
         Some(choices) => {
-            let choices: Vec<String> = choices.iter().filter_map(Value::as_str).map(printable).collect();
+            let choices: Vec<String> = choices
+                .iter()
+                .filter_map(Value::as_str)
+                .map(printable)
+                .collect();
             choices.join("|")
         }
         None => text("type").map_or_else(
@@ -157,7 +175,11 @@ fn value(line: &str, schema: &Value) -> Option<Value> {
             _ => return None,
         },
         Some("integer") => json!(line.parse::<i64>().ok()?),
-        Some("number") => json!(line.parse::<f64>().ok().filter(|number| number.is_finite())?),
+        Some("number") => json!(
+            line.parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite())?
+        ),
         _ => json!(line),
     };
     let choices = schema.get("enum").and_then(Value::as_array);
@@ -229,6 +251,9 @@ mod tests {
         ] {
             assert_eq!(value(line, &schema), means, "{line} {schema}");
         }
-        assert_eq!(prompt("on", &json!({ "type": "boolean" }), true), "  on [y/n]: ");
+        assert_eq!(
+            prompt("on", &json!({ "type": "boolean" }), true),
+            "  on [y/n]: "
+        );
     }
 }

@@ -51,8 +51,8 @@ impl Show for ToolCallOutput {
     }
 }
 
-/// A list of objects, alone or as the one list of an answer, is a table by itself. What stands beside it (a cursor, say)
-/// is for the other forms.
+/// A list of objects, alone or as the one list of an answer, is a table by itself. What stands
+/// beside it (a cursor, say) is for the other forms.
 fn list(structured: &Value) -> Option<(Vec<String>, Vec<Vec<String>>)> {
     let items = match structured {
         Value::Array(items) => items,
@@ -96,15 +96,22 @@ fn cell(value: &Value) -> String {
 
 /// A block for people. Line breaks stay.
 fn line(block: &Value) -> String {
-    let text =
-        |value: &Value, key: &str| printable(value.get(key).and_then(Value::as_str).unwrap_or_default());
+    let text = |value: &Value, key: &str| {
+        printable(value.get(key).and_then(Value::as_str).unwrap_or_default())
+    };
     match block.get("type").and_then(Value::as_str) {
         Some("text") => {
-            let whole = block.get("text").and_then(Value::as_str).unwrap_or_default();
+            let whole = block
+                .get("text")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             whole.lines().map(printable).collect::<Vec<_>>().join("\n")
         }
         Some("image" | "audio") => {
-            let data = block.get("data").and_then(Value::as_str).unwrap_or_default();
+            let data = block
+                .get("data")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             // Base64 has four characters for three bytes.
             format!(
                 "[{}, {}]",
@@ -138,7 +145,10 @@ mod tests {
     #[test]
     fn every_block_has_a_line_that_steers_nothing() {
         for (block, shown) in [
-            (json!({ "type": "text", "text": "a\u{1b}\nb" }), "a\\u{1b}\nb"),
+            (
+                json!({ "type": "text", "text": "a\u{1b}\nb" }),
+                "a\\u{1b}\nb",
+            ),
             (
                 json!({ "type": "image", "data": "AAAA", "mimeType": "image/png" }),
                 "[image/png, 3 bytes]",
@@ -163,12 +173,16 @@ mod tests {
     #[test]
     fn a_list_of_objects_is_a_table_and_nothing_else_is() {
         let (head, rows) =
-            list(&json!({ "invoices": [{ "id": "1", "n": 2 }, { "id": "3" }], "next": "x" })).unwrap();
+            list(&json!({ "invoices": [{ "id": "1", "n": 2 }, { "id": "3" }], "next": "x" }))
+                .unwrap();
         assert_eq!(
             (head, rows),
             (
                 vec!["id".into(), "n".into()],
-                vec![vec!["1".into(), "2".into()], vec!["3".to_owned(), String::new()]]
+                vec![
+                    vec!["1".into(), "2".into()],
+                    vec!["3".to_owned(), String::new()]
+                ]
             )
         );
         for other in [

@@ -32,12 +32,18 @@ struct ConnectionApproveOutput {
 
 impl Show for ConnectionApproveOutput {
     fn text(&self) -> String {
-        let head = format!("connection {}, approved tools: {}", self.connection, self.tools);
+        let head = format!(
+            "connection {}, approved tools: {}",
+            self.connection, self.tools
+        );
         let without = self
             .without_tool
             .iter()
             .map(|left| format!("without tool: {}", left.line()));
-        let notes = self.tool_notes.iter().map(|note| format!("tool {}", note.line()));
+        let notes = self
+            .tool_notes
+            .iter()
+            .map(|note| format!("tool {}", note.line()));
         std::iter::once(head)
             .chain(without)
             .chain(notes)
@@ -46,7 +52,11 @@ impl Show for ConnectionApproveOutput {
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let row = vec![self.connection.clone(), self.tools.to_string(), String::new()];
+        let row = vec![
+            self.connection.clone(),
+            self.tools.to_string(),
+            String::new(),
+        ];
         let without = self
             .without_tool
             .iter()
@@ -72,7 +82,8 @@ pub(super) fn run(args: &ApproveArgs, format: OutputFormat) -> anyhow::Result<()
         .into());
     };
     if let Some(tenant) = &args.as_tenant {
-        let tenant = TenantId::parse(tenant).map_err(|why| CliError::usage(format!("--as-tenant: {why}")))?;
+        let tenant = TenantId::parse(tenant)
+            .map_err(|why| CliError::usage(format!("--as-tenant: {why}")))?;
         setup.dev_tenant = Some(tenant);
     }
     let mut person = |text: &str| ask(text);
@@ -117,7 +128,11 @@ async fn approve(
     if settings.spec.is_some() {
         // Nothing of any tenant is needed, so that a host that runs is not in the way.
         let (network, audit) = (wiring::network()?, Arc::new(LogSink));
-        let egress = wiring::egress(Arc::clone(&network), wiring::no_credentials(), audit.clone())?;
+        let egress = wiring::egress(
+            Arc::clone(&network),
+            wiring::no_credentials(),
+            audit.clone(),
+        )?;
         let sandbox = of(egress, wiring::no_values())?;
         let room = AdapterContext {
             setup,
@@ -139,7 +154,9 @@ async fn approve(
     let admitted = wiring::token_or_development(&builder.tenancy, args.token.as_deref()).await?;
     let binding = admitted.caller.clone().binding();
     let binding = binding.map_err(|error| toolhost_tenancy::AuthError::from(error).public())?;
-    builder.authority.register_bearer(&binding, &admitted.presented);
+    builder
+        .authority
+        .register_bearer(&binding, &admitted.presented);
     let (providers, _) = builder.providers(setup)?;
     let egress = builder.egress(providers)?;
     let sandbox = of(Arc::clone(&egress), Arc::clone(&builder.storage.kv))?;

@@ -12,7 +12,8 @@ use crate::output::{self, Show, head};
 pub(super) fn list(args: &QuarantinesArgs, format: OutputFormat) -> anyhow::Result<()> {
     let tenant = args.tenant.clone();
     let runtime = tokio::runtime::Runtime::new()?;
-    let rows = runtime.block_on(AdminAccess::find(&args.kept)?.ask(ListQuarantines { tenant }, None))?;
+    let rows =
+        runtime.block_on(AdminAccess::find(&args.kept)?.ask(ListQuarantines { tenant }, None))?;
     output::show(format, &QuarantineListOutput(rows))
 }
 
@@ -91,7 +92,14 @@ impl Show for QuarantineListOutput {
                 row.quarantined.map_or_else(|| "-".to_owned(), time),
             ]
         };
-        let columns = head(&["tenant", "plugin", "connection", "calls", "last", "quarantined"]);
+        let columns = head(&[
+            "tenant",
+            "plugin",
+            "connection",
+            "calls",
+            "last",
+            "quarantined",
+        ]);
         (columns, self.0.iter().map(cells).collect())
     }
 }

@@ -58,7 +58,10 @@ pub(super) fn run(args: &ConnectionShowArgs, format: OutputFormat) -> anyhow::Re
     let known = known.and_then(|name| config.connections.get(&name));
     let Some(connection) = known else {
         let name = printable(name);
-        return Err(CliError::usage(format!("there is no [connections.{name}] in the configuration")).into());
+        return Err(CliError::usage(format!(
+            "there is no [connections.{name}] in the configuration"
+        ))
+        .into());
     };
     let connection = connection.clone();
     let mut shown = ConnectionShowOutput::from_connection(&config, &connection);
@@ -146,8 +149,9 @@ impl ConnectionShowOutput {
             provide: provided.map(|(name, _)| name.clone()).collect(),
             attributes,
             allow: connection.allow.as_ref().map(|endpoints| {
-                let rule =
-                    |endpoint: &toolhost_policy::Endpoint| format!("{} {}", endpoint.method, endpoint.path);
+                let rule = |endpoint: &toolhost_policy::Endpoint| {
+                    format!("{} {}", endpoint.method, endpoint.path)
+                };
                 endpoints.iter().map(rule).collect()
             }),
             allow_http: connection.allow_http,
@@ -217,10 +221,18 @@ impl ConnectionShowOutput {
             ),
             (
                 "cleartext",
-                if self.allow_http { "allowed" } else { "refused" }.to_owned(),
+                if self.allow_http {
+                    "allowed"
+                } else {
+                    "refused"
+                }
+                .to_owned(),
             ),
         ];
-        members.extend(self.tools.map(|tools| ("approved tools", tools.to_string())));
+        members.extend(
+            self.tools
+                .map(|tools| ("approved tools", tools.to_string())),
+        );
         let without = self.without_tool.iter().flatten();
         members.extend(without.map(|left| ("without tool", left.line())));
         let notes = self.tool_notes.iter().flatten();

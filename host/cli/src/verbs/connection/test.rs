@@ -29,7 +29,9 @@ pub(super) fn run(args: &ConnectionTestArgs, format: OutputFormat) -> anyhow::Re
             return Ok::<_, anyhow::Error>(tested);
         }
         let diagnosis = wiring::open_diagnosis(&setup).await?;
-        let tested = diagnosis.test(&args.name, &args.tenant, user.as_ref()).await;
+        let tested = diagnosis
+            .test(&args.name, &args.tenant, user.as_ref())
+            .await;
         Ok(tested?)
     })?;
     let passed = tested.passed;
@@ -60,7 +62,11 @@ impl ConnectionTestOutput {
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |step: &toolhost_admin::TestStep| {
             let verdict = if step.passed { "ok" } else { "FAILED" };
-            vec![verdict.to_owned(), step.step.clone(), printable(&step.detail)]
+            vec![
+                verdict.to_owned(),
+                step.step.clone(),
+                printable(&step.detail),
+            ]
         };
         self.0.steps.iter().map(row).collect()
     }
@@ -69,7 +75,11 @@ impl ConnectionTestOutput {
 impl Show for ConnectionTestOutput {
     fn text(&self) -> String {
         let line = |row: Vec<String>| row.join("  ");
-        self.rows().into_iter().map(line).collect::<Vec<_>>().join("\n")
+        self.rows()
+            .into_iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {

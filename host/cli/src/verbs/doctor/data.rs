@@ -27,7 +27,8 @@ const OTHER_FILES: u64 = 1_024;
 /// Clocks of one machine and what it wrote differ by no more.
 const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
 
-/// Checks the data directory: its rights, its disk, the clock, its keys, every space and every chain.
+/// Checks the data directory: its rights, its disk, the clock, its keys, every space and every
+/// chain.
 pub(super) async fn data(reach: &AdminAccess, report: &mut DoctorReport) {
     let dir = &reach.data.dir;
     let Ok(metadata) = std::fs::metadata(dir) else {
@@ -64,7 +65,10 @@ pub(super) async fn data(reach: &AdminAccess, report: &mut DoctorReport) {
         Err(error) => report.add("audit", CheckStatus::Failed, format!("{error:#}")),
         Ok(chains) => {
             let records: u64 = chains.iter().map(|chain| chain.records).sum();
-            let damaged: Vec<_> = chains.iter().filter(|chain| !chain.problems.is_empty()).collect();
+            let damaged: Vec<_> = chains
+                .iter()
+                .filter(|chain| !chain.problems.is_empty())
+                .collect();
             if damaged.is_empty() {
                 let detail = format!("{} chains with {records} records, all whole", chains.len());
                 report.add("audit", CheckStatus::Ok, detail);
@@ -83,7 +87,9 @@ pub(super) async fn data(reach: &AdminAccess, report: &mut DoctorReport) {
 
 /// Of a host that has not run yet: whether its server can be used.
 async fn server(reach: &AdminAccess, report: &mut DoctorReport) {
-    let Some(said) = &reach.data.postgres else { return };
+    let Some(said) = &reach.data.postgres else {
+        return;
+    };
     match wiring::has_server(said).await {
         Ok(true) => report.add("store", CheckStatus::Ok, "the server of [store] has one"),
         Ok(false) => report.add(
@@ -133,7 +139,10 @@ fn disk(dir: &Path, report: &mut DoctorReport) {
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
             if free < ENOUGH_DISK {
-                let detail = format!("{} free; a full disk refuses calls with effects", bytes(free));
+                let detail = format!(
+                    "{} free; a full disk refuses calls with effects",
+                    bytes(free)
+                );
                 report.add("disk", CheckStatus::Warning, detail);
             } else {
                 report.add("disk", CheckStatus::Ok, format!("{} free", bytes(free)));
@@ -151,7 +160,8 @@ fn clock(audit: &Path, report: &mut DoctorReport) {
     });
     let now = UnixTime::now();
     if now.is_broken() {
-        let detail = "it is before 2026: every token and credential that expires is refused; set it";
+        let detail =
+            "it is before 2026: every token and credential that expires is refused; set it";
         report.add("clock", CheckStatus::Failed, detail);
         return;
     }

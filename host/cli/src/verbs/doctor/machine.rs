@@ -11,7 +11,8 @@ const ENOUGH_FILES: u64 = 4_096;
 pub(super) fn machine(slots: u32, limits: &Limits, report: &mut DoctorReport) {
     let files = open_files::open_file_limit();
     if files < ENOUGH_FILES {
-        let detail = format!("{files}, fewer than {ENOUGH_FILES}: raise it with ulimit -n or LimitNOFILE=");
+        let detail =
+            format!("{files}, fewer than {ENOUGH_FILES}: raise it with ulimit -n or LimitNOFILE=");
         report.add("open files", CheckStatus::Warning, detail);
     } else {
         report.add("open files", CheckStatus::Ok, files.to_string());
@@ -49,7 +50,9 @@ pub(super) fn machine(slots: u32, limits: &Limits, report: &mut DoctorReport) {
 /// The smaller of what the machine has and what the control group allows.
 fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let machine = line
         .trim()
         .strip_suffix(" kB")?

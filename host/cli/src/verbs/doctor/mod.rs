@@ -19,7 +19,8 @@ use crate::wiring;
 use machine::machine;
 use report::{CheckStatus, DoctorReport};
 
-/// Checks everything that can be checked without serving. It changes nothing but the cache directory, which it makes.
+/// Checks everything that can be checked without serving. It changes nothing but the cache
+/// directory, which it makes.
 pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()> {
     let mut report = DoctorReport { checks: Vec::new() };
     let mut config = match read_config(args.kept.config.as_deref()) {
@@ -27,7 +28,9 @@ pub(super) fn run(args: &DoctorArgs, format: OutputFormat) -> anyhow::Result<()>
             let from = config
                 .path
                 .as_ref()
-                .map_or("none; flags alone".to_owned(), |path| path.display().to_string());
+                .map_or("none; flags alone".to_owned(), |path| {
+                    path.display().to_string()
+                });
             report.add("configuration", CheckStatus::Ok, from);
             config
         }
@@ -89,7 +92,10 @@ fn credentials(config: &Config, report: &mut DoctorReport) {
                 );
             }
             for problem in problems {
-                let detail = format!("{} from {}: {}", problem.key, problem.source, problem.reason);
+                let detail = format!(
+                    "{} from {}: {}",
+                    problem.key, problem.source, problem.reason
+                );
                 report.add("credentials", CheckStatus::Failed, detail);
             }
         }
@@ -98,7 +104,11 @@ fn credentials(config: &Config, report: &mut DoctorReport) {
 
 /// Without scopes the metadata names none, and MCP clients ask the authorization server for none.
 fn scopes(config: &Config, report: &mut DoctorReport) {
-    for issuer in config.issuers.iter().filter(|issuer| issuer.scopes.is_empty()) {
+    for issuer in config
+        .issuers
+        .iter()
+        .filter(|issuer| issuer.scopes.is_empty())
+    {
         let detail = format!(
             "{}: `scopes` of [[issuers]] is empty, so clients ask for none when they log in; some authorization servers say access_denied then",
             issuer.issuer
@@ -113,7 +123,11 @@ async fn check_engine(config: Config, cache: PathBuf, report: &mut DoctorReport)
         Ok(network) => network,
         Err(error) => return report.add("TLS", CheckStatus::Failed, format!("{error:#}")),
     };
-    let egress = match wiring::egress(Arc::clone(&network), wiring::no_credentials(), Arc::new(LogSink)) {
+    let egress = match wiring::egress(
+        Arc::clone(&network),
+        wiring::no_credentials(),
+        Arc::new(LogSink),
+    ) {
         Ok(egress) => egress,
         Err(error) => return report.add("TLS", CheckStatus::Failed, format!("{error:#}")),
     };
@@ -135,8 +149,7 @@ async fn check_engine(config: Config, cache: PathBuf, report: &mut DoctorReport)
                     format!("a pool of {} slots", config.server.slots),
                 );
             } else {
-                let detail =
-                    "no pool of slots (address space: ulimit -v, or fewer [server] slots); calls are slower";
+                let detail = "no pool of slots (address space: ulimit -v, or fewer [server] slots); calls are slower";
                 report.add("sandbox", CheckStatus::Warning, detail);
             }
         }
@@ -173,7 +186,11 @@ async fn check_engine(config: Config, cache: PathBuf, report: &mut DoctorReport)
                         format!("{issuer}: its keys cannot be had; see the log above"),
                     );
                 } else {
-                    report.add("issuer", CheckStatus::Ok, format!("{issuer}: its keys are there"));
+                    report.add(
+                        "issuer",
+                        CheckStatus::Ok,
+                        format!("{issuer}: its keys are there"),
+                    );
                 }
             }
         }

@@ -9,8 +9,8 @@ use crate::grants::Lock;
 use crate::plugins::Verdicts;
 use crate::setup::Setup;
 
-/// The plugins and the connections with adapters: what a start of the host would do with each. Nothing is granted, and nothing is
-/// called.
+/// The plugins and the connections with adapters: what a start of the host would do with each.
+/// Nothing is granted, and nothing is called.
 pub(super) fn plugins(config: &Config, args: &DoctorArgs, report: &mut DoctorReport) {
     if config.plugins.is_empty() && config.adapters.is_empty() {
         return;
@@ -20,8 +20,17 @@ pub(super) fn plugins(config: &Config, args: &DoctorArgs, report: &mut DoctorRep
     }
 }
 
-fn check_plugins(config: &Config, args: &DoctorArgs, report: &mut DoctorReport) -> anyhow::Result<()> {
-    let setup = Setup::of_config(config.clone(), &args.kept.data, None, args.cache_dir.as_deref())?;
+fn check_plugins(
+    config: &Config,
+    args: &DoctorArgs,
+    report: &mut DoctorReport,
+) -> anyhow::Result<()> {
+    let setup = Setup::of_config(
+        config.clone(),
+        &args.kept.data,
+        None,
+        args.cache_dir.as_deref(),
+    )?;
     let lock = Lock::read(&setup.lock)?;
     let at = lock.path().display();
     let runtime = tokio::runtime::Runtime::new()?;
@@ -36,7 +45,9 @@ fn check_plugins(config: &Config, args: &DoctorArgs, report: &mut DoctorReport) 
                     (true, _) => {
                         "nothing that its system offers is granted with this adapter; host run will ask"
                     }
-                    (false, "changed") => "it changed since it was granted; host run will ask, or pass --yes",
+                    (false, "changed") => {
+                        "it changed since it was granted; host run will ask, or pass --yes"
+                    }
                     (false, _) => "not granted as it is; host run will ask, or pass --yes",
                 };
                 (CheckStatus::Warning, format!("{name}: {detail}"))

@@ -26,7 +26,12 @@ pub(super) struct DoctorReport {
 }
 
 impl DoctorReport {
-    pub(super) fn add(&mut self, what: &'static str, verdict: CheckStatus, detail: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        what: &'static str,
+        verdict: CheckStatus,
+        detail: impl Into<String>,
+    ) {
         self.checks.push(DoctorCheck {
             what,
             verdict,

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Limits, PluginName,
-    PrincipalRule,
+    AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Limits,
+    PluginName, PrincipalRule,
 };
 use toolhost_sandbox::contract;
 use toolhost_tools::refusals;
@@ -55,7 +55,8 @@ struct DocumentToolReport {
     notes: Vec<String>,
 }
 
-/// Shows what tools a document would give, and why an operation gives none. It is read in the sandbox.
+/// Shows what tools a document would give, and why an operation gives none. It is read in the
+/// sandbox.
 ///
 /// # Errors
 /// The file cannot be read, is no document of the adapter's, or the adapter is not there.
@@ -66,7 +67,8 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
         Some((name, file)) => (name, Some(file)),
         None => (args.adapter.as_str(), None),
     };
-    let name = PluginName::parse(name).map_err(|why| CliError::usage(format!("--adapter: {why}")))?;
+    let name =
+        PluginName::parse(name).map_err(|why| CliError::usage(format!("--adapter: {why}")))?;
     let mut config = setup::read_config(args.config.as_deref())?;
     if let Some(file) = file {
         config.adapter_files.insert(name.clone(), file.into());
@@ -201,7 +203,8 @@ impl Show for DocumentReport {
             format!("size      {}", bytes(self.size)),
             format!("adapter   {}", self.adapter),
         ];
-        let mut line = |name: &str, value: &str| lines.push(format!("{name:<9} {}", printable(value)));
+        let mut line =
+            |name: &str, value: &str| lines.push(format!("{name:<9} {}", printable(value)));
         for (name, value) in [
             ("format", &self.format),
             ("title", &self.title),
@@ -240,7 +243,10 @@ impl Show for DocumentReport {
         for without in &self.without_tool {
             line(
                 "no tool",
-                &format!("{} ({}): {}", without.operation, without.reason, without.message),
+                &format!(
+                    "{} ({}): {}",
+                    without.operation, without.reason, without.message
+                ),
             );
         }
         line(

@@ -117,8 +117,8 @@ impl Show for PluginReport {
     }
 }
 
-/// Shows what a file is. It is compiled and asked for its tools where nothing found before speaks against that; it runs
-/// in the sandbox then, and reaches nothing.
+/// Shows what a file is. It is compiled and asked for its tools where nothing found before speaks
+/// against that; it runs in the sandbox then, and reaches nothing.
 pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()> {
     if is_pipe(&args.file) {
         return Err(CliError::usage(format!("{}: it is a pipe", args.file.display())).into());
@@ -158,7 +158,8 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
         kind: found.kind.ok(),
         exports: found.exports,
         imports: found.imports,
-        asks: manifest.map(|manifest| PluginApproval::new(&manifest, found.digest.to_string(), &described)),
+        asks: manifest
+            .map(|manifest| PluginApproval::new(&manifest, found.digest.to_string(), &described)),
         tools,
         adapter: found.is_adapter,
         runs: why_not.is_empty(),
@@ -173,12 +174,14 @@ pub(super) fn run(args: &InspectArgs, format: OutputFormat) -> anyhow::Result<()
     }
 }
 
-/// Whether a file is WebAssembly or native code, or is called so, and so no document. What cannot be read is told by who
-/// reads it whole.
+/// Whether a file is WebAssembly or native code, or is called so, and so no document. What cannot
+/// be read is told by who reads it whole.
 fn is_binary(path: &std::path::Path) -> bool {
     let mut head = [0; 4];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    let is_called_so = path.extension().is_some_and(|extension| extension == "wasm");
+    let is_called_so = path
+        .extension()
+        .is_some_and(|extension| extension == "wasm");
     is_called_so || read.is_err() || head == *b"\0asm" || head == *b"\x7fELF"
 }
 

@@ -19,8 +19,9 @@ pub(super) struct PluginJudgement {
     pub(super) waits_for_yes: bool,
 }
 
-/// Compiles a file, asks it for its tools, and looks at them as a start of the host does. Where the configuration names the file,
-/// the whole start is judged: what others of its plugins have and what was granted counts too.
+/// Compiles a file, asks it for its tools, and looks at them as a start of the host does. Where the
+/// configuration names the file, the whole start is judged: what others of its plugins have and
+/// what was granted counts too.
 ///
 /// # Errors
 /// The file does not compile or describe itself, or the configuration cannot be read.
@@ -35,7 +36,9 @@ pub(super) fn judge(args: &InspectArgs, file: &[u8]) -> anyhow::Result<PluginJud
         .any(|path| is_same(path, &args.file));
     let limits = setup.config.limits.clone();
     let setup = Arc::new(setup);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let audit = Arc::new(toolhost_audit::LogSink);
         let egress = wiring::egress(wiring::network()?, wiring::no_credentials(), audit)?;
@@ -53,7 +56,8 @@ pub(super) fn judge(args: &InspectArgs, file: &[u8]) -> anyhow::Result<PluginJud
         if named {
             let verdicts = Verdicts::evaluate(setup, None).await?;
             let is_it = |path: &Option<std::path::PathBuf>| {
-                path.as_deref().is_some_and(|path| is_same(path, &args.file))
+                path.as_deref()
+                    .is_some_and(|path| is_same(path, &args.file))
             };
             if let Some(verdict) = verdicts.all.iter().find(|verdict| is_it(&verdict.path)) {
                 judged.waits_for_yes = verdict.waits_for_yes();
@@ -72,7 +76,11 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// What speaks against it whatever an operator configures: its tools.
-fn own_defect(plugin: PluginComponent, tools: Vec<contract::Tool>, limits: Limits) -> Option<String> {
+fn own_defect(
+    plugin: PluginComponent,
+    tools: Vec<contract::Tool>,
+    limits: Limits,
+) -> Option<String> {
     let manifest = plugin.manifest().cloned()?;
     let prepare = || -> anyhow::Result<()> {
         let grant = Grant::resolve(&manifest, &allow_all_connections(&manifest)?, &limits)?;
@@ -85,7 +93,8 @@ fn own_defect(plugin: PluginComponent, tools: Vec<contract::Tool>, limits: Limit
 /// Connections that allow all that is asked for.
 fn allow_all_connections(
     manifest: &Manifest,
-) -> anyhow::Result<std::collections::BTreeMap<toolhost_policy::ConnectionName, CheckedConnection>> {
+) -> anyhow::Result<std::collections::BTreeMap<toolhost_policy::ConnectionName, CheckedConnection>>
+{
     let named = manifest.connections.iter().map(|request| {
         let connection = Connection {
             name: request.name.clone(),

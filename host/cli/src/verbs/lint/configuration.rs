@@ -18,7 +18,8 @@ const SECRET_NAMES: [&str; 9] = [
     "session",
 ];
 
-/// A literal of this length without a space may be a secret; what people write to be read is shorter, or has one.
+/// A literal of this length without a space may be a secret; what people write to be read is
+/// shorter, or has one.
 const LONG: usize = 20;
 
 pub(super) fn findings(config: &Config) -> Vec<LintFinding> {
@@ -77,8 +78,14 @@ fn cleartext(connection: &Connection) -> Option<LintFinding> {
     })
 }
 
-/// A value that stands in the configuration is no secret: it is neither sealed nor looked for in answers.
-fn secret(connection: &Connection, table: &str, name: &str, value: &HeaderTemplate) -> Option<LintFinding> {
+/// A value that stands in the configuration is no secret: it is neither sealed nor looked for in
+/// answers.
+fn secret(
+    connection: &Connection,
+    table: &str,
+    name: &str,
+    value: &HeaderTemplate,
+) -> Option<LintFinding> {
     let literal = value.fill(|_| Some(String::new())).unwrap_or_default();
     let lower = name.to_ascii_lowercase();
     let is_named = SECRET_NAMES.iter().any(|part| lower.contains(part)) && !literal.is_empty();
@@ -109,7 +116,10 @@ mod tests {
     #[test]
     fn what_should_not_be_is_found_and_what_is_usual_is_not() {
         let with = |lines: &str| codes(&format!("[connections.crm]\n{lines}"));
-        assert_eq!(with("base = 'https://{site}.example.com'"), ["wildcard-host"]);
+        assert_eq!(
+            with("base = 'https://{site}.example.com'"),
+            ["wildcard-host"]
+        );
         assert_eq!(
             with("base = 'https://{site}.example.com'\nauth = { type = 'none' }"),
             [""; 0]
@@ -147,7 +157,9 @@ mod tests {
             );
         }
         assert_eq!(
-            codes("[providers.own]\nkind = 'oauth2-client'\ntoken_url = 'https://as.example.com/t'"),
+            codes(
+                "[providers.own]\nkind = 'oauth2-client'\ntoken_url = 'https://as.example.com/t'"
+            ),
             ["unused-provider"]
         );
     }

@@ -62,8 +62,14 @@ impl Show for LintOutput {
         if self.findings.is_empty() {
             return "nothing was found".to_owned();
         }
-        let line = |finding: &LintFinding| format!("{}  {}: {}", finding.code, finding.key, finding.message);
-        self.findings.iter().map(line).collect::<Vec<_>>().join("\n")
+        let line = |finding: &LintFinding| {
+            format!("{}  {}: {}", finding.code, finding.key, finding.message)
+        };
+        self.findings
+            .iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {

@@ -9,7 +9,8 @@ use crate::plugins::Verdicts;
 use crate::setup::{self, Setup};
 use crate::wiring;
 
-/// One finding for each, and one where the host would not start. What nobody has granted yet is none: a start asks.
+/// One finding for each, and one where the host would not start. What nobody has granted yet is
+/// none: a start asks.
 ///
 /// # Errors
 /// A flag or the lock is wrong.

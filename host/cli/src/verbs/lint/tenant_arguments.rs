@@ -1,6 +1,8 @@
-//! Arguments of described tools by which a model chooses a tenant or an account of the other system.
+//! Arguments of described tools by which a model chooses a tenant or an account of the other
+//! system.
 //!
-//! A document's author knows nothing of this host's tenants, so such arguments are kept; whoever runs the host decides.
+//! A document's author knows nothing of this host's tenants, so such arguments are kept; whoever
+//! runs the host decides.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +20,16 @@ use crate::setup::{self, Setup, default_cache_dir, lock_of};
 use crate::wiring;
 use crate::wiring::adapters::{approved_tools, load};
 
-/// Of what is approved and chosen of each connection with an adapter. Nothing is fetched and no system is asked.
+/// Of what is approved and chosen of each connection with an adapter. Nothing is fetched and no
+/// system is asked.
 ///
 /// # Errors
-/// A flag or the lock is wrong, or the adapter of a connection of which something is approved is not there or is none.
-pub(super) async fn findings(args: &LintArgs, mut config: Config) -> anyhow::Result<Vec<LintFinding>> {
+/// A flag or the lock is wrong, or the adapter of a connection of which something is approved is
+/// not there or is none.
+pub(super) async fn findings(
+    args: &LintArgs,
+    mut config: Config,
+) -> anyhow::Result<Vec<LintFinding>> {
     for text in &args.adapters {
         setup::adapter(text, &mut config)?;
     }
@@ -32,7 +39,11 @@ pub(super) async fn findings(args: &LintArgs, mut config: Config) -> anyhow::Res
     }
     let lock = Lock::read(&path)?;
     let is_approved = |name: &str| lock.connection_approval(name).is_some();
-    if !config.adapters.keys().any(|name| is_approved(name.as_str())) {
+    if !config
+        .adapters
+        .keys()
+        .any(|name| is_approved(name.as_str()))
+    {
         return Ok(Vec::new());
     }
     let cache_dir = args.cache_dir.clone().or_else(|| config.cache_dir.clone());

@@ -8,8 +8,8 @@ use toolhost_sandbox::{CallContext, answer_to_bytes};
 use toolhost_tools::{discovery_grant, refusals};
 
 use super::{
-    AdapterContext, SkippedOperation, ToolNote, credential_notes, left_out, load, notes, pins, tool_choice,
-    tool_notes, upstream_names,
+    AdapterContext, SkippedOperation, ToolNote, credential_notes, left_out, load, notes, pins,
+    tool_choice, tool_notes, upstream_names,
 };
 use crate::config::AdapterSettings;
 use crate::exit::CliError;
@@ -42,11 +42,19 @@ impl AdapterContext<'_> {
         let connection = self.connection(name)?;
         let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
         let spec = settings.spec.as_ref();
-        let spec = spec.ok_or_else(|| CliError::usage(format!("connections.{name}.spec is missing")))?;
+        let spec =
+            spec.ok_or_else(|| CliError::usage(format!("connections.{name}.spec is missing")))?;
         let found = self
             .discover_document(&connection, settings, spec, &adapter, None)
             .await?;
-        require_approval(self, &found.asked, &found.document, &found.notes, lock, answerer)?;
+        require_approval(
+            self,
+            &found.asked,
+            &found.document,
+            &found.notes,
+            lock,
+            answerer,
+        )?;
         Ok(Approval {
             tools: found.asked.tools.len(),
             left_out: left_out(&found.connection, &found.discovery),
@@ -69,7 +77,8 @@ impl AdapterContext<'_> {
     ) -> anyhow::Result<Approval> {
         let connection = self.connection(name)?;
         let adapter = load(self.setup, self.sandbox, &settings.adapter).await?;
-        let plugin = PluginName::parse(name.as_str()).map_err(|why| CliError::usage(why.to_string()))?;
+        let plugin =
+            PluginName::parse(name.as_str()).map_err(|why| CliError::usage(why.to_string()))?;
         let limits = self.setup.config.limits.clone();
         let endpoints = reachable(&connection);
         let grant = Arc::new(discovery_grant(
@@ -97,12 +106,16 @@ impl AdapterContext<'_> {
             .await
             .map_err(|error| CliError::plugin(format!("connection {name}: {error}")))?;
         let discovery = found.map_err(|failure| {
-            CliError::refusal(format!("connection {name}: {}", printable(&failure.message)))
+            CliError::refusal(format!(
+                "connection {name}: {}",
+                printable(&failure.message)
+            ))
         })?;
         let refused = refusals(&connection, &discovery.tools);
         tool_choice::check(settings, &discovery, &refused)?;
-        let answer = answer_to_bytes(&discovery)
-            .ok_or_else(|| CliError::plugin(format!("connection {name}: its answer cannot be kept")))?;
+        let answer = answer_to_bytes(&discovery).ok_or_else(|| {
+            CliError::plugin(format!("connection {name}: its answer cannot be kept"))
+        })?;
         let tools = pins(&discovery.tools, &refused);
         let asked = grants::ConnectionApproval {
             name: name.to_string(),
@@ -116,7 +129,11 @@ impl AdapterContext<'_> {
         };
         let left_out = left_out(&connection, &discovery);
         let mut notes = notes(settings, &discovery, &left_out);
-        notes.extend(credential_notes(&connection, &discovery.tools, &asked.tools));
+        notes.extend(credential_notes(
+            &connection,
+            &discovery.tools,
+            &asked.tools,
+        ));
         require_approval(self, &asked, &answer, &notes, lock, answerer)?;
         Ok(Approval {
             tools: asked.tools.len(),
@@ -133,7 +150,8 @@ impl AdapterContext<'_> {
     }
 }
 
-/// What an adapter may ask before anything is known: the base itself, or else what the operator allows.
+/// What an adapter may ask before anything is known: the base itself, or else what the operator
+/// allows.
 fn reachable(connection: &Connection) -> Vec<Endpoint> {
     let asking = || vec![Endpoint::of_asking_adapter()];
     connection.allow.clone().unwrap_or_else(asking)

@@ -1,13 +1,15 @@
 use toolhost_policy::CheckedConnection;
 use toolhost_sandbox::{AdapterComponent, answer_from_bytes, contract};
 
-use super::{SkippedOperation, ToolNote, document, granted_tools, left_out, tool_choice, tool_notes};
+use super::{
+    SkippedOperation, ToolNote, document, granted_tools, left_out, tool_choice, tool_notes,
+};
 use crate::config::AdapterSettings;
 use crate::grants::{self, answers};
 use crate::setup::Setup;
 
-/// What the adapter found in the document that somebody has said yes to, as long as the adapter is the one that it was
-/// approved with, and the document is still kept. Nothing is fetched.
+/// What the adapter found in the document that somebody has said yes to, as long as the adapter is
+/// the one that it was approved with, and the document is still kept. Nothing is fetched.
 pub(super) async fn of_document(
     setup: &Setup,
     adapter: &AdapterComponent,
@@ -46,8 +48,8 @@ pub(super) fn of_answer(
     answer_from_bytes(&answers::directory(&setup.lock).read(yes.answer.as_deref()?)?)
 }
 
-/// What was said yes to of a connection: nothing is fetched, asked or approved. `None` where it is not kept any more, or another
-/// adapter is there by now.
+/// What was said yes to of a connection: nothing is fetched, asked or approved. `None` where it is
+/// not kept any more, or another adapter is there by now.
 async fn discovery(
     setup: &Setup,
     adapter: &AdapterComponent,
@@ -60,7 +62,8 @@ async fn discovery(
     }
 }
 
-/// The tools of a connection that are approved and chosen, for looking at them, under the same conditions.
+/// The tools of a connection that are approved and chosen, for looking at them, under the same
+/// conditions.
 pub(crate) async fn approved_tools(
     setup: &Setup,
     adapter: &AdapterComponent,

@@ -6,8 +6,8 @@ use url::Url;
 use crate::config::{self, AdapterSettings, Spec};
 use crate::exit::CliError;
 
-/// The connection at the place that its document says, where the operator does not say one. It is checked as a configured one
-/// is.
+/// The connection at the place that its document says, where the operator does not say one. It is
+/// checked as a configured one is.
 ///
 /// # Errors
 /// The document says none, or one that no configuration could have.
@@ -20,7 +20,8 @@ pub(super) fn of_document(
         return Ok(connection.clone());
     }
     let name = &connection.name;
-    let refuse = |why: String| CliError::usage(format!("connections.{name}.base is missing, and {why}"));
+    let refuse =
+        |why: String| CliError::usage(format!("connections.{name}.base is missing, and {why}"));
     let said = discovery
         .base
         .as_deref()
@@ -31,7 +32,11 @@ pub(super) fn of_document(
         (Err(url::ParseError::RelativeUrlWithoutBase), Some(Spec::Url(document))) => document
             .join(said)
             .map_err(|why| refuse(format!("{shown:?} of its document does not parse: {why}")))?,
-        (Err(why), _) => return Err(refuse(format!("{shown:?} of its document is no place: {why}"))),
+        (Err(why), _) => {
+            return Err(refuse(format!(
+                "{shown:?} of its document is no place: {why}"
+            )));
+        }
     };
     let unfit = |why: String| refuse(format!("{base}, which its document says, {why}"));
     config::check_base(&base).map_err(&unfit)?;

@@ -14,8 +14,8 @@ use crate::wiring::is_pipe;
 /// How long fetching a document may take: the start of the host waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection's document, from its file or fetched: without a credential, without following a redirect, and to addresses
-/// that the connection may have itself.
+/// A connection's document, from its file or fetched: without a credential, without following a
+/// redirect, and to addresses that the connection may have itself.
 ///
 /// # Errors
 /// It cannot be had, or is larger than any document may be.
@@ -24,7 +24,8 @@ pub(super) async fn read(
     connection: &Connection,
     spec: &Spec,
 ) -> Result<Vec<u8>, CliError> {
-    let refuse = |why: String| CliError::usage(format!("connections.{}.spec: {why}", connection.name));
+    let refuse =
+        |why: String| CliError::usage(format!("connections.{}.spec: {why}", connection.name));
     let url = match spec {
         Spec::File(path) => return of_file(path).map_err(refuse),
         Spec::Url(url) => url,
@@ -34,15 +35,17 @@ pub(super) async fn read(
     let cap = usize::try_from(MAX_DOCUMENT).unwrap_or(usize::MAX);
     let fetched = match &connection.ca {
         Some(pem) if url.scheme() == "https" => {
-            let tls =
-                TlsIdentity::private(pem).map_err(|why| refuse(format!("connections.ca_file: {why}")))?;
+            let tls = TlsIdentity::private(pem)
+                .map_err(|why| refuse(format!("connections.ca_file: {why}")))?;
             room.network
                 .fetch_trusting(&tls, url, cap, deadline, &policy)
                 .await
         }
         _ => {
             let allow_http = connection.allow_http;
-            room.network.fetch(url, cap, deadline, &policy, allow_http).await
+            room.network
+                .fetch(url, cap, deadline, &policy, allow_http)
+                .await
         }
     };
     let bytes = fetched.map_err(|why| refuse(format!("{url} cannot be fetched: {why}")))?;

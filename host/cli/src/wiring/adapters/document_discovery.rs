@@ -3,8 +3,8 @@ use toolhost_sandbox::{AdapterComponent, contract};
 use toolhost_tools::refusals;
 
 use super::{
-    AdapterContext, ConnectionDiscovery, DiscoveryOutcome, approved_tools, base, credential_notes, document,
-    granted_tools, left_out, notes, pins, tool_choice, upstream_names,
+    AdapterContext, ConnectionDiscovery, DiscoveryOutcome, approved_tools, base, credential_notes,
+    document, granted_tools, left_out, notes, pins, tool_choice, upstream_names,
 };
 use crate::config::{AdapterSettings, Spec};
 use crate::exit::CliError;
@@ -22,7 +22,8 @@ pub(super) struct ReadDocument {
 }
 
 impl AdapterContext<'_> {
-    /// The document that is there, and beside it the one that somebody has said yes to, where it is another one.
+    /// The document that is there, and beside it the one that somebody has said yes to, where it is
+    /// another one.
     pub(super) async fn look_at_document(
         &self,
         connection: &CheckedConnection,
@@ -43,7 +44,10 @@ impl AdapterContext<'_> {
         };
         let now = now.map_err(|why| Omission::from_error(OmissionReason::Document, why));
         let now = now.map(|found| ConnectionDiscovery {
-            tools: tool_choice::chosen_tools(settings, granted_tools(found.discovery.tools, &found.asked)),
+            tools: tool_choice::chosen_tools(
+                settings,
+                granted_tools(found.discovery.tools, &found.asked),
+            ),
             connection: found.connection,
             asked: found.asked,
             notes: found.notes,
@@ -52,8 +56,8 @@ impl AdapterContext<'_> {
         DiscoveryOutcome { now, before }
     }
 
-    /// What a yes would be given to now. The same document means the same to the same adapter: of one that was approved nothing
-    /// is looked at again.
+    /// What a yes would be given to now. The same document means the same to the same adapter: of
+    /// one that was approved nothing is looked at again.
     pub(super) async fn discover_document(
         &self,
         connection: &CheckedConnection,
@@ -65,7 +69,8 @@ impl AdapterContext<'_> {
         let document = document::read(self, connection, spec).await?;
         let (digest, own) = (sha256(&document), adapter.digest().to_string());
         let listed = tool_choice::allowed_operations(settings);
-        let known = document::digest(&digest).and_then(|digest| adapter.cached_discovery(&digest, &listed));
+        let known =
+            document::digest(&digest).and_then(|digest| adapter.cached_discovery(&digest, &listed));
         let discovery = match known {
             Some(discovery) => discovery,
             None => {
@@ -81,11 +86,16 @@ impl AdapterContext<'_> {
         // As is every tool of it: what an adapter said once is kept, but not for ever.
         let stands = |before: &&grants::ConnectionApproval| {
             let now = pins(&discovery.tools, &[]);
-            before.tools.iter().all(|(name, pin)| now.get(name) == Some(pin))
+            before
+                .tools
+                .iter()
+                .all(|(name, pin)| now.get(name) == Some(pin))
         };
-        // Of a large document the adapter gives what is chosen alone: what was not chosen then, nobody said yes to.
-        let has_chosen =
-            |before: &&grants::ConnectionApproval| tool_choice::are_granted(settings, &discovery, before);
+        // Of a large document the adapter gives what is chosen alone: what was not chosen then,
+        // nobody said yes to.
+        let has_chosen = |before: &&grants::ConnectionApproval| {
+            tool_choice::are_granted(settings, &discovery, before)
+        };
         if let Some(before) = before.filter(is_same).filter(stands).filter(has_chosen) {
             tool_choice::check(settings, &discovery, &[])?;
             tool_choice::check_path_parameters(&connection.name, settings, &discovery)?;
@@ -112,7 +122,11 @@ impl AdapterContext<'_> {
             tools,
         };
         let mut notes = notes(settings, &discovery, &left_out(&connection, &discovery));
-        notes.extend(credential_notes(&connection, &discovery.tools, &asked.tools));
+        notes.extend(credential_notes(
+            &connection,
+            &discovery.tools,
+            &asked.tools,
+        ));
         Ok(ReadDocument {
             notes,
             asked,
@@ -143,8 +157,8 @@ impl AdapterContext<'_> {
         })?)
     }
 
-    /// What was approved before, of a document that is no longer the one that is there, as long as the adapter is the one
-    /// that it was approved with.
+    /// What was approved before, of a document that is no longer the one that is there, as long as
+    /// the adapter is the one that it was approved with.
     async fn old(
         &self,
         connection: &CheckedConnection,

@@ -1,8 +1,8 @@
-//! The connections whose tools come from a described system: the adapter's component, the document, what is found in it, and
-//! the yes to that.
+//! The connections whose tools come from a described system: the adapter's component, the document,
+//! what is found in it, and the yes to that.
 //!
-//! What must never happen here: a tool of a document, or of an answer, that nobody said yes to; a base that a document
-//! proposes and no operator has seen.
+//! What must never happen here: a tool of a document, or of an answer, that nobody said yes to; a
+//! base that a document proposes and no operator has seen.
 
 mod approval;
 mod approved_tools;
@@ -70,8 +70,8 @@ pub(crate) struct DiscoveryOutcome {
 }
 
 impl AdapterContext<'_> {
-    /// Looks at what a connection's system is described as. Nothing is asked of a person, and nothing is granted. `before` is
-    /// what was granted of it.
+    /// Looks at what a connection's system is described as. Nothing is asked of a person, and
+    /// nothing is granted. `before` is what was granted of it.
     pub(crate) async fn examine(
         &self,
         connection: &CheckedConnection,
@@ -102,7 +102,8 @@ fn of_answer(
 ) -> Result<ConnectionDiscovery, Omission> {
     let name = &connection.name;
     let again = format!("host connection approve {name} --as-tenant NAME");
-    let not_approved = |why: String| Omission::new(OmissionReason::NotApproved, CliError::refusal(why));
+    let not_approved =
+        |why: String| Omission::new(OmissionReason::NotApproved, CliError::refusal(why));
     let Some(asked) = before else {
         return Err(not_approved(format!(
             "nothing that its system offers is approved: {again}"
@@ -127,8 +128,9 @@ fn of_answer(
     })
 }
 
-/// The tools that a yes was given to, each as it was then. An adapter that is asked again may say something else of the same
-/// document: what the yes was for is in the lock, and nothing else is served under its name.
+/// The tools that a yes was given to, each as it was then. An adapter that is asked again may say
+/// something else of the same document: what the yes was for is in the lock, and nothing else is
+/// served under its name.
 fn granted_tools(
     tools: Vec<contract::Discovered>,
     yes: &grants::ConnectionApproval,
@@ -136,7 +138,10 @@ fn granted_tools(
     let now = pins(&tools, &[]);
     let granted = |found: &contract::Discovered| {
         let name = &found.tool.name;
-        let is_granted = yes.tools.get(name).is_some_and(|pin| now.get(name) == Some(pin));
+        let is_granted = yes
+            .tools
+            .get(name)
+            .is_some_and(|pin| now.get(name) == Some(pin));
         if !is_granted && yes.tools.contains_key(name) {
             tracing::warn!(
                 connection = yes.name,
@@ -149,9 +154,16 @@ fn granted_tools(
     tools.into_iter().filter(granted).collect()
 }
 
-/// All of a tool that a yes is given to, by its name: what a model sees of it, and what its calls may send (T31).
-pub(crate) fn pins(tools: &[contract::Discovered], refused: &[ToolRefusal]) -> BTreeMap<String, String> {
-    let refused: HashSet<&str> = refused.iter().map(|refusal| refusal.tool.as_str()).collect();
+/// All of a tool that a yes is given to, by its name: what a model sees of it, and what its calls
+/// may send (T31).
+pub(crate) fn pins(
+    tools: &[contract::Discovered],
+    refused: &[ToolRefusal],
+) -> BTreeMap<String, String> {
+    let refused: HashSet<&str> = refused
+        .iter()
+        .map(|refusal| refusal.tool.as_str())
+        .collect();
     tools
         .iter()
         .filter(|found| !refused.contains(found.tool.name.as_str()))
@@ -169,12 +181,15 @@ pub(crate) fn pins(tools: &[contract::Discovered], refused: &[ToolRefusal]) -> B
         .collect()
 }
 
-/// What the system itself calls the tools that have other names here, for those that a yes is given to.
+/// What the system itself calls the tools that have other names here, for those that a yes is given
+/// to.
 fn upstream_names(
     tools: &[contract::Discovered],
     pins: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let granted = tools.iter().filter(|found| pins.contains_key(&found.tool.name));
+    let granted = tools
+        .iter()
+        .filter(|found| pins.contains_key(&found.tool.name));
     granted
         .filter_map(|found| Some((found.tool.name.clone(), upstream_name(found)?.to_owned())))
         .collect()
@@ -187,7 +202,10 @@ fn credential_notes(
     pins: &BTreeMap<String, String>,
 ) -> Vec<String> {
     let mut of_argument: BTreeMap<&str, usize> = BTreeMap::new();
-    for found in tools.iter().filter(|found| pins.contains_key(&found.tool.name)) {
+    for found in tools
+        .iter()
+        .filter(|found| pins.contains_key(&found.tool.name))
+    {
         for argument in credential_arguments(connection, found) {
             *of_argument.entry(argument).or_default() += 1;
         }
@@ -279,7 +297,8 @@ mod tests {
         }
     }
 
-    /// T31: an adapter that is asked again, its cache gone, says something else of the same document.
+    /// T31: an adapter that is asked again, its cache gone, says something else of the same
+    /// document.
     #[test]
     fn what_an_adapter_says_anew_under_a_granted_name_is_not_served() {
         let then = [

@@ -21,11 +21,16 @@ pub(crate) struct SkippedOperation {
 impl SkippedOperation {
     /// On one line of a terminal.
     pub(crate) fn line(&self) -> String {
-        format!("{}: {}", printable(&self.operation), printable(&self.message))
+        format!(
+            "{}: {}",
+            printable(&self.operation),
+            printable(&self.message)
+        )
     }
 }
 
-/// All that a discovery gives no tool for: what the adapter could not make one of, and what the host would not serve.
+/// All that a discovery gives no tool for: what the adapter could not make one of, and what the
+/// host would not serve.
 pub(crate) fn left_out(
     connection: &CheckedConnection,
     discovery: &contract::Discovery,
@@ -61,8 +66,8 @@ pub(crate) fn left_out(
     skipped.chain(refused).collect()
 }
 
-/// What an adapter says of a tool that is not as its system describes it: a part that is left out, a schema that is not checked, another
-/// name.
+/// What an adapter says of a tool that is not as its system describes it: a part that is left out,
+/// a schema that is not checked, another name.
 #[derive(Debug, Serialize)]
 pub(crate) struct ToolNote {
     /// As the adapter named it.

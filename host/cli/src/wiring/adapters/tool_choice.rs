@@ -81,10 +81,14 @@ pub(super) fn check(
         let mut skipped = discovery.skipped.iter();
         if let Some(skipped) = skipped.find(|skipped| skipped.id.as_deref() == Some(name)) {
             let why = crate::output::printable(&skipped.message);
-            return Err(CliError::usage(format!("{at}: {name:?} gives no tool: {why}")));
+            return Err(CliError::usage(format!(
+                "{at}: {name:?} gives no tool: {why}"
+            )));
         }
         let distance = |candidate: &str| strsim::jaro_winkler(name, candidate);
-        let nearest = known.iter().max_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let nearest = known
+            .iter()
+            .max_by(|a, b| distance(a).total_cmp(&distance(b)));
         let near = nearest.filter(|near| distance(near) >= NEAR);
         let hint = near.map_or_else(String::new, |near| {
             format!("; did you mean {}?", crate::output::printable(near))
@@ -106,8 +110,14 @@ pub(super) fn chosen_tools(
     };
     match &settings.choice {
         ToolFilter::All => tools,
-        ToolFilter::Allow(listed) => tools.into_iter().filter(|found| among(listed, found)).collect(),
-        ToolFilter::Block(listed) => tools.into_iter().filter(|found| !among(listed, found)).collect(),
+        ToolFilter::Allow(listed) => tools
+            .into_iter()
+            .filter(|found| among(listed, found))
+            .collect(),
+        ToolFilter::Block(listed) => tools
+            .into_iter()
+            .filter(|found| !among(listed, found))
+            .collect(),
     }
 }
 
@@ -128,11 +138,16 @@ pub(super) fn check_path_parameters(
         let at = format!("connections.{name}.path_parameters");
         let shown = crate::output::printable(operation);
         if of_operation.peek().is_none() {
-            return Err(CliError::usage(format!("{at}: there is no operation {shown:?}")));
+            return Err(CliError::usage(format!(
+                "{at}: there is no operation {shown:?}"
+            )));
         }
         let all: Vec<&contract::Discovered> = of_operation.collect();
         for parameter in parameters.keys() {
-            if !all.iter().any(|found| path_parameter(found, parameter).is_some()) {
+            if !all
+                .iter()
+                .any(|found| path_parameter(found, parameter).is_some())
+            {
                 let parameter = crate::output::printable(parameter);
                 return Err(CliError::usage(format!(
                     "{at}: operation {shown:?} has no path parameter {parameter:?}"
@@ -148,11 +163,19 @@ pub(crate) fn path_parameters(
     settings: &AdapterSettings,
     found: &contract::Discovered,
 ) -> BTreeMap<String, Slashes> {
-    let of = |operation: &str| settings.path_parameters.get(operation).into_iter().flatten();
+    let of = |operation: &str| {
+        settings
+            .path_parameters
+            .get(operation)
+            .into_iter()
+            .flatten()
+    };
     // What is said of the operation itself stands before what is said of each.
     let all = of(EVERY_OPERATION).chain(names(found).flat_map(of));
-    all.filter_map(|(parameter, slashes)| Some((path_parameter(found, parameter)?.to_owned(), *slashes)))
-        .collect()
+    all.filter_map(|(parameter, slashes)| {
+        Some((path_parameter(found, parameter)?.to_owned(), *slashes))
+    })
+    .collect()
 }
 
 /// The name in the path's template of a parameter by that name, or by the argument's.

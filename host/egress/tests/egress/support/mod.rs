@@ -12,15 +12,16 @@ use toolhost_egress::{Egress, EgressCall, GuestRequest};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner, Endpoint,
-    Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner,
+    Endpoint, Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
 pub const ACME: &str = "tok_live_a1B2c3/D4e5+F6g7H8==";
 pub const GLOBEX: &str = "tok_live_z9Y8x7/W6v5+U4t3S2==";
 
-/// One connection is one request and one answer, written in the given pieces. An answer without end hangs.
+/// One connection is one request and one answer, written in the given pieces. An answer without end
+/// hangs.
 pub struct Upstream {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<u8>>>,
@@ -29,10 +30,16 @@ pub struct Upstream {
 
 impl Upstream {
     pub async fn answering<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> Self {
-        let pieces: Arc<[Vec<u8>]> = pieces.into_iter().map(|piece| piece.as_ref().to_vec()).collect();
+        let pieces: Arc<[Vec<u8>]> = pieces
+            .into_iter()
+            .map(|piece| piece.as_ref().to_vec())
+            .collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (received, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let (received, connections) = (
+            Arc::new(Mutex::new(Vec::new())),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let (bytes, count) = (received.clone(), connections.clone());
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -69,12 +76,20 @@ impl Upstream {
     }
 }
 
-async fn serve(mut socket: TcpStream, bytes: Arc<Mutex<Vec<u8>>>, pieces: Arc<[Vec<u8>]>) -> Option<()> {
+async fn serve(
+    mut socket: TcpStream,
+    bytes: Arc<Mutex<Vec<u8>>>,
+    pieces: Arc<[Vec<u8>]>,
+) -> Option<()> {
     socket.set_nodelay(true).ok()?;
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !is_whole(&request) {
-        let read = socket.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
+        let read = socket
+            .read(&mut buffer)
+            .await
+            .ok()
+            .filter(|read| *read > 0)?;
         request.extend_from_slice(&buffer[..read]);
         bytes.lock().unwrap().extend_from_slice(&buffer[..read]);
     }
@@ -113,7 +128,10 @@ pub struct Provider {
 
 #[async_trait::async_trait]
 impl CredentialProvider for Provider {
-    async fn fetch(&self, request: CredentialRequest<'_>) -> Result<Arc<Credential>, CredentialError> {
+    async fn fetch(
+        &self,
+        request: CredentialRequest<'_>,
+    ) -> Result<Arc<Credential>, CredentialError> {
         let key = request.key;
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
@@ -152,7 +170,12 @@ impl Recorder {
             Event::EgressOutcome(outcome) => Some(outcome.clone()),
             _ => None,
         };
-        self.events.lock().unwrap().iter().filter_map(outcome).collect()
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter_map(outcome)
+            .collect()
     }
 
     pub fn intents(&self) -> usize {

@@ -25,9 +25,13 @@ enum SuccessResponse {
 impl SuccessResponse {
     fn response(self) -> (String, Value) {
         let json = |schema| json!({"application/json": {"schema": reference(schema)}});
-        let header = |name: &str| json!({ name: { "$ref": format!("#/components/headers/{name}") } });
+        let header =
+            |name: &str| json!({ name: { "$ref": format!("#/components/headers/{name}") } });
         let (status, response) = match self {
-            Self::Json(schema) => ("200", json!({"description": "Done", "content": json(schema)})),
+            Self::Json(schema) => (
+                "200",
+                json!({"description": "Done", "content": json(schema)}),
+            ),
             Self::OfTenant(schema) => (
                 "200",
                 json!({"description": "Done", "content": json(schema), "headers": header(ACTIVE)}),
@@ -92,8 +96,7 @@ pub(super) fn paths() -> Value {
         "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
         "description": "The id of the event that was seen last",
     });
-    let body =
-        |schema, required| json!({"required": required, "content": {"application/json": {"schema": schema}}});
+    let body = |schema, required| json!({"required": required, "content": {"application/json": {"schema": schema}}});
     let calling: &[u16] = &[
         400, 401, 403, 404, 408, 409, 413, 415, 422, 424, 429, 500, 502, 503, 504,
     ];
@@ -218,8 +221,7 @@ fn responses(success: SuccessResponse, failures: &[u16]) -> Value {
             415 => "The body is not application/json: `invalid_request`".to_owned(),
             _ => format!("`{}`", codes.join("`, `")),
         };
-        let mut response =
-            json!({"description": description, "content": {PROBLEM_JSON: {"schema": reference("Problem")}}});
+        let mut response = json!({"description": description, "content": {PROBLEM_JSON: {"schema": reference("Problem")}}});
         let header = match status {
             401 | 403 => Some("WWW-Authenticate"),
             429 | 503 => Some("Retry-After"),

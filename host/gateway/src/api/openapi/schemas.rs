@@ -10,7 +10,9 @@ pub(super) fn schemas() -> Value {
         if let (Some(all), Value::Object(properties)) = (all.as_object_mut(), properties) {
             all.extend(properties);
         }
-        let required: Vec<&str> = std::iter::once("type").chain(required.iter().copied()).collect();
+        let required: Vec<&str> = std::iter::once("type")
+            .chain(required.iter().copied())
+            .collect();
         json!({"type": "object", "required": required, "properties": all})
     };
     let text = json!({"type": "string"});

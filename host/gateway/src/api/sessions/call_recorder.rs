@@ -19,7 +19,8 @@ pub(super) const STARTED: &str = "call_started";
 pub(super) const PROGRESS: &str = "call_progress";
 pub(super) const FINISHED: &str = "call_finished";
 
-/// How often a call's progress is kept after the first report: the last one since then, since each costs a write.
+/// How often a call's progress is kept after the first report: the last one since then, since each
+/// costs a write.
 const EVERY: Duration = Duration::from_millis(500);
 /// The longest message that is passed on, in characters.
 const MAX_MESSAGE: usize = 1024;
@@ -27,7 +28,8 @@ const MAX_MESSAGE: usize = 1024;
 const MAX_TOOL: usize = 64;
 /// The longest sentence of an error that is kept, in characters.
 const MAX_SENTENCE: usize = 4 << 10;
-/// Of an event beside its answer: ids, a tenant, the names of members. JSON may write a character as six bytes.
+/// Of an event beside its answer: ids, a tenant, the names of members. JSON may write a character
+/// as six bytes.
 const FRAME: usize = 2 << 10;
 
 /// The last report of a call. Those between two looks are not kept.
@@ -40,12 +42,15 @@ pub(super) struct LatestProgress {
 impl ProgressSink for LatestProgress {
     fn report(&self, done: f64, total: Option<f64>, message: Option<String>) {
         // Progress grows, and JSON has no NaN and no infinity.
-        let Ok(mut last) = self.last.lock() else { return };
+        let Ok(mut last) = self.last.lock() else {
+            return;
+        };
         if !done.is_finite() || last.0.is_some_and(|last| done <= last) {
             return;
         }
         let total = total.filter(|total| total.is_finite());
-        let message: Option<String> = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
+        let message: Option<String> =
+            message.map(|message| message.chars().take(MAX_MESSAGE).collect());
         *last = (
             Some(done),
             Some(json!({ "done": done, "total": total, "message": message })),
@@ -60,7 +65,8 @@ impl LatestProgress {
     }
 }
 
-/// A call among the events of its session. One that nobody waits for any more is finished there too.
+/// A call among the events of its session. One that nobody waits for any more is finished there
+/// too.
 pub(super) struct CallRecorder {
     log: SessionLog,
     about: CallIdentity,
@@ -92,7 +98,12 @@ struct CallFinishedEvent<'a> {
 
 impl CallRecorder {
     /// The call begins whether or not that is written by then.
-    pub(super) fn begin(log: SessionLog, call_id: &str, tool: &str, tenant: Option<&TenantId>) -> Self {
+    pub(super) fn begin(
+        log: SessionLog,
+        call_id: &str,
+        tool: &str,
+        tenant: Option<&TenantId>,
+    ) -> Self {
         let about = CallIdentity {
             call_id: call_id.to_owned(),
             tool: tool.chars().take(MAX_TOOL).collect(),
@@ -116,7 +127,12 @@ impl CallRecorder {
                 continue;
             };
             report.insert("call_id".to_owned(), json!(self.about.call_id));
-            kept_in_log(&self.log, PROGRESS, Value::Object(report).to_string().as_bytes()).await;
+            kept_in_log(
+                &self.log,
+                PROGRESS,
+                Value::Object(report).to_string().as_bytes(),
+            )
+            .await;
             tokio::time::sleep(EVERY).await;
         }
     }
@@ -204,10 +220,12 @@ mod tests {
     }
 
     fn text(length: usize) -> Result<CallResponse, PublicError> {
-        Ok(CallResponse::from_outcome(CallOutcome::Complete(ToolOutput {
-            content: vec![OutputBlock::Text("x".repeat(length))],
-            structured: None,
-        })))
+        Ok(CallResponse::from_outcome(CallOutcome::Complete(
+            ToolOutput {
+                content: vec![OutputBlock::Text("x".repeat(length))],
+                structured: None,
+            },
+        )))
     }
 
     #[test]

@@ -41,8 +41,8 @@ struct SessionCallBody {
     call_id: Option<String>,
 }
 
-/// `POST /api/v1/sessions/{id}/calls`. A client that goes away drops this future, and the call with it; what the call
-/// answered before that is among the session's events.
+/// `POST /api/v1/sessions/{id}/calls`. A client that goes away drops this future, and the call with
+/// it; what the call answered before that is among the session's events.
 pub(crate) async fn call(
     State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
@@ -57,12 +57,26 @@ pub(crate) async fn call(
         let problem = |error: PublicError| Box::new(problem(&error));
         query::reject_query(parts.uri.query()).map_err(problem)?;
         let said = tenant_selection(&parts.headers).map_err(problem)?;
-        let body: SessionCallBody =
-            object(&shared, &parts, body, "{\"tool\": \"…\", \"arguments\": {…}}").await?;
+        let body: SessionCallBody = object(
+            &shared,
+            &parts,
+            body,
+            "{\"tool\": \"…\", \"arguments\": {…}}",
+        )
+        .await?;
         let call_id = call_id(body.call_id).map_err(problem)?;
-        let asked = CallInput::new(body.arguments, body.accepts.as_deref(), body.answers, body.state)
-            .map_err(problem)?;
-        let who = caller.clone().with_session(session).session_caller().clone();
+        let asked = CallInput::new(
+            body.arguments,
+            body.accepts.as_deref(),
+            body.answers,
+            body.state,
+        )
+        .map_err(problem)?;
+        let who = caller
+            .clone()
+            .with_session(session)
+            .session_caller()
+            .clone();
         let target = shared.dispatcher.resolve(&who, &said, &body.tool).await;
         let target = target.map_err(|error| problem(about_header(error)))?;
         let log = shared.switching.log(&id, &caller).await.map_err(problem)?;
@@ -137,7 +151,8 @@ async fn read_until_end(reader: &mut EventReader) {
 
 fn call_id(own: Option<String>) -> Result<String, PublicError> {
     if let Some(own) = own {
-        let fits = (1..=MAX_CALL_ID).contains(&own.len()) && own.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = (1..=MAX_CALL_ID).contains(&own.len())
+            && own.bytes().all(|byte| byte.is_ascii_graphic());
         let text = format!("call_id has 1 to {MAX_CALL_ID} visible ASCII characters");
         return match fits {
             true => Ok(own),
@@ -145,7 +160,8 @@ fn call_id(own: Option<String>) -> Result<String, PublicError> {
         };
     }
     let mut bytes = [0; RANDOM];
-    getrandom::fill(&mut bytes)
-        .map_err(|_| PublicError::new(ErrorCode::Internal, "the system has no randomness to give"))?;
+    getrandom::fill(&mut bytes).map_err(|_| {
+        PublicError::new(ErrorCode::Internal, "the system has no randomness to give")
+    })?;
     Ok(format!("c_{}", URL_SAFE_NO_PAD.encode(bytes)))
 }

@@ -30,8 +30,9 @@ const LOST: &str = "events_lost";
 /// The session is over.
 const ENDED: &str = "session_ended";
 
-/// `GET /api/v1/sessions/{id}/events`: what happened since an event, or since the beginning of what is kept, and then what
-/// happens. It ends with the session, with the token, and when the host drains.
+/// `GET /api/v1/sessions/{id}/events`: what happened since an event, or since the beginning of what
+/// is kept, and then what happens. It ends with the session, with the token, and when the host
+/// drains.
 pub(crate) async fn events(
     State(shared): State<Arc<SharedState>>,
     Extension(caller): Extension<RequestCaller>,
@@ -70,7 +71,8 @@ async fn reader(log: &SessionLog, headers: &HeaderMap) -> Result<EventReader, Pu
         _ => None,
     };
     let text = "Last-Event-ID is no event of this session";
-    let id = id.ok_or_else(|| PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))?;
+    let id =
+        id.ok_or_else(|| PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))?;
     Ok(log.read_after(&id))
 }
 
@@ -88,7 +90,9 @@ async fn next(mut reader: EventReader) -> Option<(Bytes, Option<EventReader>)> {
                 let data = json!({ "after": id, "detail": "events before this one are not kept any more" });
                 sse::event(Some(&id), Some(LOST), &data.to_string())
             }
-            Ok(Ok(SessionLogItem::Ended)) => return Some((sse::event(None, Some(ENDED), "{}"), None)),
+            Ok(Ok(SessionLogItem::Ended)) => {
+                return Some((sse::event(None, Some(ENDED), "{}"), None));
+            }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a session's events cannot be read");
                 return None;

@@ -1,5 +1,6 @@
-//! `/api/v1/sessions`: a place for a choice of tenant, for calls in it, and for what happens there. A session is its
-//! owner's alone: to everybody else, and to the same person with another tenant in its token, it is as if it were not there.
+//! `/api/v1/sessions`: a place for a choice of tenant, for calls in it, and for what happens there.
+//! A session is its owner's alone: to everybody else, and to the same person with another tenant in
+//! its token, it is as if it were not there.
 
 mod call_recorder;
 mod calls;
@@ -77,7 +78,8 @@ impl<S: Sync> FromRequestParts<S> for NoQuery {
     }
 }
 
-/// The answer to an error of a session: one that is not there has the body of whatever is not there.
+/// The answer to an error of a session: one that is not there has the body of whatever is not
+/// there.
 fn refusal(error: &PublicError) -> Response {
     match error.code {
         ErrorCode::NotFound => not_found(),
@@ -151,7 +153,8 @@ pub(crate) async fn show(
     }
 }
 
-/// `DELETE /api/v1/sessions/{id}`: its calls are cancelled, its streams end, and what was kept of it goes.
+/// `DELETE /api/v1/sessions/{id}`: its calls are cancelled, its streams end, and what was kept of
+/// it goes.
 pub(crate) async fn end(
     State(shared): State<Arc<SharedState>>,
     NoQuery: NoQuery,

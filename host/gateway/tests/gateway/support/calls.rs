@@ -11,8 +11,8 @@ use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, PluginName, PublicError};
 use toolhost_sandbox::contract;
 use toolhost_tools::{
-    CallOptions, CallOutcome, InputRequest, InputRequired, ModelArgs, OutputBlock, ToolEntry, ToolOutput,
-    ToolPage,
+    CallOptions, CallOutcome, InputRequest, InputRequired, ModelArgs, OutputBlock, ToolEntry,
+    ToolOutput, ToolPage,
 };
 
 /// Tenant and cursor.
@@ -101,7 +101,11 @@ impl Fake {
             return Err(PublicError::new(ErrorCode::InputUnsupported, text).about(kind));
         }
         match name {
-            "whoami" | "placed" => text(format!("{}/{}", binding.tenant(), binding.principal().subject())),
+            "whoami" | "placed" => text(format!(
+                "{}/{}",
+                binding.tenant(),
+                binding.principal().subject()
+            )),
             "wait" => {
                 self.starts.fetch_add(1, Ordering::SeqCst);
                 options.cancel.cancelled().await;
@@ -129,7 +133,8 @@ impl Fake {
             }
             "ask" => match options.resume {
                 None => {
-                    let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}});
+                    let schema =
+                        json!({"type": "object", "properties": {"name": {"type": "string"}}});
                     let parameters = json!({"message": "who?", "requestedSchema": schema});
                     let request = InputRequest {
                         id: "q".into(),
@@ -160,10 +165,11 @@ impl Fake {
 impl Fake {
     fn page(&self, binding: &Binding, cursor: Option<&str>) -> Result<Arc<ToolPage>, PublicError> {
         if !matches!(cursor, None | Some("2")) {
-            return Err(
-                PublicError::new(ErrorCode::InvalidRequest, "the cursor is not one of this list")
-                    .about("cursor"),
-            );
+            return Err(PublicError::new(
+                ErrorCode::InvalidRequest,
+                "the cursor is not one of this list",
+            )
+            .about("cursor"));
         }
         let tenant = binding.tenant().as_str().to_owned();
         let mut kept = self.kept.lock().unwrap();
@@ -207,7 +213,8 @@ impl CallPath for Fake {
     }
 
     fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
-        let own = TOOLS.contains(&name) || (name == "only_globex" && binding.tenant().as_str() == "globex");
+        let own = TOOLS.contains(&name)
+            || (name == "only_globex" && binding.tenant().as_str() == "globex");
         own.then(|| entry(name))
     }
 

@@ -114,12 +114,19 @@ impl Host {
     }
 
     pub async fn session_with(&self, token: &str, capabilities: Value) -> String {
-        let answer = self.send(legacy(token, None, &initialize(capabilities))).await;
+        let answer = self
+            .send(legacy(token, None, &initialize(capabilities)))
+            .await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        let id = answer.headers["mcp-session-id"].to_str().unwrap().to_owned();
+        let id = answer.headers["mcp-session-id"]
+            .to_str()
+            .unwrap()
+            .to_owned();
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         assert_eq!(
-            self.send(legacy(token, Some(&id), &initialized)).await.status,
+            self.send(legacy(token, Some(&id), &initialized))
+                .await
+                .status,
             202
         );
         id
@@ -127,7 +134,10 @@ impl Host {
 }
 
 pub fn request(method: &str, path: &str, token: Option<&str>) -> http::request::Builder {
-    let builder = Request::builder().method(method).uri(path).header("host", HOST);
+    let builder = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", HOST);
     match token {
         None => builder,
         Some(token) => builder.header("authorization", format!("Bearer {token}")),

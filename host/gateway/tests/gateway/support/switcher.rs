@@ -27,8 +27,17 @@ pub fn switcher() -> Arc<TenantSwitcher> {
         clock,
         max_age: None,
     };
-    let credentials = Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &sessions));
+    let credentials = Arc::new(AuthorityCredentials::new(
+        Arc::new(LocalAuthority),
+        &sessions,
+    ));
     let states = Arc::new(StateSealer::of_process(Arc::new(MemoryStore::default())).unwrap());
-    let switcher = TenantSwitcher::new(sessions, credentials, SwitchMode::Free, Arc::new(LogSink), states);
+    let switcher = TenantSwitcher::new(
+        sessions,
+        credentials,
+        SwitchMode::Free,
+        Arc::new(LogSink),
+        states,
+    );
     Arc::new(switcher)
 }

@@ -13,7 +13,8 @@ fn issuer() -> &'static (DevKey, tempfile::TempDir) {
     static KEY: OnceLock<(DevKey, tempfile::TempDir)> = OnceLock::new();
     KEY.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        let key = DevKey::generate(&dir.path().join("key.pem"), &dir.path().join("jwks.json")).unwrap();
+        let key =
+            DevKey::generate(&dir.path().join("key.pem"), &dir.path().join("jwks.json")).unwrap();
         (key, dir)
     })
 }
@@ -23,7 +24,10 @@ fn issuer() -> &'static (DevKey, tempfile::TempDir) {
 struct Keys;
 
 impl KeyFetch for Keys {
-    fn fetch(&self, _: FetchRequest) -> futures::future::BoxFuture<'_, Result<bytes::Bytes, FetchError>> {
+    fn fetch(
+        &self,
+        _: FetchRequest,
+    ) -> futures::future::BoxFuture<'_, Result<bytes::Bytes, FetchError>> {
         let keys = serde_json::json!({"keys": [issuer().0.jwk()]}).to_string();
         Box::pin(std::future::ready(Ok(keys.into())))
     }
@@ -41,7 +45,15 @@ fn of(development: Option<Principal>) -> Arc<Tenancy> {
         AUDIENCE,
         KeySource::Url("https://issuer.example/jwks".parse().unwrap()),
     );
-    Arc::new(Tenancy::new(vec![config], Arc::new(directory()), development, Arc::new(Keys)).unwrap())
+    Arc::new(
+        Tenancy::new(
+            vec![config],
+            Arc::new(directory()),
+            development,
+            Arc::new(Keys),
+        )
+        .unwrap(),
+    )
 }
 
 /// A host with one issuer.
@@ -64,7 +76,10 @@ pub fn token(tenant: &str, subject: &str) -> String {
 
 /// A token that is accepted for so many seconds from now, the leeway for other clocks included.
 pub fn token_for(tenant: &str, subject: &str, seconds: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let request = MintRequest {
         tenant: Some(tenant.into()),
         ttl: Duration::from_secs(seconds),

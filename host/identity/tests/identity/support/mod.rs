@@ -8,7 +8,8 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm as Jose, EncodingKey};
 use serde_json::{Value, json};
 use toolhost_identity::{
-    Algorithm, ClaimPointer, IssuerName, IssuerRules, KeySet, Principal, TokenError, UnverifiedToken, verify,
+    Algorithm, ClaimPointer, IssuerName, IssuerRules, KeySet, Principal, TokenError,
+    UnverifiedToken, verify,
 };
 
 pub const NOW: u64 = 1_800_000_000;
@@ -34,7 +35,11 @@ impl Key {
             Jose::EdDSA => json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.der_bytes())}),
             _ => serde_json::to_value(Jwk::from_encoding_key(&encoding, jose).unwrap()).unwrap(),
         };
-        Self { jose, encoding, jwk }
+        Self {
+            jose,
+            encoding,
+            jwk,
+        }
     }
 
     pub fn es256() -> Self {
@@ -52,7 +57,8 @@ impl Key {
     /// A token of exactly these texts.
     pub fn sign_text(&self, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", encode(header), encode(claims));
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, self.jose).unwrap();
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, self.jose).unwrap();
         format!("{message}.{signature}")
     }
 
@@ -64,7 +70,8 @@ impl Key {
 
 pub static RSA: LazyLock<Key> = LazyLock::new(|| Key::new(Jose::RS256, &rcgen::PKCS_RSA_SHA256));
 pub static ES256: LazyLock<Key> = LazyLock::new(Key::es256);
-pub static ES384: LazyLock<Key> = LazyLock::new(|| Key::new(Jose::ES384, &rcgen::PKCS_ECDSA_P384_SHA384));
+pub static ES384: LazyLock<Key> =
+    LazyLock::new(|| Key::new(Jose::ES384, &rcgen::PKCS_ECDSA_P384_SHA384));
 pub static ED25519: LazyLock<Key> = LazyLock::new(|| Key::new(Jose::EdDSA, &rcgen::PKCS_ED25519));
 
 pub fn encode(text: impl AsRef<[u8]>) -> String {
@@ -115,7 +122,10 @@ pub fn check(token: &str, rules: &IssuerRules, keys: &KeySet) -> Result<Principa
 
 /// The same, with a header that does not say what kind of token it is.
 pub fn check_untyped(claims: &Value, rules: &IssuerRules) -> Result<Principal, TokenError> {
-    let token = ES256.sign_text(r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#, &claims.to_string());
+    let token = ES256.sign_text(
+        r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#,
+        &claims.to_string(),
+    );
     check(&token, rules, &key_set(&[ES256.jwk("k")]))
 }
 

@@ -13,7 +13,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use toolhost_net::{AddressPolicy, Client, Lookup, NetError, Network, RequestBody, ResponseBody, Timeouts};
+use toolhost_net::{
+    AddressPolicy, Client, Lookup, NetError, Network, RequestBody, ResponseBody, Timeouts,
+};
 use url::Url;
 
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -94,7 +96,10 @@ pub async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> 
     Some(String::from_utf8_lossy(&head).into_owned())
 }
 
-pub async fn answer_all(mut stream: impl AsyncRead + AsyncWrite + Unpin, heads: Arc<Mutex<Vec<String>>>) {
+pub async fn answer_all(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    heads: Arc<Mutex<Vec<String>>>,
+) {
     while let Some(head) = read_head(&mut stream).await {
         heads.lock().unwrap().push(head);
         stream.write_all(OK).await.unwrap();
@@ -146,7 +151,9 @@ pub fn soon() -> Instant {
 }
 
 pub fn get(url: &Url) -> Request<RequestBody> {
-    Request::get(url.as_str()).body(RequestBody::default()).unwrap()
+    Request::get(url.as_str())
+        .body(RequestBody::default())
+        .unwrap()
 }
 
 /// Resolves, sends, and reads the whole answer.

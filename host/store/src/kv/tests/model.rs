@@ -32,7 +32,10 @@ fn operation() -> impl Strategy<Value = Operation> {
 type Model = BTreeMap<(usize, String), (Vec<u8>, u64)>;
 
 fn kept(model: &Model) -> u64 {
-    model.iter().map(|((_, key), (value, _))| cost(key, value)).sum()
+    model
+        .iter()
+        .map(|((_, key), (value, _))| cost(key, value))
+        .sum()
 }
 
 async fn agrees(operations: Vec<Operation>) {
@@ -60,7 +63,9 @@ async fn agrees(operations: Vec<Operation>) {
                 } else {
                     Some(is.map_or(1, |is| is + 1))
                 };
-                let done = kv.compare_and_set(&spaces[s], &key, expected, vec![7; n]).await;
+                let done = kv
+                    .compare_and_set(&spaces[s], &key, expected, vec![7; n])
+                    .await;
                 expect_write(&mut model, &quota, (s, key), n, done, right);
             }
             Operation::Delete(s, key) => {

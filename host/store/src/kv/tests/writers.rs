@@ -8,11 +8,12 @@ use toolhost_identity::{TenantId, TenantSpace};
 use super::{home, space, store};
 use crate::kv::layout;
 use crate::{
-    Change, Key, KvError, KvQuota, KvScope, KvSpace, MemoryStore, PluginKv, Record, RecordPage, Scan, Space,
-    Store, StoreError,
+    Change, Key, KvError, KvQuota, KvScope, KvSpace, MemoryStore, PluginKv, Record, RecordPage,
+    Scan, Space, Store, StoreError,
 };
 
-/// A store that lets others go first after every read, so that what was read is often changed by then.
+/// A store that lets others go first after every read, so that what was read is often changed by
+/// then.
 #[derive(Debug)]
 struct Interrupted(Arc<MemoryStore>);
 
@@ -88,7 +89,10 @@ async fn many_writers_on_two_hosts_never_pass_the_quota_and_count_exactly() {
                 let key = format!("{}-{}", writer % 3 * writer, round % 40);
                 let done = match round % 5 {
                     4 => kv.delete(&space, &key).await.map(|_| 0),
-                    _ => kv.put(&space, &key, vec![0; (round * 37 + writer) % 900]).await,
+                    _ => {
+                        kv.put(&space, &key, vec![0; (round * 37 + writer) % 900])
+                            .await
+                    }
                 };
                 assert!(matches!(done, Ok(_) | Err(KvError::Full)), "{done:?}");
             }
@@ -135,7 +139,10 @@ async fn of_many_that_compare_and_set_one_key_on_two_hosts_each_sees_the_last() 
                 let entry = kv.get(&home(), "n").await.unwrap().unwrap();
                 let next = u64::from_be_bytes(entry.value.try_into().unwrap()) + 1;
                 let value = next.to_be_bytes().to_vec();
-                match kv.compare_and_set(&home(), "n", Some(entry.version), value).await {
+                match kv
+                    .compare_and_set(&home(), "n", Some(entry.version), value)
+                    .await
+                {
                     Ok(_) => done += 1,
                     Err(error) => assert_eq!(error, KvError::Conflict),
                 }

@@ -1,5 +1,5 @@
-//! A host that is killed in mid-write, a server that is, and connections that end while a batch is being made: what was
-//! acknowledged is there, and what is reported as not made is not.
+//! A host that is killed in mid-write, a server that is, and connections that end while a batch is
+//! being made: what was acknowledged is there, and what is reported as not made is not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::town::{MASTER, Town};
 #[ignore = "started by the test below, and killed"]
 async fn writer() {
     let from: u64 = std::env::var("STORE_CRASH_FROM").unwrap().parse().unwrap();
-    let mut settings = PostgresSettings::new(Secret::from(std::env::var("STORE_CRASH_URL").unwrap()));
+    let mut settings =
+        PostgresSettings::new(Secret::from(std::env::var("STORE_CRASH_URL").unwrap()));
     settings.prefix = Prefix::parse(&std::env::var("STORE_CRASH_PREFIX").unwrap()).unwrap();
     let master = MasterKey::from_text(&Secret::from(MASTER.to_owned())).unwrap();
     let keyring = Arc::new(Keyring::in_postgres(&settings, master).await.unwrap());
@@ -47,9 +48,13 @@ fn what_was_acknowledged_outlives_a_host_that_is_killed() {
         ];
         let next = run_and_kill("postgres::crash::writer", &started, from, after);
         runtime.block_on(async {
-            // What the killed host had on its way ends when the server sees that it is gone: a batch after it.
+            // What the killed host had on its way ends when the server sees that it is gone: a
+            // batch after it.
             for writer in 0..3 {
-                store.put(&space_of(writer), &key("after"), vec![]).await.unwrap();
+                store
+                    .put(&space_of(writer), &key("after"), vec![])
+                    .await
+                    .unwrap();
             }
             for writer in 0..WRITERS {
                 let next = next[writer as usize];
@@ -83,7 +88,11 @@ fn what_was_acknowledged_outlives_a_host_that_is_killed() {
 }
 
 /// Each batch writes two records; which of them are there is compared with what was said of it.
-async fn write_under(store: &PostgresStore, batches: u64, mut harm: impl AsyncFnMut(u64)) -> (u64, u64) {
+async fn write_under(
+    store: &PostgresStore,
+    batches: u64,
+    mut harm: impl AsyncFnMut(u64),
+) -> (u64, u64) {
     store.create(&tenant("acme")).await.unwrap();
     let acme = space("acme");
     let (said, mut saying) = tokio::sync::mpsc::unbounded_channel();

@@ -91,7 +91,9 @@ async fn a_listener_whose_connection_is_gone_is_told_so_and_when_it_hears_again(
         tried = one.put(&Space::Host, &session("s"), vec![1]).await;
     }
     tried.unwrap();
-    assert!(matches!(next(&mut changes).await, Notice::Changed(changed) if changed.table == Table::Session));
+    assert!(
+        matches!(next(&mut changes).await, Notice::Changed(changed) if changed.table == Table::Session)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +124,8 @@ async fn a_key_that_one_host_destroys_or_rotates_is_so_for_the_other_within_a_se
     assert!(destroyed.await.unwrap().unwrap());
     // Whoever has it in hand, as the vault does of what it keeps open, has nothing.
     until(SOON, || {
-        held.subkey(Generation(1), SubkeyPurpose::Credentials).is_none()
+        held.subkey(Generation(1), SubkeyPurpose::Credentials)
+            .is_none()
     })
     .await;
     assert!(held.generations().is_empty());
@@ -150,19 +153,28 @@ async fn a_tenant_that_is_made_again_at_once_by_another_host_is_read_with_its_ne
     let (one, two) = (town.host().await, town.host().await);
     for round in 0..5_u8 {
         one.create(&tenant("acme")).await.unwrap();
-        one.put(&space("acme"), &key("k"), vec![round]).await.unwrap();
+        one.put(&space("acme"), &key("k"), vec![round])
+            .await
+            .unwrap();
         let record = two.get(&space("acme"), &key("k")).await.unwrap().unwrap();
         assert_eq!(record.value, [round]);
         two.put(&space("acme"), &key("k"), vec![100 + round])
             .await
             .unwrap();
         assert_eq!(
-            one.get(&space("acme"), &key("k")).await.unwrap().unwrap().value,
+            one.get(&space("acme"), &key("k"))
+                .await
+                .unwrap()
+                .unwrap()
+                .value,
             [100 + round]
         );
         assert!(one.destroy(&tenant("acme")).await.unwrap());
         let unknown = two.get(&space("acme"), &key("k")).await.unwrap_err();
-        assert!(matches!(unknown, StoreError::UnknownSpace { .. }), "{unknown}");
+        assert!(
+            matches!(unknown, StoreError::UnknownSpace { .. }),
+            "{unknown}"
+        );
     }
 }
 
@@ -180,7 +192,9 @@ async fn of_two_hosts_that_count_in_one_record_none_loses_a_count() {
                 while counted < 50 {
                     let now = host.get(&space("acme"), &key("count")).await.unwrap();
                     let count = now.as_ref().map_or(0, |now| now.value[0]);
-                    let expect = now.map_or(Precondition::Absent, |now| Precondition::Version(now.version));
+                    let expect = now.map_or(Precondition::Absent, |now| {
+                        Precondition::Version(now.version)
+                    });
                     match host
                         .compare_and_set(&space("acme"), &key("count"), expect, vec![count + 1])
                         .await
@@ -228,7 +242,10 @@ async fn tenants_that_several_hosts_make_and_destroy_at_once_are_made_and_destro
                 }
             };
             assert_eq!(at_once(true).await, 1, "{layout:?}");
-            hosts[1].put(&space("acme"), &key("k"), vec![]).await.unwrap();
+            hosts[1]
+                .put(&space("acme"), &key("k"), vec![])
+                .await
+                .unwrap();
             assert_eq!(at_once(false).await, 1, "{layout:?}");
         }
     }

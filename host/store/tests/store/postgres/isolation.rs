@@ -22,7 +22,9 @@ async fn two_tenants(layout: Layout) -> (Town, toolhost_store::PostgresStore) {
 }
 
 fn code(error: &tokio_postgres::Error) -> &str {
-    error.code().map_or("", tokio_postgres::error::SqlState::code)
+    error
+        .code()
+        .map_or("", tokio_postgres::error::SqlState::code)
 }
 
 const DENIED: &str = "42501";
@@ -36,10 +38,22 @@ async fn the_role_of_a_tenant_reaches_no_row_of_another_and_the_login_role_none_
         let table = if of == "keys" { "key" } else { "record" };
         for (role, statement) in [
             (None, format!("SELECT * FROM \"{name}_{of}\".{table}")),
-            (Some("t_acme"), format!("SELECT * FROM \"{name}_{of}\".{table}")),
-            (Some("t_acme"), format!("DELETE FROM \"{name}_{of}\".{table}")),
-            (Some("host"), format!("SELECT * FROM \"{name}_{of}\".{table}")),
-            (Some("keys"), format!("SELECT * FROM \"{name}_{of}\".{table}")),
+            (
+                Some("t_acme"),
+                format!("SELECT * FROM \"{name}_{of}\".{table}"),
+            ),
+            (
+                Some("t_acme"),
+                format!("DELETE FROM \"{name}_{of}\".{table}"),
+            ),
+            (
+                Some("host"),
+                format!("SELECT * FROM \"{name}_{of}\".{table}"),
+            ),
+            (
+                Some("keys"),
+                format!("SELECT * FROM \"{name}_{of}\".{table}"),
+            ),
         ] {
             login.batch_execute("BEGIN").await.unwrap();
             if let Some(role) = role {
@@ -75,7 +89,10 @@ async fn a_database_of_its_own_is_entered_by_nobody_else() {
         .password("x");
     let refused = config.connect(tokio_postgres::NoTls).await.err().unwrap();
     assert_eq!(code(&refused), DENIED, "{refused}");
-    admin.batch_execute(&format!("DROP ROLE {other}")).await.unwrap();
+    admin
+        .batch_execute(&format!("DROP ROLE {other}"))
+        .await
+        .unwrap();
     store.destroy(&tenant("acme")).await.unwrap();
     let left = admin
         .query(
@@ -85,7 +102,13 @@ async fn a_database_of_its_own_is_entered_by_nobody_else() {
         .await
         .unwrap();
     assert!(left.is_empty());
-    assert!(store.get(&space("globex"), &key("k")).await.unwrap().is_some());
+    assert!(
+        store
+            .get(&space("globex"), &key("k"))
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 /// The seal, behind the roles: rows that somebody with all rights has copied.
@@ -94,7 +117,10 @@ async fn rows_of_one_tenant_in_anothers_schema_do_not_open_and_the_space_is_not_
     let (town, store) = two_tenants(Layout::Schema).await;
     let admin = town.admin(&town.name).await;
     let name = &town.name;
-    store.put(&space("globex"), &key("other"), vec![1]).await.unwrap();
+    store
+        .put(&space("globex"), &key("other"), vec![1])
+        .await
+        .unwrap();
     admin
         .batch_execute(&format!(
             "UPDATE {name}_t_globex.record SET (value, version) = \
@@ -105,14 +131,29 @@ async fn rows_of_one_tenant_in_anothers_schema_do_not_open_and_the_space_is_not_
         .unwrap();
     let moved = store.get(&space("globex"), &key("k")).await.unwrap_err();
     assert!(matches!(moved, StoreError::Corrupt { .. }), "{moved}");
-    let rest = store.get(&space("globex"), &key("other")).await.unwrap_err();
+    let rest = store
+        .get(&space("globex"), &key("other"))
+        .await
+        .unwrap_err();
     assert!(matches!(rest, StoreError::Corrupt { .. }), "{rest}");
     assert_eq!(store.quarantined_spaces().len(), 1);
-    assert!(store.get(&space("acme"), &key("k")).await.unwrap().is_some());
+    assert!(
+        store
+            .get(&space("acme"), &key("k"))
+            .await
+            .unwrap()
+            .is_some()
+    );
     // Another process finds it too; a version beside a record is not believed.
     let again = town.host().await;
     let reports = again.check().await.unwrap();
-    assert_eq!(reports.iter().filter(|report| report.outcome.is_err()).count(), 1);
+    assert_eq!(
+        reports
+            .iter()
+            .filter(|report| report.outcome.is_err())
+            .count(),
+        1
+    );
     admin
         .batch_execute(&format!("UPDATE {name}_t_acme.record SET version = 9"))
         .await
@@ -167,7 +208,9 @@ async fn a_space_whose_schema_or_key_is_gone_is_no_empty_one() {
     for _ in 0..2 {
         let gone = store.get(&space("acme"), &key("k")).await.unwrap_err();
         assert!(matches!(gone, StoreError::Corrupt { .. }), "{gone}");
-        let scanned = store.scan(&space("acme"), &Scan::group(Table::Kv, &[])).await;
+        let scanned = store
+            .scan(&space("acme"), &Scan::group(Table::Kv, &[]))
+            .await;
         assert!(matches!(scanned, Err(StoreError::Corrupt { .. })));
         assert!(store.put(&space("acme"), &key("k"), vec![]).await.is_err());
         assert!(!store.create(&tenant("acme")).await.unwrap());
@@ -207,14 +250,19 @@ async fn a_key_is_rotated_under_two_hosts_and_the_old_one_opens_nothing() {
         .await
         .unwrap()
         .unwrap();
-    // At once, before the other host has heard of it, so that it may still write with the old one: none of it is lost.
+    // At once, before the other host has heard of it, so that it may still write with the old one:
+    // none of it is lost.
     let resealed = one.reseal(&acme).await.unwrap();
     assert!(resealed >= 90, "{resealed}");
     assert_eq!(one.retire_generations(&acme).await.unwrap(), 1);
     writer.await.unwrap();
     for store in [&one, &two] {
         for n in 0..90_u8 {
-            let record = store.get(&acme, &key(&format!("k{n}"))).await.unwrap().unwrap();
+            let record = store
+                .get(&acme, &key(&format!("k{n}")))
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!((record.value[0], record.version), (n, u64::from(n) + 1));
         }
         let busy = store.get(&acme, &key("busy")).await.unwrap().unwrap();
@@ -241,14 +289,18 @@ async fn a_key_is_rotated_under_two_hosts_and_the_old_one_opens_nothing() {
     );
 }
 
-/// As a host stands that has not heard of a rotation when another has retired the generation that it writes with.
+/// As a host stands that has not heard of a rotation when another has retired the generation that
+/// it writes with.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_with_a_generation_that_was_retired() {
     let (town, store) = two_tenants(Layout::Schema).await;
     let admin = town.admin(&town.name).await;
     let raise = format!("UPDATE {}_t_acme.space SET oldest = 2", town.name);
     admin.batch_execute(&raise).await.unwrap();
-    let refused = store.put(&space("acme"), &key("k"), vec![]).await.unwrap_err();
+    let refused = store
+        .put(&space("acme"), &key("k"), vec![])
+        .await
+        .unwrap_err();
     assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
     let other = town.keyed_host().await.1;
     let rotated = tokio::task::spawn_blocking(move || other.rotate(&space("acme")));
@@ -256,7 +308,12 @@ async fn nothing_is_written_with_a_generation_that_was_retired() {
     // Whether it was told or not: it reads the key again.
     store.put(&space("acme"), &key("k"), vec![2]).await.unwrap();
     assert_eq!(
-        store.get(&space("acme"), &key("k")).await.unwrap().unwrap().value,
+        store
+            .get(&space("acme"), &key("k"))
+            .await
+            .unwrap()
+            .unwrap()
+            .value,
         [2]
     );
 }

@@ -29,7 +29,10 @@ async fn hosts_that_start_at_once_on_an_empty_database_all_come_up_and_agree() {
             let made = store
                 .compare_and_set(&Space::Host, &key, Precondition::Absent, own)
                 .await;
-            assert!(made.is_ok() || made == Err(StoreError::Conflict), "{made:?}");
+            assert!(
+                made.is_ok() || made == Err(StoreError::Conflict),
+                "{made:?}"
+            );
             store.get(&Space::Host, &key).await.unwrap().unwrap().value
         })
     });
@@ -58,7 +61,10 @@ async fn what_stands_in_the_way_is_named() {
     });
     assert!(matches!(no_database.await, PostgresError::NoDatabase(_)));
     let other_layout = refused(&town, |settings| settings.layout = Layout::Database).await;
-    assert!(other_layout.to_string().contains("layout"), "{other_layout}");
+    assert!(
+        other_layout.to_string().contains("layout"),
+        "{other_layout}"
+    );
     let master = MASTER.replacen('A', "B", 1);
     let locked = town.try_host(&town.settings(), &master).await.unwrap_err();
     assert!(
@@ -119,14 +125,23 @@ async fn installations_share_a_server_by_their_prefixes_and_none_takes_anothers(
     other.prefix = Prefix::parse(&format!("{}b", town.name)).unwrap();
     let second = town.try_host(&other, MASTER).await.unwrap().0;
     let key = crate::place::key("k");
-    second.put(&Space::Host, &key, b"second".to_vec()).await.unwrap();
-    assert_eq!(town.host().await.get(&Space::Host, &key).await.unwrap(), None);
+    second
+        .put(&Space::Host, &key, b"second".to_vec())
+        .await
+        .unwrap();
+    assert_eq!(
+        town.host().await.get(&Space::Host, &key).await.unwrap(),
+        None
+    );
     // The same prefix in another database of the server.
     let elsewhere = Town::new(Layout::Schema).await;
     let mut settings = elsewhere.settings();
     settings.prefix = Prefix::parse(&town.name).unwrap();
     let taken = elsewhere.try_host(&settings, MASTER).await.unwrap_err();
-    assert!(taken.to_string().contains("another installation"), "{taken}");
+    assert!(
+        taken.to_string().contains("another installation"),
+        "{taken}"
+    );
     // A lost database beside keys that are there.
     let mut lost = elsewhere.settings();
     lost.prefix = Prefix::parse(&town.name).unwrap();
@@ -137,7 +152,10 @@ async fn installations_share_a_server_by_their_prefixes_and_none_takes_anothers(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_may_be_in_another_database_than_what_they_seal() {
-    let (town, keys) = (Town::new(Layout::Schema).await, Town::new(Layout::Schema).await);
+    let (town, keys) = (
+        Town::new(Layout::Schema).await,
+        Town::new(Layout::Schema).await,
+    );
     let mut settings = town.settings();
     settings.keys_url = Some(keys.settings().url);
     let store = town.try_host(&settings, MASTER).await.unwrap().0;
@@ -243,7 +261,10 @@ async fn a_server_is_believed_by_its_certificate_and_asked_with_the_right_passwo
         })
         .await;
         assert!(
-            matches!(error, PostgresError::Unreachable(_) | PostgresError::Password(_)),
+            matches!(
+                error,
+                PostgresError::Unreachable(_) | PostgresError::Password(_)
+            ),
             "{host} {mode}: {error}"
         );
     }

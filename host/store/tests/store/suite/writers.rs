@@ -18,7 +18,10 @@ pub(super) async fn conditions_hold_or_nothing_is_changed(subject: &mut dyn Subj
         Err(StoreError::Conflict)
     );
     let first = set(Precondition::Absent, b"1").await.unwrap();
-    assert_eq!(set(Precondition::Absent, b"2").await, Err(StoreError::Conflict));
+    assert_eq!(
+        set(Precondition::Absent, b"2").await,
+        Err(StoreError::Conflict)
+    );
     assert_eq!(
         set(Precondition::Version(first + 1), b"2").await,
         Err(StoreError::Conflict)
@@ -29,20 +32,27 @@ pub(super) async fn conditions_hold_or_nothing_is_changed(subject: &mut dyn Subj
         set(Precondition::Version(first), b"4").await,
         Err(StoreError::Conflict)
     );
-    assert_eq!(store.get(&acme, &key("k")).await.unwrap().unwrap().value, b"3");
+    assert_eq!(
+        store.get(&acme, &key("k")).await.unwrap().unwrap().value,
+        b"3"
+    );
     let delete = |expect| {
         vec![Change::Delete {
             key: key("k"),
             expect,
         }]
     };
-    let stale = store.batch(&acme, delete(Precondition::Version(first))).await;
+    let stale = store
+        .batch(&acme, delete(Precondition::Version(first)))
+        .await;
     assert_eq!(stale, Err(StoreError::Conflict));
     store
         .batch(&acme, delete(Precondition::Version(second)))
         .await
         .unwrap();
-    let gone = store.batch(&acme, delete(Precondition::Version(second))).await;
+    let gone = store
+        .batch(&acme, delete(Precondition::Version(second)))
+        .await;
     assert_eq!(gone, Err(StoreError::Conflict));
 }
 
@@ -94,7 +104,10 @@ pub(super) async fn a_batch_is_made_whole_or_not_at_all(subject: &mut dyn Subjec
     let refused = store
         .batch(
             &acme,
-            vec![put("a", Precondition::Any), put("b", Precondition::Version(9))],
+            vec![
+                put("a", Precondition::Any),
+                put("b", Precondition::Version(9)),
+            ],
         )
         .await;
     assert_eq!(refused, Err(StoreError::Conflict));
@@ -102,7 +115,10 @@ pub(super) async fn a_batch_is_made_whole_or_not_at_all(subject: &mut dyn Subjec
     let version = store
         .batch(
             &acme,
-            vec![put("a", Precondition::Absent), put("b", Precondition::Absent)],
+            vec![
+                put("a", Precondition::Absent),
+                put("b", Precondition::Absent),
+            ],
         )
         .await
         .unwrap();
@@ -154,7 +170,11 @@ pub(super) async fn concurrent_writers_lose_nothing(subject: &mut dyn Subject) {
                     .put(&space("acme"), &key(&name), vec![at; size])
                     .await
                     .unwrap();
-                let record = store.get(&space("acme"), &key(&name)).await.unwrap().unwrap();
+                let record = store
+                    .get(&space("acme"), &key(&name))
+                    .await
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(record.value, vec![at; size]);
             }
         })
@@ -186,7 +206,10 @@ pub(super) async fn a_dropped_write_is_made_whole_or_not_at_all(subject: &mut dy
         let _ = tokio::time::timeout(std::time::Duration::from_micros(round * 20), write).await;
     }
     // What is on its way is before this one.
-    store.put(&space("acme"), &key("last"), vec![]).await.unwrap();
+    store
+        .put(&space("acme"), &key("last"), vec![])
+        .await
+        .unwrap();
     for round in 0..30 {
         let both = [
             store
@@ -213,12 +236,18 @@ pub(super) async fn a_reader_sees_a_record_and_a_page_whole(subject: &mut dyn Su
         expect: Precondition::Any,
     };
     let acme = space("acme");
-    store.batch(&acme, vec![put("a", 0), put("b", 0)]).await.unwrap();
+    store
+        .batch(&acme, vec![put("a", 0), put("b", 0)])
+        .await
+        .unwrap();
     let writer = tokio::spawn({
         let (store, acme) = (store.clone(), acme.clone());
         async move {
             for n in 0..200 {
-                store.batch(&acme, vec![put("a", n), put("b", n)]).await.unwrap();
+                store
+                    .batch(&acme, vec![put("a", n), put("b", n)])
+                    .await
+                    .unwrap();
             }
         }
     });

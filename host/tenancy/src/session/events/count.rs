@@ -1,5 +1,5 @@
-//! How many bytes a tenant's events have. Each write brings its count along, so that the bound holds at every moment, on all
-//! hosts together.
+//! How many bytes a tenant's events have. Each write brings its count along, so that the bound
+//! holds at every moment, on all hosts together.
 
 use toolhost_store::{Change, Key, Precondition, Record, Space, StoreError, Table};
 
@@ -7,13 +7,15 @@ use super::EventLog;
 use super::log::{LogPart, MAX_EVENTS_PER_TENANT_BYTES};
 use crate::session::ChoiceKey;
 
-/// Parts of a tenant's sessions that are counted apart, so that writes to several sessions rarely meet at one count.
+/// Parts of a tenant's sessions that are counted apart, so that writes to several sessions rarely
+/// meet at one count.
 pub(super) const COUNTS: u8 = 16;
 
 /// Bytes of the events of one part.
 pub(super) const MAX_COUNTED_BYTES: u64 = MAX_EVENTS_PER_TENANT_BYTES / COUNTS as u64;
 
-/// What an event takes beside its value, in bytes: its key, which names the session, its version and its seal.
+/// What an event takes beside its value, in bytes: its key, which names the session, its version
+/// and its seal.
 const RECORD_BYTES: u64 = 128;
 
 /// The size of an event that is kept, in bytes.
@@ -69,7 +71,11 @@ impl Count {
 }
 
 impl EventLog {
-    pub(super) async fn count(&self, space: &Space, number: CountNumber) -> Result<Count, StoreError> {
+    pub(super) async fn count(
+        &self,
+        space: &Space,
+        number: CountNumber,
+    ) -> Result<Count, StoreError> {
         let key = Key::new(Table::SessionEvent, &[LogPart::Count.group()], &[number.0])?;
         let record = self.store.get(space, &key).await?;
         Ok(Count { key, record })

@@ -16,12 +16,16 @@ pub struct SessionLog {
 }
 
 impl Sessions {
-    /// The events of this caller's session of this id, whether there is such a session or not: another caller's are
-    /// elsewhere.
+    /// The events of this caller's session of this id, whether there is such a session or not:
+    /// another caller's are elsewhere.
     ///
     /// # Errors
     /// The caller's tenant is not served, or the directory cannot be read.
-    pub async fn log(&self, id: &SessionId, principal: &Arc<Principal>) -> Result<SessionLog, ChoiceError> {
+    pub async fn log(
+        &self,
+        id: &SessionId,
+        principal: &Arc<Principal>,
+    ) -> Result<SessionLog, ChoiceError> {
         let caller = self.joined.caller(principal).await?;
         Ok(SessionLog {
             log: Arc::clone(&self.events),
@@ -35,8 +39,9 @@ impl SessionLog {
     /// Keeps an event; it lasts when this returns. `label` is for the reader to tell streams apart.
     ///
     /// # Errors
-    /// [`ChoiceError::Unknown`] where there is no such session any more, [`ChoiceError::TooLong`] for more than
-    /// [`super::MAX_EVENT_BYTES`] of data or a label of more than 255 bytes, and the store's.
+    /// [`ChoiceError::Unknown`] where there is no such session any more, [`ChoiceError::TooLong`]
+    /// for more than [`super::MAX_EVENT_BYTES`] of data or a label of more than 255 bytes, and the
+    /// store's.
     pub async fn append(&self, label: &str, data: &[u8]) -> Result<EventId, ChoiceError> {
         self.log.append(&self.place, label, data).await
     }

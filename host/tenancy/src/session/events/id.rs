@@ -4,12 +4,14 @@ use sha2::{Digest, Sha256};
 
 use crate::session::ChoiceKey;
 
-/// Bytes of a place's digest in an id: enough that an id of another session is noticed. It guards nothing; the owner does.
+/// Bytes of a place's digest in an id: enough that an id of another session is noticed. It guards
+/// nothing; the owner does.
 const TAG: usize = 4;
 
 /// The place of an event among those of its session, as `Last-Event-ID` brings it back.
 ///
-/// It names its session, so that an id of another one is refused and not taken for a place in this one.
+/// It names its session, so that an id of another one is refused and not taken for a place in this
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventId {
     pub(super) seq: u64,

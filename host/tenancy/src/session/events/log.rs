@@ -17,11 +17,12 @@ pub const MAX_EVENTS_PER_SESSION: u64 = 256;
 pub const MAX_SESSION_EVENT_BYTES: u64 = 512 << 10;
 /// Bytes of one event. A longer answer is announced, and not kept.
 pub const MAX_EVENT_BYTES: usize = 256 << 10;
-/// Bytes of all events of a tenant. No write goes past it: the sessions that were silent longest lose theirs first.
-/// The embedded store's files take more while long events come and go: 300 MB were measured after 14,000 events of
-/// 240 KB in 150 s, 270 MB of them after the first minute.
+/// Bytes of all events of a tenant. No write goes past it: the sessions that were silent longest
+/// lose theirs first. The embedded store's files take more while long events come and go: 300 MB
+/// were measured after 14,000 events of 240 KB in 150 s, 270 MB of them after the first minute.
 pub const MAX_EVENTS_PER_TENANT_BYTES: u64 = 32 << 20;
-/// Bytes of what an MCP client said of itself. Clients say some hundred. There are as many as there are sessions.
+/// Bytes of what an MCP client said of itself. Clients say some hundred. There are as many as there
+/// are sessions.
 pub const MAX_CLIENT_BYTES: usize = 4 << 10;
 
 /// How often an event is tried again because another host wrote one meanwhile.
@@ -148,7 +149,9 @@ impl EventLog {
             let record = self.store.get(&place.space, &key).await?;
             let before = LogHead::read(record.as_ref())?;
             let (mut changes, mut head) = self.evictions_for(place, before, length).await?;
-            let count = self.count(&place.space, CountNumber::from_key(place)).await?;
+            let count = self
+                .count(&place.space, CountNumber::from_key(place))
+                .await?;
             let bytes = count
                 .bytes_without(before.bytes.saturating_sub(head.bytes))
                 .saturating_add(length);
@@ -180,7 +183,8 @@ impl EventLog {
                 Ok(_) => return Ok(EventId::new(place, seq)),
                 // Hosts that write by turns must not meet again at the next try.
                 Err(StoreError::Conflict) => {
-                    let pause = self.hasher.hash_one((attempt, seq)) % (1 << attempt.min(LONGEST_PAUSE));
+                    let pause =
+                        self.hasher.hash_one((attempt, seq)) % (1 << attempt.min(LONGEST_PAUSE));
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
                 Err(error) => return Err(error.into()),
@@ -237,7 +241,9 @@ impl EventLog {
 
     /// Rings whenever something may have happened in this session, and now and then for another.
     pub(super) fn subscribe(&self, place: &ChoiceKey) -> Option<watch::Receiver<u64>> {
-        self.bells.get(self.shard(place)).map(watch::Sender::subscribe)
+        self.bells
+            .get(self.shard(place))
+            .map(watch::Sender::subscribe)
     }
 
     fn shard(&self, place: &ChoiceKey) -> usize {
@@ -246,7 +252,10 @@ impl EventLog {
 
     /// Whoever writes one count waits for the others.
     pub(super) async fn lock_count(&self, place: &ChoiceKey) -> Option<MutexGuard<'_, ()>> {
-        let turn = self.hasher.hash_one((&place.space, CountNumber::from_key(place))) as usize % SHARDS;
+        let turn = self
+            .hasher
+            .hash_one((&place.space, CountNumber::from_key(place))) as usize
+            % SHARDS;
         match self.turns.get(turn) {
             Some(turn) => Some(turn.lock().await),
             None => None,
@@ -254,7 +263,8 @@ impl EventLog {
     }
 }
 
-/// The name of a session's records. No id has a zero byte, so that no name begins with another session's.
+/// The name of a session's records. No id has a zero byte, so that no name begins with another
+/// session's.
 pub(super) fn prefix(place: &ChoiceKey) -> Vec<u8> {
     [place.name(), &[0]].concat()
 }

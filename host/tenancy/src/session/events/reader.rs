@@ -38,7 +38,8 @@ pub enum SessionLogItem {
     Ended,
 }
 
-/// Reads the events of a session, one after the other, and waits for more. It is no use of the session.
+/// Reads the events of a session, one after the other, and waits for more. It is no use of the
+/// session.
 #[derive(Debug)]
 pub struct EventReader {
     log: SessionLog,
@@ -60,7 +61,10 @@ impl EventReader {
     /// Where it is: what it was given last, or what it began after.
     #[must_use]
     pub fn at(&self) -> EventId {
-        let ahead = self.ahead.front().map(|event| event.id.seq.saturating_sub(1));
+        let ahead = self
+            .ahead
+            .front()
+            .map(|event| event.id.seq.saturating_sub(1));
         EventId::new(&self.log.place, ahead.unwrap_or(self.after))
     }
 
@@ -123,7 +127,8 @@ impl EventReader {
                 .name()
                 .get(begin.len()..)
                 .and_then(|seq| seq.try_into().ok());
-            let (Some(seq), Some((label, data))) = (seq.map(u64::from_be_bytes), read(found.record.value))
+            let (Some(seq), Some((label, data))) =
+                (seq.map(u64::from_be_bytes), read(found.record.value))
             else {
                 continue;
             };

@@ -7,7 +7,8 @@ use super::count::{CountNumber, MAX_COUNTED_BYTES};
 use super::log::{ATTEMPTS, LogHead, LogPart, event_key, key, prefix};
 use crate::session::{ChoiceError, ChoiceKey};
 
-/// How full a part is after room was made in it: so that the look at all its sessions is made for many events.
+/// How full a part is after room was made in it: so that the look at all its sessions is made for
+/// many events.
 const AFTERWARDS: (u64, u64) = (3, 4);
 
 /// What a session keeps.
@@ -21,7 +22,10 @@ impl EventLog {
     pub(crate) async fn remove(&self, place: &ChoiceKey) -> Result<(), ChoiceError> {
         let _ring = self.notify_on_drop(place);
         let _turn = self.lock_count(place).await;
-        let (head_key, client) = (key(place, LogPart::Head, &[])?, key(place, LogPart::Client, &[])?);
+        let (head_key, client) = (
+            key(place, LogPart::Head, &[])?,
+            key(place, LogPart::Client, &[])?,
+        );
         for _ in 0..ATTEMPTS {
             let record = self.store.get(&place.space, &head_key).await?;
             let bytes = LogHead::read(record.as_ref())?.bytes;
@@ -37,7 +41,9 @@ impl EventLog {
                 });
             }
             if bytes > 0 {
-                let count = self.count(&place.space, CountNumber::from_key(place)).await?;
+                let count = self
+                    .count(&place.space, CountNumber::from_key(place))
+                    .await?;
                 changes.push(count.put(count.bytes_without(bytes))?);
             }
             match self.store.batch(&place.space, changes).await {
@@ -50,7 +56,8 @@ impl EventLog {
         Err(ChoiceError::Fenced)
     }
 
-    /// Makes room in a session's part: the sessions that were silent longest lose their events. Whoever calls it has the turn.
+    /// Makes room in a session's part: the sessions that were silent longest lose their events.
+    /// Whoever calls it has the turn.
     pub(super) async fn make_room(&self, place: &ChoiceKey) -> Result<(), ChoiceError> {
         let number = CountNumber::from_key(place);
         let mut others = self.sessions(&place.space).await?;
@@ -94,7 +101,8 @@ impl EventLog {
         Ok(sessions)
     }
 
-    /// Removes the events of a session that goes on. Its readers are told. Whoever calls it has the turn.
+    /// Removes the events of a session that goes on. Its readers are told. Whoever calls it has the
+    /// turn.
     async fn forget_events(&self, place: &ChoiceKey) -> Result<(), ChoiceError> {
         let _ring = self.notify_on_drop(place);
         let head_key = key(place, LogPart::Head, &[])?;
@@ -110,7 +118,9 @@ impl EventLog {
             let mut head = LogHead::read(Some(&record))?;
             let bytes = head.bytes;
             (head.first, head.bytes) = (head.next, 0);
-            let count = self.count(&place.space, CountNumber::from_key(place)).await?;
+            let count = self
+                .count(&place.space, CountNumber::from_key(place))
+                .await?;
             let put = Change::Put {
                 key: head_key.clone(),
                 value: head.write()?,
@@ -118,7 +128,10 @@ impl EventLog {
             };
             match self
                 .store
-                .batch(&place.space, vec![put, count.put(count.bytes_without(bytes))?])
+                .batch(
+                    &place.space,
+                    vec![put, count.put(count.bytes_without(bytes))?],
+                )
                 .await
             {
                 Ok(_) => return self.empty_before(place, head.first).await,
@@ -132,7 +145,8 @@ impl EventLog {
     async fn empty_before(&self, place: &ChoiceKey, end: u64) -> Result<(), ChoiceError> {
         let end = event_key(place, end)?;
         loop {
-            let scan = Scan::group(Table::SessionEvent, &[LogPart::Event.group()]).prefix(&prefix(place));
+            let scan =
+                Scan::group(Table::SessionEvent, &[LogPart::Event.group()]).prefix(&prefix(place));
             let page = self.store.scan(&place.space, &scan.limit(MAX_PAGE)).await?;
             let keys = page
                 .found

@@ -7,7 +7,8 @@ use super::log::LogPart;
 use crate::session::{ChoiceError, ChoiceKey};
 
 impl EventLog {
-    /// Removes what is kept of sessions that are over; of how many. What was written before events were counted is counted.
+    /// Removes what is kept of sessions that are over; of how many. What was written before events
+    /// were counted is counted.
     pub(crate) async fn sweep(&self, space: &Space) -> Result<u64, ChoiceError> {
         if self.clock.unix() == UnixTime::BROKEN.secs() {
             // Every session would be over.
@@ -55,7 +56,8 @@ impl EventLog {
         }
         let mut parts = [const { (0_u64, None::<ChoiceKey>) }; COUNTS as usize];
         for session in self.sessions(space).await? {
-            if let Some((bytes, place)) = parts.get_mut(usize::from(CountNumber::from_key(&session.place).0))
+            if let Some((bytes, place)) =
+                parts.get_mut(usize::from(CountNumber::from_key(&session.place).0))
             {
                 *bytes += session.head.bytes;
                 place.get_or_insert(session.place);

@@ -46,7 +46,11 @@ async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
         ),
         (
             "another client",
-            town.granting(|request| request.client = Some("x".into()), "olga", "acme-eu"),
+            town.granting(
+                |request| request.client = Some("x".into()),
+                "olga",
+                "acme-eu",
+            ),
         ),
         (
             "another audience",
@@ -66,7 +70,11 @@ async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
         ),
         (
             "a machine's",
-            town.granting(|request| request.kind = PrincipalKind::Machine, "olga", "acme-eu"),
+            town.granting(
+                |request| request.kind = PrincipalKind::Machine,
+                "olga",
+                "acme-eu",
+            ),
         ),
         ("elsewhere", json!({ "token": good })),
         ("no text", json!({ "access_token": 7 })),
@@ -183,7 +191,8 @@ async fn n8_the_authoritys_issuer_is_the_configured_one_and_need_not_be_the_logi
     };
     let post = FakePost::new(move |_| answer(200, &token));
     let authority =
-        HttpAuthority::with_clock(settings, post.clone(), town.net.clone(), town.clock.clone()).unwrap();
+        HttpAuthority::with_clock(settings, post.clone(), town.net.clone(), town.clock.clone())
+            .unwrap();
     let switch = town.switch_by(Arc::new(authority));
     switch
         .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))

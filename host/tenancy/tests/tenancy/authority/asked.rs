@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use toolhost_tenancy::{
-    Authority, Destination, HttpAuthority, HttpAuthoritySettings, IssuerConfigError, Reach, SwitchError,
-    SwitchTarget, VerifiedCaller,
+    Authority, Destination, HttpAuthority, HttpAuthoritySettings, IssuerConfigError, Reach,
+    SwitchError, SwitchTarget, VerifiedCaller,
 };
 
 use crate::authority::{at, exchange};
@@ -31,7 +31,13 @@ async fn n7_the_endpoint_gets_the_callers_token_and_the_tenant_and_nothing_else_
         assert_eq!(&asked[0].body[..], br#"{"tenantId":"globex"}"#);
         let authorization = asked[0].authorization.as_ref().unwrap();
         assert!(authorization.is_sensitive());
-        let sent = claims(authorization.to_str().unwrap().strip_prefix("Bearer ").unwrap());
+        let sent = claims(
+            authorization
+                .to_str()
+                .unwrap()
+                .strip_prefix("Bearer ")
+                .unwrap(),
+        );
         assert_eq!(
             (&sent["sub"], &sent["tenantId"]),
             (&json!("olga"), &json!("acme"))
@@ -55,7 +61,8 @@ async fn a_caller_without_a_token_asks_no_remote_authority() {
         ..owner.clone()
     };
     let post = FakePost::new(|_| silence());
-    let authorities: [Arc<dyn Authority>; 2] = [town.endpoint(post.clone()), exchange(&town, post.clone())];
+    let authorities: [Arc<dyn Authority>; 2] =
+        [town.endpoint(post.clone()), exchange(&town, post.clone())];
     for authority in authorities {
         let error = town
             .switch_by(authority)

@@ -24,7 +24,9 @@ async fn n7_a_token_exchange_asks_as_rfc_8693_says_and_takes_a_token_of_the_host
     {
         let asked = post.asked.lock().unwrap();
         let form: std::collections::BTreeMap<String, String> =
-            url::form_urlencoded::parse(&asked[0].body).into_owned().collect();
+            url::form_urlencoded::parse(&asked[0].body)
+                .into_owned()
+                .collect();
         assert_eq!(
             form["grant_type"],
             "urn:ietf:params:oauth:grant-type:token-exchange"

@@ -1,4 +1,5 @@
-//! What a remote authority is asked, what it may return, and the token that comes of it: N7, N8, N9, N11.
+//! What a remote authority is asked, what it may return, and the token that comes of it: N7, N8,
+//! N9, N11.
 
 mod answers;
 mod asked;
@@ -13,17 +14,25 @@ use support::town::{FakePost, Town, claims, tenant_of};
 use support::{ISSUER, config};
 use toolhost_identity::Binding;
 use toolhost_policy::Secret;
-use toolhost_tenancy::{Destination, ExchangeAuthority, ExchangeSettings, SessionId, VerifiedCaller};
+use toolhost_tenancy::{
+    Destination, ExchangeAuthority, ExchangeSettings, SessionId, VerifiedCaller,
+};
 use toolhost_vault::CredentialError;
 
 async fn at(town: &Town, session: &SessionId, who: &VerifiedCaller) -> (String, u64) {
-    let binding = town.sessions.binding(session, &who.principal).await.unwrap();
+    let binding = town
+        .sessions
+        .binding(session, &who.principal)
+        .await
+        .unwrap();
     (tenant_of(&binding).to_owned(), binding.generation())
 }
 
 fn token_of(town: &Town, binding: &Binding) -> Result<Value, CredentialError> {
     let credential = town.rooms.tokens.credential(binding)?;
-    Ok(claims(std::str::from_utf8(credential.secret.expose()).unwrap()))
+    Ok(claims(
+        std::str::from_utf8(credential.secret.expose()).unwrap(),
+    ))
 }
 
 fn exchange(town: &Town, post: Arc<FakePost>) -> Arc<ExchangeAuthority> {

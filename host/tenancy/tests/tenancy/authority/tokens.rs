@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use toolhost_identity::Binding;
 use toolhost_policy::ErrorCode;
-use toolhost_tenancy::{AuthorityTokens, Preparation as _, Reach, SessionDeps, Sessions, SwitchTarget};
+use toolhost_tenancy::{
+    AuthorityTokens, Preparation as _, Reach, SessionDeps, Sessions, SwitchTarget,
+};
 use toolhost_vault::CredentialError;
 
 use crate::authority::token_of;
@@ -15,7 +17,12 @@ async fn the_authoritys_token_goes_with_its_binding_and_the_home_token_never_sta
     let town = Town::new(Reach::Authority).await;
     let owner = town.owner().await;
     let session = town.sessions.create(&owner.principal).await.unwrap();
-    let binding = async || town.sessions.binding(&session, &owner.principal).await.unwrap();
+    let binding = async || {
+        town.sessions
+            .binding(&session, &owner.principal)
+            .await
+            .unwrap()
+    };
     assert_eq!(
         token_of(&town, &binding().await),
         Err(CredentialError::NotConnected),
@@ -76,13 +83,19 @@ async fn the_authoritys_token_goes_with_its_binding_and_the_home_token_never_sta
         .await
         .unwrap();
     assert_eq!((renewed.active, renewed.generation), (id("acme-us"), 3));
-    assert_eq!(token_of(&town, &binding().await).unwrap()["tenantId"], "acme-us");
+    assert_eq!(
+        token_of(&town, &binding().await).unwrap()["tenantId"],
+        "acme-us"
+    );
     grant("acme", 60);
     switch
         .session(&session, &owner, SwitchTarget::Home)
         .await
         .unwrap();
-    assert_eq!(token_of(&town, &binding().await).unwrap()["tenantId"], "acme");
+    assert_eq!(
+        token_of(&town, &binding().await).unwrap()["tenantId"],
+        "acme"
+    );
     town.clock.pass(60);
     let home = binding().await;
     assert_eq!(tenant_of(&home), "acme", "its own tenant needs no grant");
@@ -104,7 +117,11 @@ async fn n9_all_connections_of_the_authority_rotate_together() {
             .await
             .unwrap();
         // One binding is one token, whichever connection asks.
-        let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+        let binding = town
+            .sessions
+            .binding(&session, &owner.principal)
+            .await
+            .unwrap();
         let (data, media) = (
             town.rooms.tokens.credential(&binding).unwrap(),
             town.rooms.tokens.credential(&binding).unwrap(),
@@ -120,7 +137,11 @@ async fn n9_all_connections_of_the_authority_rotate_together() {
             .await
             .is_err()
     );
-    let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+    let binding = town
+        .sessions
+        .binding(&session, &owner.principal)
+        .await
+        .unwrap();
     assert_eq!(token_of(&town, &binding).unwrap()["tenantId"], "acme-eu");
 }
 
@@ -156,7 +177,12 @@ async fn a_directory_that_suspends_the_tenant_ends_the_authoritys_grant_here() {
         .await
         .unwrap();
     town.directory.suspend(&id("globex"), &by()).await.unwrap();
-    assert!(town.sessions.binding(&session, &owner.principal).await.is_err());
+    assert!(
+        town.sessions
+            .binding(&session, &owner.principal)
+            .await
+            .is_err()
+    );
     assert!(
         switch
             .session(&session, &owner, SwitchTarget::Tenant("globex"))
@@ -176,12 +202,16 @@ async fn a_host_that_has_no_grant_knows_no_reach_but_home() {
         .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
-    // Restarted: the choice is in the store, the grant was in memory. The role would reach the tenant in the tree.
+    // Restarted: the choice is in the store, the grant was in memory. The role would reach the
+    // tenant in the tree.
     let restarted = Sessions::new(SessionDeps {
         tokens: Arc::new(AuthorityTokens::new(town.clock.clone())),
         ..town.rooms.clone()
     });
-    let refused = restarted.binding(&session, &owner.principal).await.unwrap_err();
+    let refused = restarted
+        .binding(&session, &owner.principal)
+        .await
+        .unwrap_err();
     assert_eq!(refused.public().code, ErrorCode::TenantUnavailable);
     let fresh = restarted.create(&owner.principal).await.unwrap();
     assert_eq!(
@@ -207,13 +237,21 @@ async fn n9_a_token_that_no_connection_could_send_is_no_switch() {
         .session(&session, &owner, SwitchTarget::Tenant("acme-eu"))
         .await
         .unwrap();
-    let binding = town.sessions.binding(&session, &owner.principal).await.unwrap();
+    let binding = town
+        .sessions
+        .binding(&session, &owner.principal)
+        .await
+        .unwrap();
     assert_eq!(credentials.prepare(&binding).await, Ok(()));
     town.clock.pass(60);
     assert!(credentials.prepare(&binding).await.is_err());
     let home = Town::new(Reach::Tree).await;
     let session = home.sessions.create(&owner.principal).await.unwrap();
-    let binding = home.sessions.binding(&session, &owner.principal).await.unwrap();
+    let binding = home
+        .sessions
+        .binding(&session, &owner.principal)
+        .await
+        .unwrap();
     assert_eq!(
         credentials.prepare(&binding).await,
         Ok(()),

@@ -38,7 +38,10 @@ async fn nobody_takes_all_of_a_tenants_sessions_and_idle_ones_make_room() {
         ChoiceError::Unknown
     );
     let mut events = log.from_start().await.unwrap();
-    assert_eq!(events.try_next().await.unwrap(), Some(SessionLogItem::Ended));
+    assert_eq!(
+        events.try_next().await.unwrap(),
+        Some(SessionLogItem::Ended)
+    );
     assert_eq!(
         town.sessions.list(&greedy).await.unwrap().len(),
         MAX_OWNED_SESSIONS

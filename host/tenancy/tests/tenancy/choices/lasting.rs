@@ -16,7 +16,12 @@ async fn an_idle_session_ends_and_a_used_one_lives_on_over_a_restart() {
     let session = town.sessions.create(&owner().await).await.unwrap();
     for _ in 0..3 {
         town.clock.pass(SESSION_IDLE - 1);
-        assert!(town.sessions.binding(&session, &owner().await).await.is_ok());
+        assert!(
+            town.sessions
+                .binding(&session, &owner().await)
+                .await
+                .is_ok()
+        );
     }
     let (restarted, _) = town.neighbour(None);
     town.clock.pass(SESSION_IDLE - 61);
@@ -84,7 +89,10 @@ async fn a_store_that_is_down_is_no_unknown_session() {
     town.store.stop(true);
     let down = restarted.binding(&session, &owner).await.unwrap_err();
     assert_eq!(down.public().code, ErrorCode::Internal);
-    assert!(!down.public().message.contains("down"), "why is for the log");
+    assert!(
+        !down.public().message.contains("down"),
+        "why is for the log"
+    );
 }
 
 #[tokio::test]
@@ -130,8 +138,15 @@ async fn n17_an_end_that_is_dropped_at_any_await_is_made_or_not_made_in_memory_a
         }
         let (restarted, _) = town.neighbour(None);
         let here = town.sessions.binding(&session, &owner).await.is_ok();
-        assert_eq!(here, restarted.binding(&session, &owner).await.is_ok(), "{steps}");
+        assert_eq!(
+            here,
+            restarted.binding(&session, &owner).await.is_ok(),
+            "{steps}"
+        );
         *(if here { &mut alive } else { &mut ended }) += 1;
     }
-    assert!(ended > 0 && alive > 0, "both ends were met: {ended} and {alive}");
+    assert!(
+        ended > 0 && alive > 0,
+        "both ends were met: {ended} and {alive}"
+    );
 }

@@ -91,11 +91,20 @@ async fn t28_anothers_session_is_as_one_that_does_not_exist() {
             }
         }
         assert!(
-            town.sessions.list(&other.principal).await.unwrap().is_empty(),
+            town.sessions
+                .list(&other.principal)
+                .await
+                .unwrap()
+                .is_empty(),
             "{what}"
         );
     }
-    assert!(town.sessions.binding(&session, &owner.principal).await.is_ok());
+    assert!(
+        town.sessions
+            .binding(&session, &owner.principal)
+            .await
+            .is_ok()
+    );
     assert_eq!(town.sessions.list(&owner.principal).await.unwrap().len(), 1);
     town.sessions.end(&session, &owner.principal).await.unwrap();
     let ended = town.sessions.binding(&session, &owner.principal).await;
@@ -123,7 +132,11 @@ async fn t27_a_name_that_was_adopted_is_not_adopted_again() {
         tenant_of(&town.sessions.binding(&name, &other).await.unwrap()),
         "acme"
     );
-    let own = town.sessions.binding(&name, &owner.principal).await.unwrap();
+    let own = town
+        .sessions
+        .binding(&name, &owner.principal)
+        .await
+        .unwrap();
     assert_eq!(tenant_of(&own), "acme-eu");
 }
 
@@ -178,7 +191,12 @@ async fn a_session_holds_a_choice_and_no_right() {
         town.sessions.binding(&session, &demoted).await.unwrap_err(),
         refused
     );
-    assert!(town.sessions.binding(&session, &owner.principal).await.is_ok());
+    assert!(
+        town.sessions
+            .binding(&session, &owner.principal)
+            .await
+            .is_ok()
+    );
     town.directory.suspend(&id("acme-eu"), &by()).await.unwrap();
     assert_eq!(
         town.sessions
@@ -211,7 +229,10 @@ async fn n16_sessions_of_one_person_do_not_move_each_other() {
     assert_eq!(tenant_of(&binding(&one).await), "acme-us");
     assert_eq!(tenant_of(&binding(&two).await), "acme");
     assert_eq!(
-        (binding(&one).await.generation(), binding(&two).await.generation()),
+        (
+            binding(&one).await.generation(),
+            binding(&two).await.generation()
+        ),
         (1, 0)
     );
 }
@@ -232,8 +253,15 @@ async fn a_session_without_a_tenant_has_no_binding_until_it_has_chosen_one() {
         .session(&session, &root, SwitchTarget::Tenant("globex"))
         .await
         .unwrap();
-    let binding = town.sessions.binding(&session, &root.principal).await.unwrap();
-    assert_eq!((tenant_of(&binding), binding.home_tenant()), ("globex", None));
+    let binding = town
+        .sessions
+        .binding(&session, &root.principal)
+        .await
+        .unwrap();
+    assert_eq!(
+        (tenant_of(&binding), binding.home_tenant()),
+        ("globex", None)
+    );
     let nobody = town.who("nick", "OWNER", None).await;
     let session = town.sessions.create(&nobody.principal).await.unwrap();
     assert!(

@@ -33,7 +33,10 @@ impl World {
                 SWITCHES.fetch_add(1, Ordering::Relaxed);
                 let session = session.unwrap();
                 let key = (session, switched.generation);
-                assert!(self.made.insert(key, ()).is_none(), "N9: one switch a generation");
+                assert!(
+                    self.made.insert(key, ()).is_none(),
+                    "N9: one switch a generation"
+                );
                 self.agrees(session, switched.generation, switched.active.as_str());
             }
             Done::Context(Ok((name, _))) => self.contexts.push((user, name)),
@@ -99,7 +102,11 @@ impl World {
             self.pause.await_others().await;
         }
         for tenant in TENANTS {
-            self.town.directory.resume(&id(tenant), &by()).await.unwrap();
+            self.town
+                .directory
+                .resume(&id(tenant), &by())
+                .await
+                .unwrap();
         }
         let (restarted, _) = self.town.neighbour(None);
         for session in 0..SESSIONS {
@@ -111,8 +118,14 @@ impl World {
                 .show(&self.sessions[session], &principal)
                 .await
                 .unwrap();
-            let there = restarted.show(&self.sessions[session], &principal).await.unwrap();
-            assert_eq!((&here.active, here.generation), (&there.active, there.generation));
+            let there = restarted
+                .show(&self.sessions[session], &principal)
+                .await
+                .unwrap();
+            assert_eq!(
+                (&here.active, here.generation),
+                (&there.active, there.generation)
+            );
             let active = here.active.unwrap();
             self.agrees(session, here.generation, active.as_str());
             let last = self

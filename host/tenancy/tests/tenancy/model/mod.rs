@@ -1,10 +1,12 @@
-//! Random interleavings of list, switch, reset, call, refresh and revoke, over 3 tenants, 3 users and 8 sessions.
+//! Random interleavings of list, switch, reset, call, refresh and revoke, over 3 tenants, 3 users
+//! and 8 sessions.
 //!
 //! Over memory, the embedded store and PostgreSQL.
 //!
-//! What holds after every step: the tenant of a call is its binding's at entry and within its caller's reach now; one
-//! generation of one session is one tenant; no two switches made the same generation; a token of the authority is for the
-//! binding's tenant and the binding's person; what a person may list does not change with a switch.
+//! What holds after every step: the tenant of a call is its binding's at entry and within its
+//! caller's reach now; one generation of one session is one tenant; no two switches made the same
+//! generation; a token of the authority is for the binding's tenant and the binding's person; what
+//! a person may list does not change with a switch.
 
 mod checks;
 mod ops;
@@ -111,7 +113,12 @@ fn the_model_meets_what_it_is_about() {
         }
     }
     let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
-    let met = [count(&CALLS), count(&REFUSED), count(&SWITCHES), count(&FENCED)];
+    let met = [
+        count(&CALLS),
+        count(&REFUSED),
+        count(&SWITCHES),
+        count(&FENCED),
+    ];
     println!("calls, refused calls, switches, fenced switches: {met:?}");
     assert!(met.iter().all(|count| *count > 10), "{met:?}");
 }
@@ -126,7 +133,10 @@ async fn a_tenant_that_is_removed_and_added_again_has_none_of_the_old_sessions()
         .add(Tenant::root(id("globex")), &by())
         .await
         .unwrap();
-    town.store.create(&support::town::space("globex")).await.unwrap();
+    town.store
+        .create(&support::town::space("globex"))
+        .await
+        .unwrap();
     let ended = town.sessions.binding(&session, &root.principal).await;
     assert_eq!(ended.unwrap_err(), ChoiceError::Unknown);
 }

@@ -50,7 +50,8 @@ impl Place {
             Self::Embedded(directory) => {
                 let data = directory.path().join("data");
                 let data_dir = DataDir::open(&data).unwrap();
-                let (master, _) = MasterKey::open_or_create(&directory.path().join("master.key")).unwrap();
+                let (master, _) =
+                    MasterKey::open_or_create(&directory.path().join("master.key")).unwrap();
                 let keyring = Arc::new(Keyring::open(&data, master).unwrap());
                 Arc::new(SledStore::open(data_dir, keyring, EmbeddedSettings::default()).unwrap())
             }

@@ -56,12 +56,18 @@ impl World {
         }
         let mut sessions = Vec::new();
         for session in 0..SESSIONS {
-            sessions.push(town.sessions.create(&users[session % 3].principal).await.unwrap());
+            sessions.push(
+                town.sessions
+                    .create(&users[session % 3].principal)
+                    .await
+                    .unwrap(),
+            );
         }
         let switch = match reach {
             Reach::Tree => town.switch(),
             Reach::Authority => {
-                let (key, clock, directory) = (town.key.clone(), town.clock.clone(), town.directory.clone());
+                let (key, clock, directory) =
+                    (town.key.clone(), town.clock.clone(), town.directory.clone());
                 // An application that looks at the same tree.
                 let post = FakePost::pausing(2, move |request| {
                     let asked: Value = serde_json::from_slice(&request.body).unwrap();
@@ -139,7 +145,12 @@ impl World {
             .unwrap_or_default()
     }
 
-    fn begin(&mut self, user: usize, session: Option<usize>, future: impl Future<Output = Done> + 'static) {
+    fn begin(
+        &mut self,
+        user: usize,
+        session: Option<usize>,
+        future: impl Future<Output = Done> + 'static,
+    ) {
         self.underway.push(Underway {
             user,
             session,
@@ -154,7 +165,9 @@ impl World {
                 self.listed[user],
                 "N5: only a revocation changes it"
             ),
-            Op::Switch(session, tenant) => self.switch(session, SwitchTarget::Tenant(TENANTS[tenant])),
+            Op::Switch(session, tenant) => {
+                self.switch(session, SwitchTarget::Tenant(TENANTS[tenant]))
+            }
             Op::Reset(session) => self.switch(session, SwitchTarget::Home),
             Op::Context(user, tenant) => {
                 let (switch, who) = (self.switch.clone(), self.users[user].clone());

@@ -13,7 +13,9 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::json;
 use toolhost_identity::{NamedTenants, StaticDirectory, TenantId};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
-use toolhost_tenancy::{Clock, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy};
+use toolhost_tenancy::{
+    Clock, FetchError, FetchRequest, IssuerConfig, KeyFetch, KeySource, Tenancy,
+};
 
 pub const ISSUER: &str = "https://idp.example";
 pub const OTHER: &str = "https://other.example";
@@ -143,7 +145,8 @@ impl World {
             dev_key(),
         );
         net.serve_keys(&jwks_url(&configs[0].issuer), &[&key]);
-        let tenancy = Tenancy::with_clock(configs, directory(), None, net.clone(), clock.clone()).unwrap();
+        let tenancy =
+            Tenancy::with_clock(configs, directory(), None, net.clone(), clock.clone()).unwrap();
         Self {
             net,
             clock,

@@ -1,4 +1,5 @@
-//! A host with a tree of tenants in a store, three kinds of callers, and an authority that a test answers for.
+//! A host with a tree of tenants in a store, three kinds of callers, and an authority that a test
+//! answers for.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,12 +8,15 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use toolhost_audit::LogSink;
 use toolhost_identity::{Binding, Operator, Role, Tenant, TenantId, TenantSpace};
-use toolhost_store::{Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError};
+use toolhost_store::{
+    Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError,
+};
 use toolhost_tenancy::dev::{DevKey, MintRequest};
 use toolhost_tenancy::{
-    Authority, AuthorityCredentials, AuthorityTokens, Destination, FetchError, Freshness, HttpAuthority,
-    HttpAuthoritySettings, IssuerConfig, LocalAuthority, Post, PostAnswer, PostRequest, Reach, SessionDeps,
-    Sessions, StoredDirectory, Switch, Tenancy, TenantContexts, VerifiedCaller,
+    Authority, AuthorityCredentials, AuthorityTokens, Destination, FetchError, Freshness,
+    HttpAuthority, HttpAuthoritySettings, IssuerConfig, LocalAuthority, Post, PostAnswer,
+    PostRequest, Reach, SessionDeps, Sessions, StoredDirectory, Switch, Tenancy, TenantContexts,
+    VerifiedCaller,
 };
 
 use super::AUDIENCE;
@@ -103,7 +107,8 @@ pub fn silence() -> Result<PostAnswer, FetchError> {
     Err(FetchError("nobody answers".into()))
 }
 
-/// A store that pauses before and after each step, so that others come between, and that a test can stop.
+/// A store that pauses before and after each step, so that others come between, and that a test can
+/// stop.
 #[derive(Debug)]
 pub struct SlowStore {
     pub inner: Arc<dyn Store>,
@@ -160,7 +165,8 @@ impl Store for SlowStore {
 
     async fn batch(&self, space: &Space, changes: Vec<Change>) -> Result<u64, StoreError> {
         self.pause().await?;
-        self.writes.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.writes
+            .fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let result = self.inner.batch(space, changes).await;
         self.pause().await?;
         result
@@ -302,7 +308,12 @@ impl Town {
 
     pub fn switch_by(&self, authority: Arc<dyn Authority>) -> Switch {
         let (sessions, contexts) = (self.sessions.clone(), self.contexts.clone());
-        Switch::new(sessions, contexts, self.credentials(authority), Arc::new(LogSink))
+        Switch::new(
+            sessions,
+            contexts,
+            self.credentials(authority),
+            Arc::new(LogSink),
+        )
     }
 
     pub fn credentials(&self, authority: Arc<dyn Authority>) -> Arc<AuthorityCredentials> {
@@ -321,7 +332,12 @@ impl Town {
     }
 
     /// The endpoint's answer with a token of these claims.
-    pub fn granting(&self, change: impl FnOnce(&mut MintRequest), subject: &str, tenant: &str) -> Value {
+    pub fn granting(
+        &self,
+        change: impl FnOnce(&mut MintRequest),
+        subject: &str,
+        tenant: &str,
+    ) -> Value {
         let mut request = MintRequest {
             tenant: Some(tenant.into()),
             ..MintRequest::new(ISSUER, AUDIENCE, subject)

@@ -26,7 +26,9 @@ pub struct Asked {
 
 impl Asked {
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// A pair of a form.
@@ -59,7 +61,8 @@ impl Server {
         let (seen, location) = (Arc::clone(&asked), url.join("/elsewhere").unwrap());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (seen, answer, location) = (Arc::clone(&seen), Arc::clone(&answer), location.clone());
+                let (seen, answer, location) =
+                    (Arc::clone(&seen), Arc::clone(&answer), location.clone());
                 tokio::spawn(async move {
                     let service = service_fn(move |request: Request<Incoming>| {
                         let (seen, answer, location) =
@@ -79,7 +82,9 @@ impl Server {
                                 .status(status)
                                 .header("content-type", "application/json")
                                 .header("location", location.as_str());
-                            Ok::<_, Infallible>(response.body(Full::new(Bytes::from(text))).unwrap())
+                            Ok::<_, Infallible>(
+                                response.body(Full::new(Bytes::from(text))).unwrap(),
+                            )
                         }
                     });
                     let _ = hyper::server::conn::http1::Builder::new()
@@ -130,7 +135,11 @@ pub fn network() -> Arc<Network> {
 }
 
 /// A file with a secret, for its owner alone.
-pub fn secret_file(directory: &tempfile::TempDir, name: &str, secret: &str) -> toolhost_vault::SecretSource {
+pub fn secret_file(
+    directory: &tempfile::TempDir,
+    name: &str,
+    secret: &str,
+) -> toolhost_vault::SecretSource {
     use std::os::unix::fs::PermissionsExt as _;
     let path = directory.path().join(name);
     std::fs::write(&path, secret).unwrap();

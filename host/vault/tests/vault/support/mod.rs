@@ -6,11 +6,16 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use toolhost_identity::{
-    Binding, LoopbackOnly, Operator, Principal, StaticDirectory, Tenant, TenantId, TenantSpace, Tree,
+    Binding, LoopbackOnly, Operator, Principal, StaticDirectory, Tenant, TenantId, TenantSpace,
+    Tree,
 };
-use toolhost_policy::{AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule, Secret};
+use toolhost_policy::{
+    AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule, Secret,
+};
 use toolhost_store::keys::{Keyring, MasterKey};
-use toolhost_store::{Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError, Table};
+use toolhost_store::{
+    Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError, Table,
+};
 use toolhost_vault::{CredentialKey, CredentialName, NewCredential, SealedVault};
 
 pub(crate) fn by() -> Operator {
@@ -60,11 +65,17 @@ pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connecti
 
 /// What a call of a tenant asks for.
 pub(crate) fn key(tenant: &str, connected: &str) -> CredentialKey {
-    CredentialKey::from_binding(&binding(tenant), &connection(connected, CredentialOwner::Tenant))
+    CredentialKey::from_binding(
+        &binding(tenant),
+        &connection(connected, CredentialOwner::Tenant),
+    )
 }
 
 pub(crate) fn user_key(tenant: &str, connected: &str) -> CredentialKey {
-    CredentialKey::from_binding(&binding(tenant), &connection(connected, CredentialOwner::User))
+    CredentialKey::from_binding(
+        &binding(tenant),
+        &connection(connected, CredentialOwner::User),
+    )
 }
 
 pub(crate) fn name(connected: &str) -> CredentialName {
@@ -115,7 +126,12 @@ impl House {
     /// Writes behind the vault's back.
     pub(crate) async fn put_back(&self, space: &Space, key: &Key, record: Option<Record>) {
         match record {
-            Some(record) => self.store.inner.put(space, key, record.value).await.map(|_| ()),
+            Some(record) => self
+                .store
+                .inner
+                .put(space, key, record.value)
+                .await
+                .map(|_| ()),
             None => self.store.inner.delete(space, key).await,
         }
         .unwrap();

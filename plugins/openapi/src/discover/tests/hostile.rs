@@ -1,4 +1,5 @@
-//! Documents that mean harm, or are broken on purpose: an end, and an error or less, whatever they hold.
+//! Documents that mean harm, or are broken on purpose: an end, and an error or less, whatever they
+//! hold.
 
 use std::fmt::Write as _;
 
@@ -22,12 +23,20 @@ fn what_is_not_openapi_says_so() {
         (r#"{"openapi":"2.0"}"#, "OpenAPI 2.0"),
         (r#"{"openapi":"3.3.0"}"#, "OpenAPI 3.3.0"),
         (r#"{"openapi":"3.10"}"#, "OpenAPI 3.10"),
-        (r#"{"openapi":"3.0.0","paths":[]}"#, "\"paths\" is no object"),
+        (
+            r#"{"openapi":"3.0.0","paths":[]}"#,
+            "\"paths\" is no object",
+        ),
         (r#"{"openapi":"3.0.0","openapi":"3.1.0"}"#, "twice"),
     ] {
         assert!(error(text).contains(expected), "{text}: {}", error(text));
     }
-    assert!(discover(b"openapi: 3.0\npaths: {}\n").unwrap().tools.is_empty());
+    assert!(
+        discover(b"openapi: 3.0\npaths: {}\n")
+            .unwrap()
+            .tools
+            .is_empty()
+    );
 }
 
 #[test]
@@ -90,8 +99,7 @@ fn a_document_whose_tools_would_fill_the_memory_is_refused() {
     let all: Vec<Value> = (0..150)
         .map(|n| json!({"$ref": format!("#/components/schemas/S{n}")}))
         .collect();
-    let body =
-        json!({"content": {"application/json": {"schema": {"type": "array", "items": {"anyOf": all}}}}});
+    let body = json!({"content": {"application/json": {"schema": {"type": "array", "items": {"anyOf": all}}}}});
     let mut paths = serde_json::Map::new();
     for n in 0..9_000 {
         paths.insert(

@@ -51,7 +51,14 @@ fn an_operation_becomes_a_tool() {
     let arguments: Vec<_> = tool
         .arguments
         .iter()
-        .map(|a| (a.name.as_str(), a.location.as_str(), a.key.as_str(), a.required))
+        .map(|a| {
+            (
+                a.name.as_str(),
+                a.location.as_str(),
+                a.key.as_str(),
+                a.required,
+            )
+        })
         .collect();
     assert_eq!(
         arguments,
@@ -105,8 +112,7 @@ fn effects_follow_from_the_method() {
 
 #[test]
 fn what_carries_rights_is_never_an_argument() {
-    let header =
-        |name: &str| json!({"name": name, "in": "header", "required": true, "schema": {"type": "string"}});
+    let header = |name: &str| json!({"name": name, "in": "header", "required": true, "schema": {"type": "string"}});
     let found = found(&json!({
         "openapi": "3.0.0",
         "components": {"securitySchemes": {
@@ -121,7 +127,11 @@ fn what_carries_rights_is_never_an_argument() {
             {"name": "api_key", "in": "query"}, {"name": "sid", "in": "cookie"}, {"name": "API_KEY", "in": "query"}, header("X-Own"),
         ]}}}
     }));
-    let names: Vec<_> = found.tools[0].arguments.iter().map(|a| a.name.as_str()).collect();
+    let names: Vec<_> = found.tools[0]
+        .arguments
+        .iter()
+        .map(|a| a.name.as_str())
+        .collect();
     assert_eq!(names, ["API_KEY", "X-Own"]);
     assert_eq!(found.tools[0].operation.headers, ["x-own"]);
     assert_eq!(found.tools[0].operation.query, ["API_KEY"]);
@@ -179,7 +189,8 @@ fn members_of_an_exploded_object_are_pinned_by_name() {
     );
     let left_out = tool(parameter("form", json!({"type": "object"}), false));
     assert!(
-        left_out.operation.query.is_empty() && notes(&left_out).iter().any(|note| note.contains("\"f\""))
+        left_out.operation.query.is_empty()
+            && notes(&left_out).iter().any(|note| note.contains("\"f\""))
     );
 }
 
@@ -189,7 +200,10 @@ fn one_bad_operation_does_not_fail_its_document() {
     for (operation, expected) in [
         (json!(5), "malformed"),
         (json!({"parameters": [{"in": "query"}]}), "parameter"),
-        (json!({"parameters": [{"name": "b", "in": "body"}]}), "parameter"),
+        (
+            json!({"parameters": [{"name": "b", "in": "body"}]}),
+            "parameter",
+        ),
         (
             json!({"parameters": [{"name": "a b", "in": "header"}]}),
             "parameter",
@@ -221,7 +235,11 @@ fn one_bad_operation_does_not_fail_its_document() {
             .iter()
             .map(|skipped| skipped.reason.as_str())
             .collect();
-        assert_eq!(reasons, [expected, "method", "path", "reference"], "{operation}");
+        assert_eq!(
+            reasons,
+            [expected, "method", "path", "reference"],
+            "{operation}"
+        );
     }
 }
 

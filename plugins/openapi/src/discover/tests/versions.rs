@@ -42,15 +42,26 @@ fn swagger_2_0_is_read() {
     });
     let found = found(&document);
     assert_eq!(found.base.as_deref(), Some("https://pets.example:8443/v1"));
-    assert_eq!(found.meta[0], ("format".to_owned(), "Swagger 2.0".to_owned()));
-    let names: Vec<_> = found.tools.iter().map(|tool| tool.tool.name.as_str()).collect();
+    assert_eq!(
+        found.meta[0],
+        ("format".to_owned(), "Swagger 2.0".to_owned())
+    );
+    let names: Vec<_> = found
+        .tools
+        .iter()
+        .map(|tool| tool.tool.name.as_str())
+        .collect();
     assert_eq!(
         names,
         ["getPet", "putPet", "upload", "form"],
         "{:?}",
         found.skipped
     );
-    assert!(found.skipped[0].message.contains("tsv"), "{:?}", found.skipped);
+    assert!(
+        found.skipped[0].message.contains("tsv"),
+        "{:?}",
+        found.skipped
+    );
     let get = input(&found, 0);
     let properties: Vec<_> = get["properties"].as_object().unwrap().keys().collect();
     assert_eq!(properties, ["id", "limit", "ids", "csv", "multi"]);
@@ -63,20 +74,30 @@ fn swagger_2_0_is_read() {
         crate::request::build(&descriptor(&found, at), &arguments.to_string()).unwrap()
     };
     let list = json!(["a", "b"]);
-    let request = sent(0, json!({"id": "7", "ids": list, "csv": list, "multi": list}));
+    let request = sent(
+        0,
+        json!({"id": "7", "ids": list, "csv": list, "multi": list}),
+    );
     let pairs: Vec<_> = request
         .query
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
     assert_eq!(pairs, ["ids=a|b", "csv=a,b", "multi=a", "multi=b"]);
-    let output: Value = serde_json::from_str(found.tools[0].tool.output_schema.as_ref().unwrap()).unwrap();
-    assert_eq!(output["properties"]["tag"]["type"], json!(["string", "null"]));
+    let output: Value =
+        serde_json::from_str(found.tools[0].tool.output_schema.as_ref().unwrap()).unwrap();
+    assert_eq!(
+        output["properties"]["tag"]["type"],
+        json!(["string", "null"])
+    );
     let put = sent(1, json!({"id": "7", "name": "Rex"}));
     assert_eq!(put.body.unwrap(), br#"{"name":"Rex"}"#);
     let upload = sent(2, json!({"id": "7", "file": "eA==", "note": "n"}));
     let upload = String::from_utf8(upload.body.unwrap()).unwrap();
-    assert!(upload.contains("name=\"file\"; filename=\"file\""), "{upload}");
+    assert!(
+        upload.contains("name=\"file\"; filename=\"file\""),
+        "{upload}"
+    );
     let form = sent(3, json!({"id": "7", "tags": list}));
     assert_eq!(form.body.unwrap(), b"tags=a%2Cb");
 }
@@ -100,11 +121,16 @@ fn of_a_document_that_nobody_could_list_what_is_chosen_is_read() {
     let document = json!({"openapi": "3.0.0", "paths": paths}).to_string();
     let names = |chosen: &[&str]| -> Vec<String> {
         let found = crate::discover::discover_chosen(document.as_bytes(), chosen).unwrap();
-        found.tools.into_iter().map(|found| found.tool.name).collect()
+        found
+            .tools
+            .into_iter()
+            .map(|found| found.tool.name)
+            .collect()
     };
     assert_eq!(names(&["op.7", "op_9", "op.no"]), ["op_7", "op_9"]);
     assert_eq!(names(&[]).len(), 5_001);
-    let small = json!({"openapi": "3.0.0", "paths": {"/a": {"get": {"operationId": "a"}}}}).to_string();
+    let small =
+        json!({"openapi": "3.0.0", "paths": {"/a": {"get": {"operationId": "a"}}}}).to_string();
     let all = crate::discover::discover_chosen(small.as_bytes(), &["b"]).unwrap();
     assert_eq!(all.tools.len(), 1, "the whole is approved where it can be");
 }
@@ -177,7 +203,11 @@ fn openapi_3_2_is_read_and_what_is_not_offered_is_told_by_name() {
         }}
     });
     let found = found(&document);
-    let names: Vec<_> = found.tools.iter().map(|tool| tool.tool.name.as_str()).collect();
+    let names: Vec<_> = found
+        .tools
+        .iter()
+        .map(|tool| tool.tool.name.as_str())
+        .collect();
     assert_eq!(names, ["get", "post"], "{:?}", found.skipped);
     assert_eq!(descriptor(&found, 0).path, "/a/{+p}");
     assert!(found.tools[0].tool.output_schema.is_some());
@@ -188,7 +218,11 @@ fn openapi_3_2_is_read_and_what_is_not_offered_is_told_by_name() {
         .collect();
     assert_eq!(
         skipped,
-        [("put", "parameter"), ("query", "method"), ("copy", "method")]
+        [
+            ("put", "parameter"),
+            ("query", "method"),
+            ("copy", "method")
+        ]
     );
 }
 
@@ -233,7 +267,10 @@ fn what_is_relative_to_the_documents_own_address_is_found_in_it() {
     ] {
         let found = with(reference);
         assert_eq!(found.skipped.len(), 0, "{reference}: {:?}", found.skipped);
-        assert!(input(&found, 0)["properties"].get("n").is_some(), "{reference}");
+        assert!(
+            input(&found, 0)["properties"].get("n").is_some(),
+            "{reference}"
+        );
     }
     for reference in [
         "other.json#/components/schemas/A",
@@ -241,7 +278,11 @@ fn what_is_relative_to_the_documents_own_address_is_found_in_it() {
         "b.json",
         "json",
     ] {
-        assert_eq!(with(reference).skipped[0].reason, "reference", "{reference}");
+        assert_eq!(
+            with(reference).skipped[0].reason,
+            "reference",
+            "{reference}"
+        );
     }
 }
 
@@ -278,19 +319,25 @@ fn a_form_of_swagger_is_sent_as_it_is_consumed_and_a_file_is_no_json() {
             &json!({"swagger": "2.0", "produces": ["application/json", "application/pdf"], "paths": {"/a": {"post": operation}}}),
         )
     };
-    let form = json!({"parameters": [{"name": "a", "in": "formData", "type": "string"}], "responses": {}});
+    let form =
+        json!({"parameters": [{"name": "a", "in": "formData", "type": "string"}], "responses": {}});
     for (consumes, expected) in [
         (
             json!(["application/json", "multipart/form-data"]),
             "multipart/form-data",
         ),
-        (json!(["application/json"]), "application/x-www-form-urlencoded"),
+        (
+            json!(["application/json"]),
+            "application/x-www-form-urlencoded",
+        ),
         (
             json!(["application/x-www-form-urlencoded", "multipart/form-data"]),
             "application/x-www-form-urlencoded",
         ),
     ] {
-        let body = descriptor(&of(consumes.clone(), form.clone()), 0).body.unwrap();
+        let body = descriptor(&of(consumes.clone(), form.clone()), 0)
+            .body
+            .unwrap();
         assert_eq!(body.content_type, expected, "{consumes}");
     }
     let tabs = json!({"parameters": [{"name": "a", "in": "formData", "type": "array", "items": {}, "collectionFormat": "tsv"}], "responses": {}});

@@ -46,7 +46,8 @@ fn a_tool_is_discovered_and_called() {
         state: None,
         meta: vec![],
     };
-    let answer = OpenApi::invoke(descriptor, &call(json!({"id": "a b", "tag": ["x", "y"]}))).unwrap();
+    let answer =
+        OpenApi::invoke(descriptor, &call(json!({"id": "a b", "tag": ["x", "y"]}))).unwrap();
     assert_eq!(answer.structured.as_deref(), Some(r#"{"id":"a b"}"#));
     let failure = OpenApi::invoke(descriptor, &call(json!({}))).unwrap_err();
     assert_eq!(failure.code.as_str(), "invalid-arguments");

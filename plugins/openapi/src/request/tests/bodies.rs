@@ -23,8 +23,14 @@ fn kind(request: &HostRequest) -> &str {
 
 #[test]
 fn json_members_are_arguments_of_their_own() {
-    let media = json!({"schema": {"type": "object", "required": ["a"], "properties": {"a": {}, "b": {}}}});
-    let request = post("application/json", media, json!({"b": [1], "a": {"x": "\u{e9}"}})).unwrap();
+    let media =
+        json!({"schema": {"type": "object", "required": ["a"], "properties": {"a": {}, "b": {}}}});
+    let request = post(
+        "application/json",
+        media,
+        json!({"b": [1], "a": {"x": "\u{e9}"}}),
+    )
+    .unwrap();
     assert_eq!(text(&request), r#"{"a":{"x":"é"},"b":[1]}"#);
     assert_eq!(kind(&request), "application/json");
 }
@@ -53,7 +59,9 @@ fn json_that_is_more_than_its_members_is_one_argument() {
 fn an_optional_body_is_left_out() {
     let operation = json!({"requestBody": {"content": {"application/json": {"schema": {"type": "object", "properties": {"a": {}}}}}}});
     assert_eq!(
-        built("post", "/a", operation.clone(), json!({})).unwrap().body,
+        built("post", "/a", operation.clone(), json!({}))
+            .unwrap()
+            .body,
         None
     );
     assert_eq!(
@@ -116,7 +124,9 @@ fn a_multipart_form_has_files() {
         parts[1],
         "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\nContent-Type: image/png\r\n\r\n\0\u{1}\u{2}\r\n"
     );
-    assert!(parts[2].contains("name=\"note\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhi\r\n"));
+    assert!(
+        parts[2].contains("name=\"note\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhi\r\n")
+    );
     assert!(parts[3].contains("Content-Type: application/json\r\n\r\n{\"a\":1}\r\n"));
     assert!(parts[4].ends_with("\r\n\r\nx\r\n") && parts[5].ends_with("\r\n\r\ny\r\n"));
     assert_eq!(parts[6], "--\r\n");
@@ -131,9 +141,11 @@ fn a_multipart_form_has_files() {
 fn a_file_has_the_name_that_the_model_gives_and_never_a_place() {
     let media = json!({"schema": {"type": "object", "properties": {
         "file": {"type": "string", "format": "binary"}, "many": {"type": "array", "items": {"type": "string", "format": "binary"}}}}});
-    let sent =
-        |arguments: Value| text(&post("multipart/form-data", media.clone(), arguments).unwrap()).to_owned();
-    let named = sent(json!({"file": {"content": "eA==", "filename": "../../invoice \"7\".pdf\r\n"}}));
+    let sent = |arguments: Value| {
+        text(&post("multipart/form-data", media.clone(), arguments).unwrap()).to_owned()
+    };
+    let named =
+        sent(json!({"file": {"content": "eA==", "filename": "../../invoice \"7\".pdf\r\n"}}));
     assert!(
         named.contains("name=\"file\"; filename=\"invoice %227%22.pdf\"\r\n"),
         "{named}"
@@ -150,14 +162,21 @@ fn a_file_has_the_name_that_the_model_gives_and_never_a_place() {
         "{many}"
     );
     for place in ["..", "/", "a/.."] {
-        assert!(sent(json!({"file": {"content": "eA==", "filename": place}})).contains("filename=\"file\""));
+        assert!(
+            sent(json!({"file": {"content": "eA==", "filename": place}}))
+                .contains("filename=\"file\"")
+        );
     }
 }
 
 #[test]
 fn bytes_may_be_a_data_url_or_base64_of_either_alphabet() {
     let sent = |given: &str| {
-        let request = post("application/octet-stream", json!({}), json!({ "body": given }));
+        let request = post(
+            "application/octet-stream",
+            json!({}),
+            json!({ "body": given }),
+        );
         request.map(|request| request.body.unwrap())
     };
     for given in [
@@ -213,7 +232,10 @@ fn texts_and_bytes_are_sent_as_they_are() {
         json!({"body": "<a>\u{17c}</a>"}),
     )
     .unwrap();
-    assert_eq!((text(&request), kind(&request)), ("<a>ż</a>", "application/xml"));
+    assert_eq!(
+        (text(&request), kind(&request)),
+        ("<a>ż</a>", "application/xml")
+    );
     let request = post("application/pdf", json!({}), json!({"body": "AP8="})).unwrap();
     assert_eq!(request.body.as_deref(), Some(&[0, 255][..]));
     assert!(post("application/pdf", json!({}), json!({"body": "***"})).is_err());
@@ -222,13 +244,19 @@ fn texts_and_bytes_are_sent_as_they_are() {
 #[test]
 fn the_most_telling_media_type_is_chosen() {
     let operation = |kinds: &[&str]| {
-        let content: serde_json::Map<String, Value> =
-            kinds.iter().map(|kind| ((*kind).to_owned(), json!({}))).collect();
+        let content: serde_json::Map<String, Value> = kinds
+            .iter()
+            .map(|kind| ((*kind).to_owned(), json!({})))
+            .collect();
         json!({"requestBody": {"required": true, "content": content}})
     };
     for (kinds, expected) in [
         (
-            &["text/plain", "application/xml", "application/json; charset=utf-8"][..],
+            &[
+                "text/plain",
+                "application/xml",
+                "application/json; charset=utf-8",
+            ][..],
             "application/json",
         ),
         (

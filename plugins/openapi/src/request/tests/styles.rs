@@ -1,5 +1,5 @@
-//! Every row of the table "Style Examples" of OpenAPI 3.1, for the string `blue`, the list and the object of the
-//! specification.
+//! Every row of the table "Style Examples" of OpenAPI 3.1, for the string `blue`, the list and the
+//! object of the specification.
 
 use serde_json::{Value, json};
 
@@ -63,7 +63,12 @@ fn path_styles() {
         ("matrix", false, list(), "/;color=blue,black,brown"),
         ("matrix", false, object(), "/;color=R,100,G,200,B,150"),
         ("matrix", true, json!("blue"), "/;color=blue"),
-        ("matrix", true, list(), "/;color=blue;color=black;color=brown"),
+        (
+            "matrix",
+            true,
+            list(),
+            "/;color=blue;color=black;color=brown",
+        ),
         ("matrix", true, object(), "/;R=100;G=200;B=150"),
     ] {
         assert_eq!(
@@ -133,7 +138,10 @@ fn header_and_cookie_styles() {
         let request = built("get", "/a", operation, json!({ "color": value })).unwrap();
         request.headers[0].clone()
     };
-    assert_eq!(header(false, json!("blue")), ("color".into(), "blue".into()));
+    assert_eq!(
+        header(false, json!("blue")),
+        ("color".into(), "blue".into())
+    );
     assert_eq!(header(false, list()).1, "blue,black,brown");
     assert_eq!(header(false, object()).1, "R,100,G,200,B,150");
     assert_eq!(header(true, object()).1, "R=100,G=200,B=150");
@@ -159,7 +167,10 @@ fn nested_members_and_their_names() {
         json!({"f": {"a": {"b": [1, null, "x"]}, "c": null}}),
     )
     .unwrap();
-    assert_eq!(pairs(&request.query), [("f[a][b][0]", "1"), ("f[a][b][2]", "x")]);
+    assert_eq!(
+        pairs(&request.query),
+        [("f[a][b][0]", "1"), ("f[a][b][2]", "x")]
+    );
     for name in ["", "a]", "a[b", "]&admin"] {
         assert!(
             built("get", "/a", operation.clone(), json!({"f": {name: 1}})).is_err(),
@@ -213,10 +224,17 @@ fn a_parameter_with_content_is_json() {
 #[test]
 fn a_cookie_of_an_object_is_a_cookie_for_each_member_and_no_name_ends_one() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-    let operation = json!({"parameters": [{"name": "c", "in": "cookie", "schema": schema}], "responses": {}});
+    let operation =
+        json!({"parameters": [{"name": "c", "in": "cookie", "schema": schema}], "responses": {}});
     let document = json!({"openapi": "3.1.0", "paths": {"/a": {"get": operation.clone()}}});
     let found = crate::discover::discover(document.to_string().as_bytes()).unwrap();
     assert_eq!(found.tools[0].operation.cookies, ["c", "a"]);
-    let request = built("get", "/a", operation, json!({"c": {"a": "1", "x; b": "2"}})).unwrap();
+    let request = built(
+        "get",
+        "/a",
+        operation,
+        json!({"c": {"a": "1", "x; b": "2"}}),
+    )
+    .unwrap();
     assert_eq!(pairs(&request.headers), [("cookie", "a=1; x%3B%20b=2")]);
 }

@@ -1,5 +1,5 @@
-//! Schemas of documents are what servers take: each of these is valid for the system, and some part of the document, at its word,
-//! says otherwise.
+//! Schemas of documents are what servers take: each of these is valid for the system, and some part
+//! of the document, at its word, says otherwise.
 
 use serde_json::{Value, json};
 
@@ -52,8 +52,14 @@ fn a_base_has_the_kinds_that_are_all_of_it() {
             }
         }
     }
-    let big = animals(json!({"propertyName": "kind", "mapping": {"big": "#/components/schemas/Lion"}}));
-    assert!(!fits(&big, "S", Direction::Request, &json!([{"kind": "big"}])));
+    let big =
+        animals(json!({"propertyName": "kind", "mapping": {"big": "#/components/schemas/Lion"}}));
+    assert!(!fits(
+        &big,
+        "S",
+        Direction::Request,
+        &json!([{"kind": "big"}])
+    ));
 }
 
 #[test]
@@ -61,15 +67,20 @@ fn kinds_without_end_and_kinds_of_one_another_end() {
     let mut root = animals(json!({"propertyName": "kind"}));
     let schemas = root["components"]["schemas"].as_object_mut().unwrap();
     for n in 0..200 {
-        let base = json!([{"$ref": "#/components/schemas/Pet"}, {"$ref": "#/components/schemas/Lion"}]);
-        schemas.insert(format!("K{n}"), json!({"allOf": base, "required": ["never"]}));
+        let base =
+            json!([{"$ref": "#/components/schemas/Pet"}, {"$ref": "#/components/schemas/Lion"}]);
+        schemas.insert(
+            format!("K{n}"),
+            json!({"allOf": base, "required": ["never"]}),
+        );
     }
     assert!(
         fits(&root, "S", Direction::Request, &json!([{"kind": "K1"}])),
         "too many: any members"
     );
     let mut circle = animals(json!("kind"));
-    circle["components"]["schemas"]["Pet"]["allOf"] = json!([{"$ref": "#/components/schemas/Lion"}]);
+    circle["components"]["schemas"]["Pet"]["allOf"] =
+        json!([{"$ref": "#/components/schemas/Lion"}]);
     let text = super::converted(&circle, "/schemas/S", false, Direction::Request);
     assert_eq!(text, Err("reference"), "each is nothing but the other");
 }
@@ -88,15 +99,25 @@ fn without_a_mapping_a_name_says_which_branch_a_value_is_not() {
         (json!({"kind": "cat", "meow": true}), true),
         (json!({"meow": true}), true),
     ] {
-        assert_eq!(fits(&root, "S", Direction::Request, &value), expected, "{value}");
+        assert_eq!(
+            fits(&root, "S", Direction::Request, &value),
+            expected,
+            "{value}"
+        );
     }
 }
 
 #[test]
 fn values_of_an_enumeration_are_of_its_type() {
     for (schema, value) in [
-        (json!({"type": "string", "enum": [2024, true]}), json!("2024")),
-        (json!({"type": "string", "enum": [2024, true]}), json!("true")),
+        (
+            json!({"type": "string", "enum": [2024, true]}),
+            json!("2024"),
+        ),
+        (
+            json!({"type": "string", "enum": [2024, true]}),
+            json!("true"),
+        ),
         (json!({"type": "integer", "enum": ["1", "2"]}), json!(2)),
         (
             json!({"type": ["boolean", "null"], "enum": ["false"]}),
@@ -121,7 +142,10 @@ fn a_literal_of_javascript_is_no_pattern() {
         );
     }
     assert!(
-        !takes(json!({"type": "string", "pattern": "/api/.*"}), &json!("abc")),
+        !takes(
+            json!({"type": "string", "pattern": "/api/.*"}),
+            &json!("abc")
+        ),
         "a path"
     );
 }
@@ -137,17 +161,22 @@ fn what_is_left_out_below_not_lets_more_through_and_never_less() {
         json!({"allOf": [{"oneOf": [{"type": "object"}, {"required": ["a"]}]}]}),
         json!({"$ref": "#/schemas/None"}),
     ] {
-        let root = json!({"schemas": {"None": {"pattern": "(?=x)"}, "S": {"not": not, "type": "object"}}});
-        assert!(fits(&root, "S", Direction::Request, &json!({"a": "x"})), "{not}");
+        let root =
+            json!({"schemas": {"None": {"pattern": "(?=x)"}, "S": {"not": not, "type": "object"}}});
+        assert!(
+            fits(&root, "S", Direction::Request, &json!({"a": "x"})),
+            "{not}"
+        );
         let asked = json!({"if": not, "then": false, "type": "object"});
         assert!(
             takes(asked, &json!({"a": "x"})) || not.get("$ref").is_some(),
             "{not}"
         );
     }
-    let kept =
-        json!({"not": {"required": ["a", "b"]}, "if": {"required": ["c"]}, "then": {"required": ["d"]}});
-    assert!(!takes(kept.clone(), &json!({"a": 1, "b": 1})) && !takes(kept.clone(), &json!({"c": 1})));
+    let kept = json!({"not": {"required": ["a", "b"]}, "if": {"required": ["c"]}, "then": {"required": ["d"]}});
+    assert!(
+        !takes(kept.clone(), &json!({"a": 1, "b": 1})) && !takes(kept.clone(), &json!({"c": 1}))
+    );
     assert!(takes(kept, &json!({"a": 1})));
 }
 
@@ -155,8 +184,7 @@ fn what_is_left_out_below_not_lets_more_through_and_never_less() {
 fn members_of_a_sibling_are_no_additional_ones() {
     let schema = json!({"allOf": [{"properties": {"a": {"type": "integer"}}}, {"additionalProperties": {"type": "string"}}]});
     assert!(takes(schema, &json!({"a": 1, "b": "x"})));
-    let alone =
-        json!({"allOf": [{"type": "object", "additionalProperties": {"type": "string"}}], "nullable": true});
+    let alone = json!({"allOf": [{"type": "object", "additionalProperties": {"type": "string"}}], "nullable": true});
     assert!(!takes(alone.clone(), &json!({"b": 1})) && takes(alone, &Value::Null));
 }
 
