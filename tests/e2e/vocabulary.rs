@@ -140,3 +140,25 @@ fn no_constructor_is_called_of() {
         .collect();
     assert!(of.is_empty(), "{of:#?}");
 }
+
+#[test]
+fn a_doc_comment_names_its_subject() {
+    let is_doc = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("///") || line.starts_with("//!")
+    };
+    let mut unnamed = Vec::new();
+    for (path, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let begins = index == 0 || !is_doc(lines[index - 1]);
+            let text = line.trim_start().get(4..).unwrap_or_default();
+            let has_none = text.starts_with("The same")
+                || text.starts_with("As ") && !text.starts_with("As [`");
+            if is_doc(line) && begins && has_none {
+                unnamed.push(format!("{path}:{} {text}", index + 1));
+            }
+        }
+    }
+    assert!(unnamed.is_empty(), "{unnamed:#?}");
+}

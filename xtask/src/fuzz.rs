@@ -21,7 +21,7 @@ const TARGETS: [&str; 5] = [
 /// One input that takes longer is a finding: no reader of ours may.
 const SECONDS_AN_INPUT: u32 = 10;
 
-/// As is one that takes more memory, in MB.
+/// An input that takes more memory, in MB, is a finding too.
 const MEMORY: u32 = 2_048;
 
 /// Long enough for a schema in a body in a path, short enough to be tried often.

@@ -15,7 +15,7 @@ pub(crate) enum System {
 }
 
 impl System {
-    /// As the application calls it.
+    /// The customer by the application's name for it.
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "billing" => Some(Self::Billing),

@@ -32,7 +32,7 @@ pub struct CallRequest {
 pub struct CallResume {
     /// One for each question.
     pub answers: Vec<CallAnswer>,
-    /// As the question came with it.
+    /// The state that came with the question.
     pub state: String,
 }
 

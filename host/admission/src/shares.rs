@@ -120,7 +120,7 @@ impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash> Shares<T, C> {
         self.gives_way_in_tenant_among(tenant, caller, can)
     }
 
-    /// The same where the place has to be one of the caller's own tenant.
+    /// The place that gives way, where it has to be one of the caller's own tenant.
     #[must_use]
     pub fn find_victim_in_tenant(&self, tenant: &T, caller: &C) -> Option<EvictionVictim<T, C>> {
         self.gives_way_in_tenant_among(tenant, caller, |_, _| true)

@@ -101,7 +101,7 @@ pub struct CallStarted {
 /// A tool call ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallFinished {
-    /// As in [`CallStarted`].
+    /// The number of the call, as in [`CallStarted`].
     pub call: u64,
     /// Whose call.
     #[serde(flatten)]

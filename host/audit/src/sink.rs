@@ -90,8 +90,8 @@ pub trait Sink: Send + Sync + std::fmt::Debug {
         Box::pin(std::future::ready(self.record_now(event)))
     }
 
-    /// The same for where nothing can be awaited. It blocks the thread while the disk writes, so it
-    /// is for the start of the host and for what is dropped.
+    /// Records an event where nothing can be awaited. It blocks the thread while the disk writes,
+    /// so it is for the start of the host and for what is dropped.
     ///
     /// # Errors
     /// As [`Sink::record`].

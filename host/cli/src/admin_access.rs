@@ -54,7 +54,7 @@ impl AdminAccess {
     /// to stdout.
     ///
     /// # Errors
-    /// As the request's; nothing is there to work on; the directory belongs to a process that does
+    /// The request's own; nothing is there to work on; the directory belongs to a process that does
     /// not answer.
     pub(crate) async fn ask<O: AdminOperation + Into<AdminRequest>>(
         &self,

@@ -52,7 +52,7 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     screen::write_line(&escape(text))
 }
 
-/// The same of one JSON document.
+/// Writes one JSON document on a line of stdout.
 ///
 /// # Errors
 /// As [`line()`].

@@ -80,7 +80,7 @@ pub(crate) fn write_stderr(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escape(text));
 }
 
-/// The same of a JSON document.
+/// Writes one JSON document on a line of stderr.
 pub(crate) fn write_stderr_json(json: &serde_json::Value) {
     let _ = writeln!(io::stderr().lock(), "{}", escaped_json(&json.to_string()));
 }

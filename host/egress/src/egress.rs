@@ -22,7 +22,7 @@ use crate::{
     ResponseHead, StreamingResponse,
 };
 
-/// As much of a refusal as somebody reads.
+/// The bytes of a refusal's body that are shown.
 const SHOWN: usize = 2 << 10;
 
 /// An outside system's refusal, once no credential is in it, for whoever makes one call by hand. It

@@ -98,7 +98,7 @@ impl EgressFailure {
         Self::new(EgressCode::InvalidRequest, message)
     }
 
-    /// The same failure, after bytes may have left.
+    /// This failure, after bytes may have left.
     #[must_use]
     pub(crate) fn after_sending(mut self) -> Self {
         self.sent = true;

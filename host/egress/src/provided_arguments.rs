@@ -14,8 +14,8 @@ impl Egress {
     /// them.
     ///
     /// # Errors
-    /// As a request to the connection: it was not granted, it is not for this kind of caller, or
-    /// the tenant has no usable credential. A credential without the attribute, or with one that
+    /// Those of a request to the connection: it was not granted, it is not for this kind of caller,
+    /// or the tenant has no usable credential. A credential without the attribute, or with one that
     /// cannot stand in an argument, is none.
     pub async fn provided_arguments(
         &self,

@@ -80,8 +80,8 @@ impl Gateway {
         }
     }
 
-    /// The same, with what plugins keep for their callers to fetch. Without it there is nothing to
-    /// fetch.
+    /// This gateway with the artifacts that plugins store for their callers. Without it there is
+    /// nothing to fetch.
     #[must_use]
     pub fn with_artifacts(self, artifacts: Arc<ArtifactStore>) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Gateway {
         }
     }
 
-    /// The same, with connections whose users connect accounts of their own. Without it there are
+    /// This gateway with the pages on which users connect their accounts. Without it there are
     /// none.
     #[must_use]
     pub fn with_logins(self, logins: Arc<Logins>) -> Self {
@@ -100,8 +100,8 @@ impl Gateway {
         }
     }
 
-    /// The same with at most so many open connections: fewer than the files that the process may
-    /// open, since the store, the audit chains and outside systems need some. Never more than
+    /// This gateway with at most so many open connections: fewer than the files that the process
+    /// may open, since the store, the audit chains and outside systems need some. Never more than
     /// 4,096.
     #[must_use]
     pub fn with_connections(self, connections: usize) -> Self {
@@ -111,8 +111,8 @@ impl Gateway {
         }
     }
 
-    /// The same with a time in which a host that stops says that it is not ready, and still accepts
-    /// connections.
+    /// This gateway with a time in which a host that stops says that it is not ready, and still
+    /// accepts connections.
     #[must_use]
     pub fn with_drain(self, drain: Duration) -> Self {
         Self { drain, ..self }
@@ -171,7 +171,7 @@ impl Gateway {
         self.router_at(None)
     }
 
-    /// The same for a listener at this address.
+    /// The router for a listener at this address.
     fn router_at(&self, listener: Option<SocketAddr>) -> Router {
         let shared = Arc::clone(&self.shared);
         let guarded = api::router()

@@ -56,7 +56,7 @@ pub(crate) fn priming_event(id: &str) -> Bytes {
     format!("id: {id}\nretry: {RETRY_MS}\ndata:\n\n").into()
 }
 
-/// The same where the client has a place already, or none yet.
+/// The first event of a stream without an id, for a client that has one already or none yet.
 pub(crate) fn retry() -> Bytes {
     format!("retry: {RETRY_MS}\n\n").into()
 }
@@ -68,7 +68,7 @@ pub(crate) fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Re
     stream(Body::from_stream(frames))
 }
 
-/// The same of a body.
+/// The response with a body of events.
 pub(crate) fn stream(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();

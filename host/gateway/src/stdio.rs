@@ -35,7 +35,7 @@ pub async fn serve_stdio(
     serve_streams(streams, tools, caller, version, shutdown).await
 }
 
-/// The same over any pair of streams and before any call path.
+/// Serves one client over any pair of streams, with any call path.
 ///
 /// # Errors
 /// As [`serve_stdio`].

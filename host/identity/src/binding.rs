@@ -140,7 +140,7 @@ impl Binding {
         }
     }
 
-    /// The same, with the name of whom a machine says that it acts for.
+    /// This binding with the name of the user for whom a machine says that it acts.
     #[must_use]
     pub fn attributed_to(self, attribution: Option<Attribution>) -> Self {
         Self {

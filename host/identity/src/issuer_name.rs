@@ -66,7 +66,7 @@ impl IssuerName {
         })
     }
 
-    /// As the configuration has it.
+    /// The name as it is in the configuration.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text

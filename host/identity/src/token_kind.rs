@@ -35,8 +35,8 @@ pub(crate) fn kind_of_token(
     kind_of_claims(&token.claims, rules, says_access)
 }
 
-/// The same of claims alone, as of an introspection answer. `says_access`: somebody has said
-/// already that it is an access token, so that its shape is not guessed at.
+/// The kind of a token by its claims alone, for an introspection answer. `says_access`: somebody
+/// has said already that it is an access token, so that its shape is not guessed at.
 pub(crate) fn kind_of_claims(
     claims: &Map<String, Value>,
     rules: &IssuerRules,

@@ -177,7 +177,7 @@ impl Tree {
         self.revision
     }
 
-    /// The same, with how many tenants were ever removed.
+    /// This tree, with the number of tenants that were ever removed.
     #[must_use]
     pub fn after_removals(self, removals: u64) -> Self {
         Self { removals, ..self }
@@ -190,7 +190,7 @@ impl Tree {
         self.removals
     }
 
-    /// The same, with what tells tenants apart that had one id after the other.
+    /// This tree, with the number of each tenant among those that had its id one after the other.
     #[must_use]
     pub fn with_incarnations(self, incarnations: HashMap<TenantId, u64>) -> Self {
         Self {

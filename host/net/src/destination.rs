@@ -43,7 +43,7 @@ impl Destination {
         secure && url.has_host() && url.username().is_empty() && url.password().is_none()
     }
 
-    /// The same place with another path below it, of segments that stand for themselves whatever
+    /// This destination with another path below it, of segments that stand for themselves whatever
     /// they hold. `None` where the URL cannot have a path.
     #[must_use]
     pub fn below<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Option<Self> {

@@ -8,7 +8,7 @@ pub struct ClientKey {
     /// A connection's name, or an issuer.
     pub(crate) purpose: Box<str>,
     pub(crate) secure: bool,
-    /// As a URL spells it: an IPv6 address in brackets.
+    /// The host as a URL spells it: an IPv6 address in brackets.
     pub(crate) host: Box<str>,
     pub(crate) port: u16,
 }

@@ -53,8 +53,9 @@ impl Network {
         })
     }
 
-    /// The same with at most so many sockets to outside systems, idle ones included: fewer than the
-    /// files that the process may open. Never more than 4,096. A tenant has at most half of them.
+    /// This network with at most so many sockets to outside systems, idle ones included: fewer than
+    /// the files that the process may open. Never more than 4,096. A tenant has at most half of
+    /// them.
     #[must_use]
     pub fn with_sockets(self, most: usize) -> Self {
         Self {

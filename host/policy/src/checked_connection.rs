@@ -49,7 +49,7 @@ pub enum ConnectionConflict {
     /// A header that only the HTTP library or `auth` may write.
     #[error("connections.{0} sets header {1}, which only the host itself may write")]
     Header(String, String),
-    /// The same header twice.
+    /// A header stands twice.
     #[error("connections.{0}.headers has {1} twice")]
     Twice(String, String),
     /// `auth` is not usable.

@@ -21,7 +21,7 @@ impl OperationRule {
     }
 }
 
-/// As it is written in `host.toml`.
+/// A rule as it is written in `host.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OperationRuleEntry {

@@ -109,7 +109,7 @@ impl PathTemplate {
         several.iter().try_fold(template, declare)
     }
 
-    /// The same template where the value of a parameter may hold a `/`.
+    /// This template, with a parameter whose value may hold a `/`.
     ///
     /// # Errors
     /// It has no such parameter, another one stands in the same segment, or another one is of

@@ -45,14 +45,14 @@ impl WorkBudget {
         }
     }
 
-    /// The same, and it ends at this time.
+    /// This budget, which also ends at this time.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// The same, and it ends when this is set.
+    /// This budget, which also ends when the flag is set.
     #[must_use]
     pub fn with_cancel_flag(mut self, is_dropped: Arc<AtomicBool>) -> Self {
         self.is_dropped = Some(is_dropped);
@@ -79,7 +79,7 @@ impl WorkBudget {
         }
     }
 
-    /// The same for work on so many bytes that takes about a nanosecond for each: a copy, a
+    /// Charges work on so many bytes that takes about a nanosecond for each: a copy, a
     /// comparison, a search.
     ///
     /// # Errors

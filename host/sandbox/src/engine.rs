@@ -163,7 +163,7 @@ impl Sandbox {
         PluginComponent::new(self.load_component(bytes).await?.0)
     }
 
-    /// The same for a component that exports `adapter`.
+    /// Loads a component that exports `adapter`.
     ///
     /// # Errors
     /// As [`Sandbox::load`].

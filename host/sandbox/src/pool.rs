@@ -32,8 +32,8 @@ const INSTANCE_BYTES: usize = 1 << 20;
 /// share would only clear that stack at every call.
 const MEMORY_KEPT: usize = 128 << 10;
 
-/// The same of the stack that a guest and its host functions run on. With this much a small call
-/// faults in no page of it; a larger share saves nothing more.
+/// The part of a stack, in bytes, that stays resident and is cleared by hand. With this much a
+/// small call faults in no page of it; a larger share saves nothing more.
 const STACK_KEPT: usize = 16 << 10;
 
 /// A configuration with a pool of `slots`, each for one call within `limits`.

@@ -20,7 +20,7 @@ pub enum SchemaError {
     /// A pattern cannot be checked in linear time.
     #[error("its pattern {pattern} cannot be used: {error}")]
     Pattern {
-        /// As it stands in the schema.
+        /// The pattern as it is in the schema.
         pattern: String,
         /// Why.
         error: PatternError,

@@ -37,7 +37,7 @@ pub struct Misfit {
 enum Cause<'v> {
     /// This, and nothing below it.
     Here(String),
-    /// The same value does not fit this node.
+    /// The value does not fit this node.
     Within(NodeId),
     /// A child does not fit.
     Below(NodeId, PathStep<'v>, Instance<'v>),

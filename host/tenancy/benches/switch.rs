@@ -26,7 +26,7 @@ const ROUNDS: usize = 4_000;
 /// How many times a durable commit a switch may take.
 const MOST: f64 = 1.2;
 
-/// As long as a session's record.
+/// The length of a session's record, in bytes.
 const RECORD: usize = 130;
 
 #[derive(Debug)]

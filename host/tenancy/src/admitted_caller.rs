@@ -14,7 +14,7 @@ pub struct AuthenticatedCaller {
 pub struct AdmittedCaller {
     /// Who calls, at home or tenantless.
     pub caller: Caller,
-    /// The same with its token, for the tenant authority alone.
+    /// The caller with its token, for the tenant authority alone.
     pub presented: VerifiedCaller,
     /// Whom a machine says that it acts for: for the audit record. Put it on each binding
     /// ([`Binding::attributed_to`]).

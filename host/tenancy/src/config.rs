@@ -80,7 +80,7 @@ pub enum IssuerConfigError {
     /// Every token would be refused, or, worse, none.
     #[error("issuers.audience of {0:?} is empty")]
     Audience(String),
-    /// The same.
+    /// No algorithm is listed.
     #[error("issuers.algorithms of {0:?} is empty")]
     Algorithms(String),
     /// Not a JSON pointer.

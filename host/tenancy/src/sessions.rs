@@ -103,7 +103,7 @@ impl SessionOwners {
         Self::with_clock(Arc::new(SystemClock::default()))
     }
 
-    /// The same, by another clock.
+    /// An empty table, by another clock.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self {

@@ -59,7 +59,7 @@ impl Tenancy {
         )
     }
 
-    /// The same, by another clock.
+    /// A tenancy that judges times by another clock.
     ///
     /// # Errors
     /// As [`Tenancy::new`].
@@ -190,8 +190,8 @@ impl Tenancy {
         Ok(AuthenticatedCaller { binding })
     }
 
-    /// The same, for doors that know sessions: a caller without a tenant is one too. A machine's
-    /// headers are held against its token (A3).
+    /// Verifies the caller of a request for a transport with sessions: a caller without a tenant is
+    /// one too. A machine's headers are held against its token (A3).
     ///
     /// # Errors
     /// The request has no caller.
@@ -199,8 +199,8 @@ impl Tenancy {
         self.admit_from(headers, None).await
     }
 
-    /// The same for a request from this address. It decides nothing but whose share of the
-    /// questions to issuers the request has, where its token must be asked about.
+    /// Verifies the caller of a request from this address. It decides nothing but whose share of
+    /// the questions to issuers the request has, where its token must be asked about.
     ///
     /// # Errors
     /// As [`Tenancy::admit`].
@@ -244,7 +244,7 @@ impl Tenancy {
         Ok(AuthenticatedCaller { binding })
     }
 
-    /// The same, for doors that know sessions.
+    /// Verifies a token for a transport with sessions.
     ///
     /// # Errors
     /// The token is not believed, or names a tenant that is not served here.

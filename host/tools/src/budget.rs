@@ -67,7 +67,7 @@ impl Budgets {
 }
 
 impl Tools {
-    /// The same with other budgets than the default ones.
+    /// These tools with other budgets than the default ones.
     #[must_use]
     pub fn with_budgets(mut self, budgets: Budgets) -> Self {
         self.budgets = budgets;

@@ -145,7 +145,8 @@ impl Tools {
         Ok(find_entry(&stock, &known, name))
     }
 
-    /// The same without reading anything: `None` also where nothing is remembered of the tenant.
+    /// A tool of the active tenant, without reading anything: `None` also where nothing is
+    /// remembered of the tenant.
     #[must_use]
     pub fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
         let stock = self.stock.load_full();

@@ -94,9 +94,9 @@ pub(crate) enum PluginCode {
 /// What an adapter's tool is held to.
 #[derive(Debug)]
 pub(crate) struct PinnedOperation {
-    /// As the adapter calls it.
+    /// The name by which the adapter calls it.
     pub(crate) name: String,
-    /// As the described system calls it, where that is another name.
+    /// The described system's name for it, where that is another one.
     pub(crate) upstream_name: Option<String>,
     pub(crate) connection: ConnectionName,
     pub(crate) descriptor: Arc<[u8]>,
@@ -199,7 +199,7 @@ impl Catalogue {
         Self::from_plugins(plugins, Vec::new(), revision)
     }
 
-    /// The same with the connections that adapters make tools of.
+    /// Builds the list of described tools, with those of the connections that adapters serve.
     ///
     /// # Errors
     /// As [`Catalogue::of_described`]; a connection's single tool that is not acceptable is left

@@ -32,7 +32,7 @@ pub struct Effects {
     pub read_only: bool,
     /// May remove or overwrite something.
     pub destructive: bool,
-    /// The same call again changes nothing more.
+    /// Repeating a call changes nothing more.
     pub idempotent: bool,
     /// Reaches systems whose contents others write.
     pub open_world: bool,
@@ -85,7 +85,7 @@ impl ToolEntry {
         Self::with_provisions(plugin, tool, &Provisions::default())
     }
 
-    /// The same where connections provide some of its arguments.
+    /// An entry some of whose arguments its connections provide.
     pub(crate) fn with_provisions(
         plugin: &PluginName,
         tool: contract::Tool,
@@ -205,7 +205,7 @@ impl ToolEntry {
         self.schemas().output_schema.as_ref()
     }
 
-    /// The same, or an error: what a client may hold any answer against.
+    /// The output schema with a branch for an error: what a client may hold any answer against.
     #[must_use]
     pub fn answer_schema(&self) -> Option<&Arc<Map<String, Value>>> {
         let schema = self.output_schema()?;

@@ -67,7 +67,7 @@ pub(crate) fn for_models(schema: &Map<String, Value>) -> Option<Map<String, Valu
     Some(shown)
 }
 
-/// The same without combinators at its top: the members of all branches, of which those are
+/// A schema without combinators at its top: the members of all branches, of which those are
 /// required that each branch of an `allOf` requires, and a sentence for the sets that alternatives
 /// require.
 fn flat(schema: &Map<String, Value>) -> Map<String, Value> {

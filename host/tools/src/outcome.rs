@@ -71,9 +71,9 @@ pub enum OutputBlock {
 /// The body of an embedded resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResourceBody {
-    /// As text.
+    /// The body as text.
     Text(String),
-    /// As bytes.
+    /// The body as bytes.
     Blob(Vec<u8>),
 }
 

@@ -12,7 +12,7 @@ use crate::schema::ToolSchema;
 pub(crate) struct ToolSchemas {
     /// What a model chose is checked by this.
     pub(crate) arguments: ToolSchema,
-    /// The same as clients see it.
+    /// This schema as clients see it.
     pub(crate) input_schema: Arc<Map<String, Value>>,
     /// The arguments that the host fills, and from which connection's credential.
     pub(crate) provided: BTreeMap<String, ConnectionName>,
@@ -22,7 +22,7 @@ pub(crate) struct ToolSchemas {
     pub(crate) whole: Option<ToolSchema>,
     /// What a structured result is held against.
     pub(crate) output: Option<ToolSchema>,
-    /// The same as clients see it.
+    /// This schema as clients see it.
     pub(crate) output_schema: Option<Arc<Map<String, Value>>>,
 }
 

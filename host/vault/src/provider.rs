@@ -23,7 +23,7 @@ pub enum CredentialError {
     /// that it is gone. The reason is fixed text, for the log.
     #[error("the credential cannot be had: {0}")]
     Unavailable(&'static str),
-    /// The same, where whoever keeps it said for how many seconds.
+    /// It cannot be had now, and its provider said for how many seconds.
     #[error("the credential cannot be had: its provider asks to wait {0} s")]
     RetryAfter(u32),
 }

@@ -8,7 +8,7 @@ use super::upstream;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetInvoice {
-    /// As `list_invoices` gives it.
+    /// The id, as `list_invoices` gives it.
     id: InvoiceId,
 }
 

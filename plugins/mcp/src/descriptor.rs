@@ -8,7 +8,7 @@ use toolhost_sdk::Failure;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToolDescriptor {
-    /// As the server has it.
+    /// The server's name of the tool.
     #[serde(rename = "n")]
     pub name: String,
     /// Arguments that are repeated in header fields: the argument, and the field's whole name.

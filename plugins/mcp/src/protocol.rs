@@ -36,7 +36,7 @@ impl Version {
     /// The newest that begins with `initialize`, which is what such a server is asked for.
     pub const NEWEST_WITH_SESSIONS: Self = Self::V2025_11_25;
 
-    /// As it stands on the wire.
+    /// The revision as it is on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -69,7 +69,7 @@ impl Schema {
         self.value.get("type").and_then(Value::as_str) == Some("object")
     }
 
-    /// The same of arguments, which are an object in any case: a server that says no type, or
+    /// Reads a schema of arguments, which are an object in any case: a server that says no type, or
     /// `null` beside it, says nothing else.
     pub(crate) fn of_arguments(text: &str) -> Result<Self, ToolProblem> {
         let mut schema = Self::read(text)?;

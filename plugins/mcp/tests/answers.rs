@@ -285,7 +285,7 @@ fn an_answer_to_another_request_is_nobodys() {
     assert_eq!(refused(none), Code::Upstream);
 }
 
-/// As servers have written it that take any id for text, or any number for one with a fraction.
+/// Servers take any id for text, or any number for one with a fraction.
 #[test]
 fn the_own_number_may_be_spelled_in_another_way() {
     let spellings: [fn(&Value) -> String; 4] = [

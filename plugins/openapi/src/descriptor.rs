@@ -91,7 +91,7 @@ pub enum ArgumentLocation {
 }
 
 impl ArgumentLocation {
-    /// As `wit/adapter.wit` says it.
+    /// The word of `wit/adapter.wit`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

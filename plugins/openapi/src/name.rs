@@ -54,7 +54,7 @@ pub(crate) struct OperationKey<'a> {
     pub(crate) id: Option<&'a str>,
     /// In upper case.
     pub(crate) method: &'a str,
-    /// As in the document.
+    /// The path as in the document.
     pub(crate) path: &'a str,
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn follow<'d>(root: &'d Value, value: &'d Value) -> Result<&'d Value,
     follow_to(root, value).map(|(value, _)| value)
 }
 
-/// The same, and the last reference: what names the very place.
+/// Follows references, and gives the last one: what names the very place.
 ///
 /// # Errors
 /// As [`follow`].

@@ -8,7 +8,7 @@ use super::segment_store;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetSegment {
-    /// As `list_segments` gives it.
+    /// The id, as `list_segments` gives it.
     id: SegmentId,
 }
 

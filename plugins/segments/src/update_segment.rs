@@ -9,9 +9,9 @@ use super::segment_store;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateSegment {
-    /// As `list_segments` gives it.
+    /// The id, as `list_segments` gives it.
     id: SegmentId,
-    /// As it was read.
+    /// The revision that was read.
     revision: u32,
     /// For people.
     #[schemars(length(min = 1, max = 128))]

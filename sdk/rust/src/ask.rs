@@ -69,7 +69,7 @@ impl Ask {
         self
     }
 
-    /// The same as bytes.
+    /// The state as bytes.
     pub fn state_bytes(mut self, state: Vec<u8>) -> Self {
         self.state = state;
         self

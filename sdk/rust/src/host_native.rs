@@ -1,4 +1,4 @@
-//! The same names as `host_wasm`, answered by [`crate::testing::Host`], so that plugins are tested
+//! The names of `host_wasm`, answered by [`crate::testing::Host`], so that plugins are tested
 //! on any machine.
 
 use std::cell::{Cell, RefCell};

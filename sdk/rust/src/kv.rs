@@ -114,7 +114,7 @@ impl Kv {
         Ok(host::kv::compare_and_set(self.scope, key, expected, value)?)
     }
 
-    /// The same with a value as JSON.
+    /// [`Kv::compare_and_set`] with a value as JSON.
     ///
     /// # Errors
     /// As [`Self::compare_and_set`], or when the value has no JSON form.

@@ -45,7 +45,7 @@ impl Plugin {
         Ok(described)
     }
 
-    /// The same with schemas that [`crate::build::schemas`] has written.
+    /// Describes the tools with schemas that [`crate::build::schemas`] has written.
     ///
     /// # Errors
     /// A tool whose schemas were not written.

@@ -50,7 +50,7 @@ pub enum Ability {
 pub enum CacheScope {
     /// Every caller of one customer.
     Shared,
-    /// The same caller only.
+    /// One caller only.
     Personal,
 }
 
@@ -128,7 +128,7 @@ impl Tool {
         self
     }
 
-    /// The same call again changes nothing more.
+    /// Declares that repeating a call changes nothing more.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.effects.idempotent = true;

@@ -68,7 +68,7 @@ impl Callers {
             .binding
     }
 
-    /// The same of a program.
+    /// A binding of a machine.
     pub async fn machine(&self, tenant: &str, subject: &str) -> Binding {
         let token = self.token_of(PrincipalKind::Machine, tenant, subject);
         self.tenancy

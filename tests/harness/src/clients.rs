@@ -137,7 +137,7 @@ impl IdentityServer {
         Self::with(&[resource, SECRET])
     }
 
-    /// The same, with tokens that only it can read. The host asks as [`HOST_CLIENT`].
+    /// Starts one whose tokens only it can read. The host asks as [`HOST_CLIENT`].
     #[must_use]
     pub fn opaque(resource: &str) -> Self {
         Self::with(&[resource, SECRET, "opaque"])

@@ -44,7 +44,7 @@ pub fn component(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).unwrap()
 }
 
-/// The same component with `more` core instances, each of an empty module: what a guest of many
+/// A component with `more` core instances, each of an empty module: what a guest of many
 /// parts needs of a host.
 #[must_use]
 pub fn with_instances(component: &[u8], more: usize) -> Vec<u8> {

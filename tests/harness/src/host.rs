@@ -273,7 +273,7 @@ impl HostBuilder {
         self.issuer_naming(issuer, "\"all\"")
     }
 
-    /// The same for these tenants, as the configuration has them.
+    /// An issuer for these tenants, written as in the configuration.
     #[must_use]
     pub fn issuer_naming(self, issuer: &Issuer, tenants: &str) -> Self {
         let name = format!("{}.jwks.json", issuer.kid());
@@ -480,7 +480,7 @@ impl Host {
         self.directory.path()
     }
 
-    /// The same, which stays when the host is gone.
+    /// Its configuration's directory, which stays when the host is gone.
     #[must_use]
     pub fn kept_directory(&self) -> Arc<TempDir> {
         Arc::clone(&self.directory)

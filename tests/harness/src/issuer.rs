@@ -131,7 +131,7 @@ impl Issuer {
         self.mint_with(&json!({}), changes)
     }
 
-    /// The same with changes to the header too.
+    /// A token with changes to its header and claims.
     #[must_use]
     pub fn mint_with(&self, header: &Value, changes: &Value) -> String {
         let now = now();

@@ -46,7 +46,7 @@ impl LeakDetector {
         self.find_within(text, 2)
     }
 
-    /// The same with one decoding less: for texts of many megabytes.
+    /// Looks for the secret with one decoding less: for texts of many megabytes.
     #[must_use]
     pub fn find_quickly(&self, text: &[u8]) -> Option<String> {
         self.find_within(text, 1)
@@ -306,7 +306,7 @@ pub fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The same of a part of the secret: what an outside system sends that cuts what it echoes.
+/// The encodings of a part of the secret: what an outside system sends that cuts what it echoes.
 #[must_use]
 pub fn encodings_of_parts(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let part = &secret[4..4 + RUN + 8];

@@ -21,11 +21,11 @@ pub struct McpServer {
 /// Which one of the Python SDK's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As the SDK is.
+    /// A server of 2026-07-28, as the SDK makes it.
     Modern,
     /// A server of before 2026-07-28, with sessions.
     Stateful,
-    /// The same without.
+    /// A server of before 2026-07-28, without sessions.
     Stateless,
 }
 

@@ -272,7 +272,7 @@ impl Rig {
             .await
     }
 
-    /// The same under a binding of the test's own.
+    /// A call under a binding of the test's own.
     pub async fn call_as(
         &self,
         binding: &Binding,

@@ -81,7 +81,7 @@ pub(crate) enum GateMode {
     Bless,
 }
 
-/// As a step of `cargo xtask test`: skipped where valgrind is not there and cannot be installed.
+/// A step of `cargo xtask test`: skipped where valgrind is not there and cannot be installed.
 ///
 /// # Errors
 /// A program does not run, or a ratio is out of its band.

@@ -110,7 +110,7 @@ pub(crate) struct ApproveArgs {
     /// For whom a system is asked that has no document: this tenant, with its credential
     #[arg(long, value_name = "NAME", conflicts_with = "dev_tenant")]
     pub(crate) as_tenant: Option<String>,
-    /// The same for the caller of a token
+    /// Ask with the credential of this token's caller
     #[arg(long, value_name = "@FILE|env:VAR", conflicts_with = "as_tenant")]
     pub(crate) token: Option<String>,
     #[command(flatten)]

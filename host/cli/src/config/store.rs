@@ -272,7 +272,7 @@ mod tests {
         );
     }
 
-    /// As the client's parser takes a URL apart.
+    /// A URL in parts, as the client's parser reads it.
     mod tokio_like {
         pub(super) struct Parts {
             pub(super) password: String,

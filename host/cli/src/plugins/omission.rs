@@ -28,7 +28,7 @@ pub(crate) enum OmissionReason {
 }
 
 impl OmissionReason {
-    /// As metrics and probes have it.
+    /// The reason as metrics and probes have it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -63,7 +63,8 @@ impl Omission {
         }
     }
 
-    /// The same with another sentence for lists and logs than the failure's, which has many lines.
+    /// This omission with another sentence for lists and logs than the failure's, which has many
+    /// lines.
     pub(crate) fn with_summary(self, summary: &'static str) -> Self {
         Self {
             summary: Some(summary),

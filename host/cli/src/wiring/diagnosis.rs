@@ -12,7 +12,7 @@ use crate::setup::Setup;
 /// Asks the host that runs on the data directory, if one does.
 ///
 /// # Errors
-/// As the request's; the directory belongs to a process that does not answer.
+/// The request's own; the directory belongs to a process that does not answer.
 pub(crate) async fn ask_running<O: AdminOperation + Into<AdminRequest>>(
     setup: &Setup,
     operation: O,
@@ -36,7 +36,7 @@ pub(crate) async fn ask_running<O: AdminOperation + Into<AdminRequest>>(
 /// The rooms that a question goes through, where no host runs.
 ///
 /// # Errors
-/// As a start of the host; nothing was kept in the data directory yet.
+/// Those of a start of the host; nothing was kept in the data directory yet.
 pub(crate) async fn open_diagnosis(setup: &Arc<Setup>) -> anyhow::Result<Arc<dyn HostOperations>> {
     let refused = check_server(setup).err();
     // Looking at nothing must not make a directory, keys and all.

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// store.
 const PROBE: &str = "writable.probe";
 
-/// As much as a few records take. A smaller file may fit into the last block of a full disk.
+/// The bytes that are written: as much as a few records take. A smaller file may fit into the last
+/// block of a full disk.
 const PROBE_BYTES: usize = 64 << 10;
 
 /// Tries now and then, until `shutdown`, and says at `/ready` where it fails.

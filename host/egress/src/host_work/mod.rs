@@ -105,7 +105,7 @@ impl HostWork {
         }
     }
 
-    /// The same for a call whose limits let so many bytes through: where the operator raised them,
+    /// Work for a call whose limits let so many bytes through: where the operator raised them,
     /// there is more to do.
     #[must_use]
     pub fn on_bytes(mut self, bytes: u64) -> Self {
@@ -113,7 +113,7 @@ impl HostWork {
         self
     }
 
-    /// The same for work within a guest's import: the sandbox counts the time of the guest's
+    /// Work within a guest's import: the sandbox counts the time of the guest's
     /// thread.
     pub(crate) fn within_guest(meter: Option<Arc<TenantMeter>>, deadline: Instant) -> Self {
         Self {

@@ -17,7 +17,7 @@ pub(super) const PIECE: usize = 12;
 /// so that what must come back to be noticed grows by as much.
 const MAX_PIECES: usize = 2_048;
 
-/// The same of the normalised text.
+/// The most pieces of the normalised text.
 const MAX_NORMALISED_PIECES: usize = 512;
 
 /// The most pieces of one part that are searched for in hexadecimal, base64, base32, ROT13 and

@@ -12,7 +12,7 @@ pub(crate) struct NeedlePart {
 /// In how many ways a part is searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spelling {
-    /// As it is, and normalised.
+    /// The part as it is, and normalised.
     Plain,
     /// In every encoding.
     Encoded,

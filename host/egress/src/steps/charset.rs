@@ -18,7 +18,7 @@ enum CharsetState {
     /// The first bytes say which it is: a byte order mark, the prolog of XML, or where their zeros
     /// are.
     Unknown { first: Vec<u8>, kind: Kind },
-    /// As it is.
+    /// The text as it is.
     Plain,
     /// By this decoder.
     Decoding(Box<UnicodeDecoder>),

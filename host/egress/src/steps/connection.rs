@@ -27,7 +27,7 @@ pub fn connection<'c>(
     connection_grant(call, &ConnectionName::parse(name).map_err(|_| unknown())?)
 }
 
-/// The same for the host itself, which knows the name.
+/// The grant of a connection whose name the host itself knows.
 ///
 /// # Errors
 /// `denied`.

@@ -40,7 +40,7 @@ pub async fn credential(
     lookup(provider, call, connection).await.map(Some)
 }
 
-/// The same for a connection of which something is needed in any case.
+/// The credential of a connection of which something is needed in any case.
 pub(crate) async fn lookup(
     provider: Option<&dyn CredentialProvider>,
     call: &EgressCall,
@@ -67,8 +67,8 @@ pub(crate) async fn lookup(
     })
 }
 
-/// The same for whoever only asks which one it would be: `None` where nothing of one is sent or
-/// given to the plugin.
+/// The credential that a call would send, for a caller that only asks which one it is: `None` where
+/// nothing of one is sent or given to the plugin.
 ///
 /// # Errors
 /// There is none, and why.

@@ -70,7 +70,7 @@ impl ReflectionTracker {
     }
 }
 
-/// The same for a result that holds the credential of a connection, which is withheld in any case.
+/// Records a result that holds the credential of a connection, which is withheld in any case.
 pub(crate) async fn record(
     quarantine: &Quarantine,
     call: &EgressCall,

@@ -67,7 +67,7 @@ impl UpstreamStateFixture {
     }
 }
 
-/// The same person at the same tenant, after a switch away and back.
+/// A person at its tenant, after a switch away and back.
 fn after_a_switch(tenant: &str) -> Binding {
     let tenant = TenantId::parse(tenant).unwrap();
     let principal = Principal::development(&tenant, LoopbackOnly::from_listeners(&[]).unwrap());

@@ -60,7 +60,7 @@ async fn events_arrive_while_the_upstream_is_still_talking() {
     );
 }
 
-/// As wasmtime asks whether something is there.
+/// Wasmtime asks like this whether something is there.
 #[tokio::test]
 async fn a_reader_that_polls_once_and_drops_comes_to_the_end_all_the_same() {
     let upstream = Upstream::answering([HEAD, "data: one\n\n", "HANG"]).await;

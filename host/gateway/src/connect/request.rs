@@ -90,7 +90,7 @@ impl LoginRequest {
         read(&text)
     }
 
-    /// The same, and the ticket is used up.
+    /// Opens the ticket and uses it up.
     pub(super) async fn take_ticket(
         states: &StateSealer,
         connection: &ConnectionName,

@@ -75,7 +75,8 @@ struct ServedRequest {
     turn: RequestTicket,
 }
 
-/// The same as a request's extensions have it. It keeps nothing.
+/// A weak reference to the permit of a request, in its extensions. It keeps the permit from
+/// nothing.
 #[derive(Debug, Clone)]
 struct RequestPermitRef(Weak<ServedRequest>);
 

@@ -43,7 +43,8 @@ impl ToolCall {
         &self.params.name
     }
 
-    /// As the SDK's dispatcher has them: what was asked, and beside it what stood in `_meta`.
+    /// The parts that the SDK's dispatcher takes: what was asked, and beside it what stood in
+    /// `_meta`.
     pub(super) fn into_parts(self) -> (RequestId, CallToolRequestParams, RequestMetaObject) {
         let ToolCallParams {
             name,
@@ -56,7 +57,7 @@ impl ToolCall {
         (self.id, params, meta)
     }
 
-    /// As the SDK's own reader has it.
+    /// The message that the SDK's own reader would make.
     pub(crate) fn into_message(self) -> ClientJsonRpcMessage {
         let (id, params, meta) = self.into_parts();
         let mut request = ClientRequest::CallToolRequest(CallToolRequest::new(params));

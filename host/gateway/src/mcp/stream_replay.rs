@@ -50,8 +50,8 @@ pub(super) async fn stream(
     problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))
 }
 
-/// As the transport has it: a client that takes no events, or that speaks no known version, gets
-/// none.
+/// Refuses what the transport would refuse: a client that takes no events, or that speaks no known
+/// version, gets none.
 fn acceptable(headers: &HeaderMap) -> Result<(), Box<Response>> {
     let mut accepted = headers
         .get_all(header::ACCEPT)
@@ -89,7 +89,7 @@ pub(super) fn is_primed(settled: &ProtocolVersion) -> bool {
     settled.as_str() >= ProtocolVersion::V_2025_11_25.as_str()
 }
 
-/// The same of a session that may be on another host.
+/// Whether the client of a session, which may be on another host, takes a first event without data.
 async fn primes(log: &SessionLog) -> bool {
     let Ok(Some(client)) = log.client().await else {
         return false;

@@ -36,7 +36,7 @@ impl TenantSwitcher {
         self.session_view(id, caller).await.map(|view| view.id)
     }
 
-    /// The same, with what it has chosen.
+    /// A session with the tenant that it has chosen.
     pub(crate) async fn session_view(
         &self,
         id: &str,

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use support::{Answer, Host, LEGACY, MODERN, call, host, legacy, modern, token};
 
-/// The same request in words that are left to the transport.
+/// A request in words that are left to the transport.
 fn through_the_transport(mut request: Request<Body>) -> Request<Body> {
     let accept = HeaderValue::from_static("application/json, text/event-stream;q=1");
     request.headers_mut().insert("accept", accept);

@@ -33,8 +33,8 @@ fn kv_failure(error: KvError) -> Failure {
 }
 
 impl HostState {
-    /// The same for a change, which the operation mode may not let (N22). The call has no result
-    /// then.
+    /// The space of a scope for a change, which the operation mode may not allow (N22). The call
+    /// has no result then.
     fn kv_space_to_change(&mut self, scope: &str) -> Result<(Arc<PluginKv>, KvSpace), Failure> {
         if let Some(call) = &self.scope {
             let egress = &call.context.egress;

@@ -10,7 +10,7 @@ fn tenant(index: usize) -> TenantId {
     TenantId::parse(&format!("t{index}")).unwrap()
 }
 
-/// As many as a tenant gets, one after the other.
+/// Takes slots for a tenant until it gets no more.
 fn fill(slots: &Arc<Slots>, index: usize) -> Vec<Slot> {
     std::iter::from_fn(|| slots.take(Some(&tenant(index))).ok()).collect()
 }

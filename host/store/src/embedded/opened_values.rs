@@ -247,7 +247,7 @@ mod tests {
         }
     }
 
-    /// As one who reads it twice.
+    /// Keeps a value as a caller does that reads it twice.
     fn keep(
         values: &OpenedValues,
         ticket: Ticket,

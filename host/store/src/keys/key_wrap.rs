@@ -88,7 +88,7 @@ mod tests {
     use crate::Space;
     use crate::keys::MasterKey;
 
-    /// As `host key rotate` of an earlier version left it.
+    /// A file that `host key rotate` of an earlier version left.
     #[test]
     fn a_file_with_a_generation_that_was_retired_before_still_opens() {
         let text = Secret::from("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned());

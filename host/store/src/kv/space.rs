@@ -8,7 +8,7 @@ use crate::Space;
 pub enum KvScope {
     /// Every caller of the tenant.
     Shared,
-    /// The same person or machine only: issuer and subject together, since a subject is unique in
+    /// One person or machine only: issuer and subject together, since a subject is unique in
     /// its issuer only.
     Personal,
 }

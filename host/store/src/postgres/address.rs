@@ -74,7 +74,7 @@ impl Address {
         Ok(Self { config, tls })
     }
 
-    /// The same server, another database.
+    /// The address of another database on this server.
     pub(super) fn database(&self, name: &str) -> Self {
         let mut address = self.clone();
         address.config.dbname(name);

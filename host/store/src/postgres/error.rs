@@ -19,7 +19,7 @@ pub enum PostgresError {
         "sslmode={mode} is for a server on this machine; use sslmode=verify-full for {host}, or allow plaintext for it"
     )]
     Plaintext {
-        /// As it was asked for.
+        /// The mode that was asked for.
         mode: String,
         /// Which host.
         host: String,

@@ -15,7 +15,7 @@ pub(super) type TypedParameter<'a> = (&'a (dyn ToSql + Sync), Type);
 #[derive(Debug, Clone)]
 pub(super) struct SpaceLocation {
     pub(super) pool: Pool,
-    /// As the server quotes it.
+    /// The name as the server quotes it.
     pub(super) quoted: Arc<str>,
     /// How long the server may take.
     pub(super) patience: Duration,

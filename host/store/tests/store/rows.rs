@@ -96,7 +96,7 @@ async fn rows_of_one_tenant_in_anothers_database_do_not_open() {
     must_be_refused(&place, "row", "k1").await;
 }
 
-/// As the tests below would find it were the tally not there: the seals alone.
+/// What the seals alone detect, without the tally.
 #[tokio::test(flavor = "multi_thread")]
 async fn before_the_check_has_ended_a_foreign_or_moved_row_does_not_open() {
     let mut place = two_tenants().await;

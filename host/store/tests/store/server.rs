@@ -193,7 +193,7 @@ impl Private {
             .arg(self.root.join("log")));
     }
 
-    /// As `kill -9` of all of it.
+    /// Ends all of it as `kill -9` does.
     pub(crate) fn kill(&self) {
         run(as_postgres(&bin().join("pg_ctl"))
             .current_dir("/")

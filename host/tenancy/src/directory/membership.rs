@@ -119,7 +119,7 @@ impl MembershipDirectory {
         Self::with_clock(endpoint, post, Arc::new(SystemClock::default()))
     }
 
-    /// The same, by another clock.
+    /// A directory that judges times by another clock.
     ///
     /// # Errors
     /// As [`MembershipDirectory::new`].

@@ -68,7 +68,7 @@ impl StoredDirectory {
         Self::with_clock(store, freshness, Arc::new(SystemClock::default())).await
     }
 
-    /// The same, by another clock.
+    /// Opens the directory with another clock.
     ///
     /// # Errors
     /// As [`StoredDirectory::open`].

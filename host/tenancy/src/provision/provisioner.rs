@@ -115,7 +115,7 @@ impl Provisioner {
         Self::with_clock(store, set_up, Arc::new(SystemClock::default()))
     }
 
-    /// The same, by another clock.
+    /// A provisioner that judges times by another clock.
     #[must_use]
     pub fn with_clock(
         store: Arc<dyn Store>,
@@ -214,8 +214,8 @@ impl Provisioner {
         self.ensure_space(binding.space()).await
     }
 
-    /// The same for a tenant that the operator has just added, so that its credentials can be kept
-    /// before its first call.
+    /// Makes the storage of a tenant that the operator has just added, so that its credentials can
+    /// be kept before its first call.
     ///
     /// # Errors
     /// As [`Provisioner::ensure`].

@@ -90,7 +90,7 @@ impl ChoiceResolver {
         Ok(self.bind(principal, &choice, &tree)?)
     }
 
-    /// The same, of a choice that is in hand.
+    /// The binding of a choice that was read already.
     pub(crate) fn bind(
         &self,
         principal: &Arc<Principal>,

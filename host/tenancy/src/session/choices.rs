@@ -374,7 +374,7 @@ impl ChoiceStore {
         task.await.unwrap_or_else(broken_off)
     }
 
-    /// The same for whoever is not dropped meanwhile.
+    /// Commits in the caller's own task, for a caller that is not dropped meanwhile.
     async fn commit_inline(
         &self,
         place: &ChoiceKey,

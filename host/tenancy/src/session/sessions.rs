@@ -39,8 +39,8 @@ impl Sessions {
         Ok(id)
     }
 
-    /// The same, under a name that the host has just made elsewhere: MCP's own session id. A name
-    /// that a request brought is never adopted.
+    /// Creates a session under a name that the host has just made elsewhere: MCP's own session id.
+    /// A name that a request brought is never adopted.
     ///
     /// # Errors
     /// As [`Sessions::create`]; and the owner has one of this name.

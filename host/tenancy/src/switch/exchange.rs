@@ -59,7 +59,7 @@ impl ExchangeAuthority {
         Self::with_clock(settings, post, fetch, Arc::new(SystemClock::default()))
     }
 
-    /// The same, by another clock.
+    /// An authority that judges times by another clock.
     ///
     /// # Errors
     /// As [`ExchangeAuthority::new`].

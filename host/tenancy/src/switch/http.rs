@@ -51,7 +51,7 @@ impl HttpAuthority {
         })
     }
 
-    /// The same, by another clock.
+    /// An authority that judges times by another clock.
     ///
     /// # Errors
     /// As [`HttpAuthority::new`].

@@ -168,7 +168,8 @@ impl Switch {
         self.renew(&self.sessions.joined, id.as_str(), who).await;
     }
 
-    /// The same before a call with a tenant context.
+    /// Before a call with a tenant context: has its token renewed as [`Switch::renew_session`]
+    /// does.
     pub async fn renew_context(&self, name: &ContextName, who: &VerifiedCaller) {
         self.renew(&self.contexts.joined, name.as_str(), who).await;
     }

@@ -43,8 +43,8 @@ struct HeldToken {
     until: u64,
 }
 
-/// As what a caller asked for a token. One that is less by now does not use it: the authority may
-/// have given more to who asked.
+/// The role and scopes with which a caller asked for a token. One that is less by now does not use
+/// it: the authority may have given more to who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Asker {
     role: Role,

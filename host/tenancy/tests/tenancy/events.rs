@@ -133,7 +133,7 @@ async fn an_id_of_another_session_is_none_of_this_one() {
     }
 }
 
-/// The same person's token with another tenant claim is another owner (E25).
+/// A person's token with another tenant claim is another owner (E25).
 #[tokio::test]
 async fn events_of_a_session_are_at_no_other_owners_place() {
     let town = Town::new(Reach::Tree).await;

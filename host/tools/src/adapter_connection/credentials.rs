@@ -32,7 +32,8 @@ const ENDINGS: [&str; 20] = [
     "subscriptionkey",
 ];
 
-/// The same by whole names: with something in front these are words of anybody's.
+/// Names of credentials that count only as a whole: with something in front these are words of
+/// anybody's.
 const WHOLE: [&str; 6] = [
     "appkey",
     "authorization",

@@ -57,7 +57,7 @@ pub struct AdapterConnection {
 /// Why a tool that an adapter found is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolRefusal {
-    /// As the adapter named it.
+    /// The tool's name as the adapter gave it.
     pub tool: String,
     /// One sentence.
     pub why: String,

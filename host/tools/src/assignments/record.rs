@@ -54,7 +54,7 @@ impl Assignment {
     }
 }
 
-/// As it is written.
+/// An assignment as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AssignmentRecord {

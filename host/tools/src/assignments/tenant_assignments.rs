@@ -221,7 +221,7 @@ impl Assignments {
         }
     }
 
-    /// The same for all of them: nobody knows what was changed.
+    /// Forgets all tenants: nobody knows what was changed.
     pub fn forget_all(&self) {
         for changes in &self.changes {
             changes.fetch_add(1, Ordering::AcqRel);

@@ -135,7 +135,7 @@ pub(crate) fn rule(entry: &toolhost_sandbox::contract::Tool) -> Result<Option<Ca
 }
 
 impl Tools {
-    /// The same, where results of tools that allow it are kept, or not.
+    /// These tools with the result cache on or off.
     #[must_use]
     pub fn with_cache(mut self, is_on: bool) -> Self {
         self.cached = ResultCache::new(is_on);

@@ -178,7 +178,8 @@ impl SlotState {
         self.evictions = self.evictions.wrapping_add(1);
     }
 
-    /// The same secret again keeps its version, so that nothing built from it is built again.
+    /// A fetched credential as it is kept. A secret that is fetched again keeps its version, so
+    /// that nothing built from it is built again.
     fn to_live(&self, fetched: FetchedCredential, now: Instant) -> LiveCredential {
         let is_same = |live: &&LiveCredential| {
             live.mark == fetched.mark

@@ -28,7 +28,7 @@ pub(super) struct CachedCredential {
     checked: AtomicU64,
     /// When a call last took it, the same way.
     taken: AtomicU64,
-    /// The same in Unix seconds; 0: never.
+    /// When a call last took it, in Unix seconds; 0: never.
     pub(super) last_used: AtomicU64,
     /// Up to which moment that was written to the store.
     pub(super) recorded: AtomicU64,

@@ -27,7 +27,7 @@ async fn tokens(life: u64) -> Server {
     tokens_of(move |_| life).await
 }
 
-/// The same, where each has a life of its own.
+/// A token endpoint whose tokens each have a life of their own.
 async fn tokens_of(life: impl Fn(usize) -> u64 + Send + Sync + 'static) -> Server {
     let count = Arc::new(AtomicUsize::new(0));
     Server::answering(move |_| {

@@ -186,8 +186,8 @@ async fn a_change_by_another_host_counts_within_a_second() {
     assert_eq!(secret(&here, "acme").await.unwrap(), FIRST);
 }
 
-/// As a store tells it that several hosts share: of the credential's own record, or of the witness
-/// that is written last.
+/// The notification of a store that several hosts share: of the credential's own record, or of the
+/// witness that is written last.
 #[tokio::test]
 async fn a_change_by_another_host_that_is_told_holds_for_the_next_call() {
     let house = House::new().await;

@@ -48,8 +48,8 @@ pub fn discover(bytes: &[u8]) -> Result<Discovery, DocumentError> {
     discover_chosen(bytes, &[])
 }
 
-/// The same where the operator has named operations, by their ids or the names of their tools: the
-/// bounds then count those alone of a document that has too many to list.
+/// Discovers the tools of a document whose operations the operator has named, by their ids or the
+/// names of their tools: the bounds then count those alone of a document that has too many to list.
 ///
 /// # Errors
 /// As [`discover`].

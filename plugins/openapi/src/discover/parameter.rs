@@ -58,7 +58,7 @@ const IGNORED: [&str; 34] = [
     "cf-connecting-ip",
 ];
 
-/// The same by how they begin.
+/// Headers that are ignored, by how they begin.
 const IGNORED_PREFIXES: [&str; 4] = ["proxy-", "x-forwarded-", "mcp-", "sec-"];
 
 /// All parameters of an operation, those of its path among them.

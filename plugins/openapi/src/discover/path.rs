@@ -4,7 +4,7 @@ use crate::name::sanitised;
 use crate::problem::Problem;
 use crate::schema::has_slash;
 
-/// As long as the host takes.
+/// The longest path that the host takes, in bytes.
 const MAX: usize = 1_024;
 
 /// A document's path, taken apart.

@@ -18,8 +18,8 @@ impl<'d> Schemas<'d> {
         says(property) || follow(self.root, property).is_ok_and(says)
     }
 
-    /// The same of a property that another part of the same object declares: one `allOf` has its
-    /// properties, another its `required`.
+    /// Whether a property is hidden that another part of the same object declares: one `allOf` has
+    /// its properties, another its `required`.
     pub(super) fn is_hidden_elsewhere(
         &self,
         name: &str,

@@ -16,7 +16,7 @@ pub(super) enum KeywordValue {
     PartList,
     /// Schemas by a name that is any text.
     PartMap,
-    /// The same for the same value.
+    /// A map of schemas for the same value.
     SameMap,
     /// A number.
     Number,

@@ -106,7 +106,7 @@ impl Row {
     }
 }
 
-/// As the host compiles it.
+/// A schema as the host compiles it.
 fn compiled(text: &str) -> Result<(jsonschema::Validator, Value), String> {
     let schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     jsonschema::draft202012::meta::validate(&schema)

@@ -26,7 +26,7 @@ pub fn clean(text: &str, most: usize) -> String {
     cleaned
 }
 
-/// The same on one line.
+/// A text that is cut, on one line.
 #[must_use]
 pub fn line(text: &str, most: usize) -> String {
     clean(text, most).replace('\n', " ")

@@ -24,7 +24,7 @@ pub(super) fn read_endpoint(
     })
 }
 
-/// The same, where a system has a usual place.
+/// The place of a system that has a usual one.
 pub(super) fn place_where_said(
     keys: &TableKeys<'_>,
     name: &'static str,

@@ -150,7 +150,7 @@ fn message(argument: &str, tools: &[&str]) -> String {
     )
 }
 
-/// As a key of TOML.
+/// An argument's name as a key of TOML.
 fn key(argument: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !argument.is_empty() && argument.chars().all(is_bare) {

@@ -8,7 +8,8 @@ use crate::output::printable;
 /// An operation of a system that gives no tool, and why.
 #[derive(Debug, Serialize)]
 pub(crate) struct SkippedOperation {
-    /// As an operator finds it: `GET /pets/{id}`, or the name of an MCP server's tool.
+    /// The operation as an operator finds it: `GET /pets/{id}`, or the name of an MCP server's
+    /// tool.
     pub(crate) operation: String,
     /// The operation's own id, where it has one.
     pub(crate) id: Option<String>,
@@ -70,7 +71,7 @@ pub(crate) fn left_out(
 /// a schema that is not checked, another name.
 #[derive(Debug, Serialize)]
 pub(crate) struct ToolNote {
-    /// As the adapter named it.
+    /// The tool's name as the adapter gave it.
     pub(crate) tool: String,
     /// One sentence.
     pub(crate) note: String,

@@ -10,7 +10,7 @@ use crate::problem::PROBLEM_JSON;
 enum SuccessResponse {
     /// JSON of this schema.
     Json(&'static str),
-    /// The same, with the tenant that it was for.
+    /// A result, with the tenant that it was for.
     OfTenant(&'static str),
     /// A session was made.
     Made,

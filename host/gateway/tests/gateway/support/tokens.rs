@@ -61,7 +61,7 @@ pub fn tenancy() -> Arc<Tenancy> {
     of(None)
 }
 
-/// The same, with a development principal of tenant acme.
+/// A tenancy with a development principal of tenant acme.
 pub fn development() -> Arc<Tenancy> {
     let acme = TenantId::parse("acme").unwrap();
     of(Some(Principal::development(

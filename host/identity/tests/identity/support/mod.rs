@@ -120,7 +120,7 @@ pub fn check(token: &str, rules: &IssuerRules, keys: &KeySet) -> Result<Principa
     verify(&UnverifiedToken::parse(token)?, rules, keys, NOW)
 }
 
-/// The same, with a header that does not say what kind of token it is.
+/// Checks claims of a token whose header does not say what kind of token it is.
 pub fn check_untyped(claims: &Value, rules: &IssuerRules) -> Result<Principal, TokenError> {
     let token = ES256.sign_text(
         r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#,

@@ -289,7 +289,7 @@ async fn a_key_is_rotated_under_two_hosts_and_the_old_one_opens_nothing() {
     );
 }
 
-/// As a host stands that has not heard of a rotation when another has retired the generation that
+/// A host has not heard of a rotation when another has retired the generation that
 /// it writes with.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_written_with_a_generation_that_was_retired() {

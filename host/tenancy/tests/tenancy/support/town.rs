@@ -213,7 +213,7 @@ impl Town {
         Self::over(reach, SlowStore::default()).await
     }
 
-    /// The same over a store that has nothing yet.
+    /// A town over a store that has nothing yet.
     pub async fn over(reach: Reach, store: SlowStore) -> Self {
         let store = Arc::new(store);
         let (net, clock) = (Arc::new(FakeNet::default()), Arc::new(TestClock::default()));
