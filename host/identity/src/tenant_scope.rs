@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::{TenantId, Tree};
+use crate::TenantId;
 
 /// Which tenants one issuer may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,18 +75,6 @@ impl TenantScope {
 
     pub(crate) fn has_plain_keys(&self) -> bool {
         self.has_plain_keys
-    }
-
-    /// Whether a tenant of this tree is within the scope.
-    #[must_use]
-    pub fn allows(&self, tree: &Tree, tenant: &TenantId) -> bool {
-        match &self.tenants {
-            NamedTenants::All => true,
-            NamedTenants::Listed(listed) => listed.contains(tenant),
-            NamedTenants::Prefix(prefix) => tenant.as_str().starts_with(prefix.as_str()),
-            NamedTenants::Below(root) => tree.position(root).contains(&tree.position(tenant)),
-            NamedTenants::Mapped(mapped) => mapped.values().any(|mapped| mapped == tenant),
-        }
     }
 
     /// Whether a new tenant of this id, which would be a root, is within it.

@@ -1,83 +1,12 @@
 use std::collections::{HashMap, HashSet};
 
-use crate::key_index::{KeyConflict, KeyIndex, KeyTarget, MAX_KEY, NO_KEY, is_key};
-use crate::tree_error::TreeError;
+use crate::key_index::{KeyConflict, KeyIndex, MAX_KEY, is_key};
+use crate::tree_error::{MAX_DEPTH, TreeError};
 use crate::tree_position::{TreePosition, places};
-use crate::{BindingError, Principal, TenantId, TenantScope};
+use crate::{Tenant, TenantId, TenantState};
 
-/// How many tenants a branch may have from its root to its end: deeper than any organisation, and
-/// what a list still shows.
-pub const MAX_DEPTH: usize = 16;
 /// The longest display name, in bytes. It stands in lists that people and models read.
 const MAX_DISPLAY_NAME: usize = 128;
-
-/// Whether a tenant is served.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum TenantState {
-    /// It is.
-    #[default]
-    Active,
-    /// It is not, and neither is any tenant below it.
-    Suspended,
-}
-
-impl TenantState {
-    /// `active` or `suspended`, exactly.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Suspended]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-    }
-
-    /// `active` or `suspended`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-        }
-    }
-}
-
-/// A tenant as the operator or its directory has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tenant {
-    /// Its id.
-    pub id: TenantId,
-    /// The tenant that it belongs to; `None` for a root.
-    pub parent: Option<TenantId>,
-    /// Whether it is served.
-    pub state: TenantState,
-    /// What people call it; may be empty. At most 128 bytes, without control characters.
-    pub display_name: String,
-    /// What identity providers call it, beside its own id: 1 to 128 visible ASCII characters each,
-    /// and before it the issuer whose key it is ([`crate::TenantKey`]).
-    pub keys: Vec<String>,
-}
-
-impl Tenant {
-    /// An active root with its own id as its only key.
-    #[must_use]
-    pub fn root(id: TenantId) -> Self {
-        Self {
-            id,
-            parent: None,
-            state: TenantState::Active,
-            display_name: String::new(),
-            keys: vec![],
-        }
-    }
-
-    /// An active tenant below another.
-    #[must_use]
-    pub fn below(parent: TenantId, id: TenantId) -> Self {
-        Self {
-            parent: Some(parent),
-            ..Self::root(id)
-        }
-    }
-}
 
 #[derive(Debug)]
 struct TreeNode {
@@ -241,67 +170,33 @@ impl Tree {
         self.nodes.is_empty()
     }
 
-    /// The tenant that a token's claim means to its issuer, whether it is served or not: its own
-    /// id, a key of it, or what the issuer's scope says. There is no default, and nothing outside
-    /// the scope.
-    #[must_use]
-    pub fn tenant_of(&self, principal: &Principal) -> Option<&TenantId> {
-        let meaning = self.key_target(principal.tenant_key()?, principal.tenant_scope());
-        self.id(meaning.at)
-    }
-
     /// Whether the tenant is there, active, and so is every tenant above it.
     #[must_use]
     pub fn is_available(&self, id: &TenantId) -> bool {
         self.position(id).is_available
     }
 
-    /// The tenant of a caller, by its token's claim, or without one.
-    ///
-    /// # Errors
-    /// The token has no claim, unless the host serves a single tenant; or the claim means no tenant
-    /// that is served and that the issuer may name. Unknown, suspended and not its own are one, and
-    /// take the same steps (N21).
-    pub fn home_of(&self, principal: &Principal) -> Result<&TenantId, BindingError> {
-        let meaning = match (principal.tenant_key(), self.single) {
-            (Some(key), _) => self.key_target(key, principal.tenant_scope()),
-            (None, Some(at)) => {
-                let is_available = self
-                    .nodes
-                    .get(at)
-                    .is_some_and(|node| node.place.is_available);
-                KeyTarget::new(at, is_available)
-            }
-            (None, None) => return Err(BindingError::TenantRequired),
-        };
-        match self.id(meaning.at) {
-            Some(id) if meaning.is_available => Ok(id),
-            _ => Err(BindingError::TenantUnavailable),
-        }
-    }
-
-    /// What a key means to an issuer.
-    fn key_target(&self, key: &str, scope: &TenantScope) -> KeyTarget {
-        let found = self.keys.find(key, scope);
-        let (like, meaning) = match found {
-            Some((own, meaning)) => (own.as_bytes(), meaning),
-            None => (
-                NO_KEY.get(..key.len()).unwrap_or_default(),
-                KeyTarget::NOTHING,
-            ),
-        };
-        let is_alike = std::hint::black_box(like == key.as_bytes());
-        let is_named = self.id(meaning.at).is_some_and(|id| scope.allows(self, id));
-        if !is_named {
-            return KeyTarget::NOTHING;
-        }
-        KeyTarget::new(meaning.at, meaning.is_available & is_alike)
-    }
-
     /// Where a tenant is. One that is not there is nowhere, which nothing reaches.
     pub(crate) fn position(&self, id: &TenantId) -> TreePosition {
         self.node(id)
             .map_or(TreePosition::NOWHERE, |node| node.place)
+    }
+
+    /// The keys of all tenants.
+    pub(crate) fn keys(&self) -> &KeyIndex {
+        &self.keys
+    }
+
+    /// The place of the one tenant of a host that serves no other.
+    pub(crate) fn single(&self) -> Option<usize> {
+        self.single
+    }
+
+    /// Whether the tenant at a place is available.
+    pub(crate) fn is_available_at(&self, at: usize) -> bool {
+        self.nodes
+            .get(at)
+            .is_some_and(|node| node.place.is_available)
     }
 
     pub(crate) fn served_count(&self) -> usize {
@@ -312,7 +207,8 @@ impl Tree {
         self.nodes.get(*self.by_id.get(id)?)
     }
 
-    fn id(&self, at: usize) -> Option<&TenantId> {
+    /// The id of the tenant at a place.
+    pub(crate) fn id(&self, at: usize) -> Option<&TenantId> {
         self.nodes.get(at).map(|node| &node.tenant.id)
     }
 

@@ -1,5 +1,8 @@
 use crate::TenantId;
-use crate::tree::MAX_DEPTH;
+
+/// How many tenants a branch may have from its root to its end: deeper than any organisation, and
+/// what a list still shows.
+pub const MAX_DEPTH: usize = 16;
 
 /// Why tenants do not make a tree (N1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower::Service;
 
-use crate::NetErrorKind;
+use crate::connect_failure::ConnectFailure;
 use crate::first_byte::FirstByteStream;
 use crate::flow::CountedStream;
 use crate::key::ConnectionOwner;
@@ -27,35 +27,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one address has before the next is tried beside it (the connection attempt delay of RFC
 /// 8305).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-
-/// Why no connection came about.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-pub(crate) enum ConnectFailure {
-    #[error("connecting took too long")]
-    Timeout,
-    #[error("could not connect")]
-    Io(io::ErrorKind),
-    #[error("the connection leads elsewhere")]
-    Peer,
-    /// After it came about: the other side sends without end what is no answer.
-    #[error("the other side sends more than its answers")]
-    Flood,
-    /// The tenant has as many sockets as it may have, or everybody together has.
-    #[error("no socket is free")]
-    Sockets,
-}
-
-impl ConnectFailure {
-    pub(crate) fn kind(self) -> NetErrorKind {
-        match self {
-            Self::Timeout => NetErrorKind::ConnectTimeout,
-            Self::Io(kind) => NetErrorKind::Connect(kind),
-            Self::Peer => NetErrorKind::Peer,
-            Self::Flood => NetErrorKind::Flood,
-            Self::Sockets => NetErrorKind::Sockets,
-        }
-    }
-}
 
 type ConnectFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 

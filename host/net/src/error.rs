@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io;
 
 use crate::coding::CodingError;
-use crate::connector::ConnectFailure;
+use crate::connect_failure::ConnectFailure;
 use crate::{AddressError, HostNameError};
 
 /// Why a certificate, or the talk before it, was not acceptable. A closed list: a server's own

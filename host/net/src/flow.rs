@@ -18,7 +18,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::connector::ConnectFailure;
+use crate::connect_failure::ConnectFailure;
 use crate::sockets::SocketPermit;
 
 /// What comes before and with each answer, in bytes: four times the longest head, and what is read

@@ -30,6 +30,7 @@ mod approved_addresses;
 mod class;
 mod client;
 mod coding;
+mod connect_failure;
 mod connector;
 mod destination;
 mod error;

@@ -31,6 +31,7 @@ mod endpoint;
 mod error;
 mod grant;
 mod header_rules;
+mod header_template;
 mod hidden;
 mod json_pointer;
 mod limits;
@@ -54,13 +55,12 @@ mod work_budget;
 
 pub use base_template::{BaseTemplate, BaseTemplateError, FillError};
 pub use checked_connection::{CheckedConnection, ConnectionConflict};
-pub use connection::{
-    AuthPlacement, Connection, CredentialOwner, HeaderTemplate, PrincipalRule, TemplateError,
-};
+pub use connection::{AuthPlacement, Connection, CredentialOwner, PrincipalRule};
 pub use endpoint::{Endpoint, EndpointRefusal, Method};
 pub use error::{ErrorCode, PublicError};
 pub use grant::{ConnectionGrant, Grant, GrantError};
 pub use header_rules::{MCP_PREFIX, dashed, is_always_protected, is_never_shown};
+pub use header_template::{HeaderTemplate, TemplateError};
 pub use hidden::is_hidden;
 pub use json_pointer::pointer_keys;
 pub use limits::{Limit, Limits, LimitsPatch};

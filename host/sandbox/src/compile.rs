@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wasmtime::Engine;
 
-use crate::admission::{ADAPT, FileKind, PREVIEW1, imports_preview1, kind};
+use crate::file_kind::{ADAPT, FileKind, PREVIEW1, imports_preview1, kind};
 use crate::{SandboxError, features};
 
 /// Wall clock of one compilation: a 25 MB Python guest needs 10 s of CPU, and up to 90 s on a
@@ -161,7 +161,7 @@ pub(crate) fn one_line(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::precompile;
-    use crate::engine::compile_config;
+    use crate::engine_config::compile_config;
 
     pub(crate) fn typed_module() -> Vec<u8> {
         let mut resolve = wit_parser::Resolve::default();

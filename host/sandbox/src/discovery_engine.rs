@@ -5,7 +5,7 @@ use toolhost_policy::Limits;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::engine::compile_config;
+use crate::engine_config::compile_config;
 use crate::state::HostState;
 use crate::{SandboxError, cpu, imports};
 

@@ -5,28 +5,19 @@ use std::sync::Arc;
 use toolhost_egress::Egress;
 use toolhost_policy::Limits;
 use toolhost_store::{ArtifactStore, PluginKv};
+use wasmtime::Engine;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Engine};
 
 use crate::admission::admit;
 use crate::artefact::ArtefactCache;
 use crate::cancel::CancellationSlots;
 use crate::component::LoadedComponent;
 use crate::discovery_engine::DiscoveryEngine;
+use crate::engine_config::compile_config;
 use crate::guests::Guests;
 use crate::slots::Slots;
 use crate::state::HostState;
-use crate::{
-    AdapterComponent, Compiler, PluginComponent, SandboxError, cpu, features, imports, pool,
-};
-
-/// Stack of a guest. Guests in Rust, C and Go stay far below; an engine inside a guest brings its
-/// own.
-const WASM_STACK: usize = 512 << 10;
-
-/// Stack of a guest and of the host functions it calls; the difference is the host's, whose
-/// overflow would abort the process.
-const ASYNC_STACK: usize = 1 << 20;
+use crate::{AdapterComponent, Compiler, PluginComponent, SandboxError, cpu, imports, pool};
 
 /// How a [`Sandbox`] is set up.
 #[derive(Debug, Clone)]
@@ -214,22 +205,4 @@ fn settings_hash(engine: &Engine) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.finish()
-}
-
-/// Everything that an artefact depends on. The compiler process and the host share it.
-pub(crate) fn compile_config() -> Config {
-    let mut config = Config::new();
-    config
-        // Off: we offer WASI 0.2, and each store is cheaper without the tasks of 0.3.
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .wasm_features(features::left_off(), false)
-        // The same results on every processor.
-        .relaxed_simd_deterministic(true)
-        .max_wasm_stack(WASM_STACK)
-        .async_stack_size(ASYNC_STACK)
-        // A stack that another tenant's call has used holds nothing of it (GHSA-6wgr-89rj-399p was
-        // of that class).
-        .async_stack_zeroing(true);
-    config
 }

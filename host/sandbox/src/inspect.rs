@@ -1,7 +1,7 @@
 use toolhost_policy::Manifest;
 use wasmparser::{Parser, Payload};
 
-use crate::admission::{FileKind, kind};
+use crate::file_kind::{FileKind, kind};
 use crate::imports::{ADAPTER_INTERFACE, TOOLS_INTERFACE, is_offered};
 use crate::manifest_section::find_manifest;
 use crate::{PluginDigest, SandboxError, features};

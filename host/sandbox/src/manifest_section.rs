@@ -5,8 +5,8 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 
 use crate::SandboxError;
-use crate::admission::{FileKind, kind};
 use crate::compile::encode;
+use crate::file_kind::{FileKind, kind};
 
 /// Finds the manifest that a file carries, in the component itself or in the core module a
 /// toolchain wrapped in one.

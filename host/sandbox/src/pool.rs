@@ -11,7 +11,7 @@ use toolhost_policy::{Limit, Limits};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::SandboxError;
-use crate::engine::compile_config;
+use crate::engine_config::compile_config;
 
 /// Linear memories of one component, all its parts together; a component of one language has one,
 /// and each reserves 4 GiB of address space for every slot.

@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use toolhost_policy::Limit;
 
 use crate::compile::precompile;
-use crate::engine::compile_config;
+use crate::engine_config::compile_config;
 
 /// Address space of the compiler: the largest component that is admitted by default needs about 1.5
 /// GiB.

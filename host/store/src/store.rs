@@ -2,20 +2,9 @@ use async_trait::async_trait;
 use toolhost_identity::{TenantId, TenantSpace};
 use toolhost_policy::UnixTime;
 
-use crate::{Change, ChangeSubscription, Key, Precondition, RecordPage, Scan, Space, StoreError};
-
-/// The longest value: what a plugin may keep, and room for what is kept beside it.
-pub const MAX_VALUE: usize = 1 << 20;
-
-/// A value with its version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The bytes.
-    pub value: Vec<u8>,
-    /// The space's revision when it was written. It grows with every change in the space, so a
-    /// record that was removed and made again has another one.
-    pub version: u64,
-}
+use crate::{
+    Change, ChangeSubscription, Key, Precondition, Record, RecordPage, Scan, Space, StoreError,
+};
 
 /// What lasts. A change that is acknowledged survives the process, the machine and a loss of power.
 ///

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 use toolhost_identity::{Binding, TenantId};
 use toolhost_policy::{TenantLimits, TenantMeter};
 
-use crate::Tools;
-
 /// How long the meter of a tenant that does nothing is kept, at least. Everything that is counted
 /// in it has come back after two minutes: a minute's worth, and a debt of a minute's worth at most.
 const KEPT: Duration = Duration::from_secs(120);
@@ -63,15 +61,6 @@ impl Budgets {
 
     fn meters(&self) -> MutexGuard<'_, Meters> {
         self.meters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tools {
-    /// These tools with other budgets than the default ones.
-    #[must_use]
-    pub fn with_budgets(mut self, budgets: Budgets) -> Self {
-        self.budgets = budgets;
-        self
     }
 }
 

@@ -12,11 +12,11 @@ use toolhost_store::{MemoryStore, StateSealer};
 
 use crate::assignments::TenantRights;
 use crate::call_end_recorder::CallEndRecorder;
-use crate::catalogue::CatalogueEntry;
+use crate::catalogue_entry::CatalogueEntry;
 use crate::catalogue_snapshot::{CatalogueSnapshot, ReadStamp, TenantView};
 use crate::checks::{check_arguments, check_client, input_unsupported_error, work_error};
+use crate::fill_arguments::fill_arguments;
 use crate::outcome::OutputInspection;
-use crate::provisions::fill_arguments;
 use crate::result_cache::{CacheLookup, ResultCache};
 use crate::resume_purpose::ResumePurpose;
 use crate::{
@@ -86,6 +86,20 @@ impl Tools {
     #[must_use]
     pub fn with_assignments(mut self, assignments: Arc<Assignments>) -> Self {
         self.assignments = Some(assignments);
+        self
+    }
+
+    /// These tools with other budgets than the default ones.
+    #[must_use]
+    pub fn with_budgets(mut self, budgets: Budgets) -> Self {
+        self.budgets = budgets;
+        self
+    }
+
+    /// These tools with the result cache on or off.
+    #[must_use]
+    pub fn with_cache(mut self, is_on: bool) -> Self {
+        self.cached = ResultCache::new(is_on);
         self
     }
 

@@ -1,158 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use toolhost_policy::{ConnectionName, Grant, Limits, Operation, PluginName};
-use toolhost_sandbox::{
-    AdapterComponent, CallContext, GuestOutcome, PluginComponent, SandboxError, contract,
-};
+use toolhost_policy::{Grant, PluginName};
+use toolhost_sandbox::{PluginComponent, contract};
 
 use crate::ToolEntry;
-use crate::adapter_connection::{AdapterConnection, MAX_DESCRIBED};
+use crate::adapter_connection::AdapterConnection;
+use crate::catalogue_entry::{CatalogueEntry, GrantedPlugin};
+use crate::catalogue_error::CatalogueError;
 use crate::paged_tools::PagedTools;
-use crate::prepared_plugin::{MAX_TOOLS, PreparedPlugin};
+use crate::prepared_plugin::PreparedPlugin;
 use crate::revision::RevisionDigest;
-
-/// Why a set of plugins cannot be served.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CatalogueError {
-    /// One of its tools.
-    #[error("plugin {plugin}, tool {tool:?}: {why}")]
-    Tool {
-        /// Whose tool.
-        plugin: PluginName,
-        /// Its name.
-        tool: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Two tools of one name: a call could reach the wrong one (T31).
-    #[error("tool {tool:?} is offered by plugin {first} and again by plugin {second}")]
-    Shadowed {
-        /// The name.
-        tool: String,
-        /// Who has it.
-        first: PluginName,
-        /// Who wants it too.
-        second: PluginName,
-    },
-    /// Two plugins of one name: what one keeps, the other would find.
-    #[error(
-        "{0} is the name of two: each plugin, and each connection with an adapter, needs one of its own"
-    )]
-    Plugin(PluginName),
-    /// A connection's name that cannot be a plugin's.
-    #[error("connection {0:?} has a name that its tools cannot be assigned by")]
-    Connection(String),
-    /// More operations than anyone would offer.
-    #[error(
-        "connection {0} has more than {MAX_DESCRIBED} tools; name those that are needed: operations = {{ allow = [...] }}"
-    )]
-    TooManyDescribed(PluginName),
-    /// Two connections of one plugin provide the same argument.
-    #[error(
-        "plugin {plugin}: both connections.{first}.provide and connections.{second}.provide have {argument:?}"
-    )]
-    Provided {
-        /// Whose.
-        plugin: PluginName,
-        /// Which argument.
-        argument: String,
-        /// Who provides it.
-        first: ConnectionName,
-        /// Who does too.
-        second: ConnectionName,
-    },
-    /// More tools than anyone would offer.
-    #[error("plugin {0} has more than {MAX_TOOLS} tools")]
-    TooMany(PluginName),
-    /// It does not describe itself.
-    #[error("plugin {plugin}: {error}")]
-    Describe {
-        /// Which.
-        plugin: PluginName,
-        /// Why.
-        error: SandboxError,
-    },
-}
-
-/// A plugin that is served, with what it was granted.
-#[derive(Debug)]
-pub(crate) struct GrantedPlugin {
-    pub(crate) code: PluginCode,
-    pub(crate) grant: Arc<Grant>,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) digest: String,
-}
-
-/// What runs.
-#[derive(Debug)]
-pub(crate) enum PluginCode {
-    Plugin(PluginComponent),
-    Adapter(AdapterComponent),
-}
-
-/// What an adapter's tool is held to.
-#[derive(Debug)]
-pub(crate) struct PinnedOperation {
-    /// The name by which the adapter calls it.
-    pub(crate) name: String,
-    /// The described system's name for it, where that is another one.
-    pub(crate) upstream_name: Option<String>,
-    pub(crate) connection: ConnectionName,
-    pub(crate) descriptor: Arc<[u8]>,
-    pub(crate) operation: Arc<Operation>,
-    /// Of this tool alone: its one endpoint.
-    pub(crate) grant: Arc<Grant>,
-    /// Of the adapter, and of what it will do here: states and results of an earlier document are
-    /// not those of this one.
-    pub(crate) digest: String,
-}
-
-/// A tool, and whose it is.
-#[derive(Debug)]
-pub(crate) struct CatalogueEntry {
-    pub(crate) entry: Arc<ToolEntry>,
-    pub(crate) served: Arc<GrantedPlugin>,
-    pub(crate) pinned: Option<PinnedOperation>,
-}
-
-impl CatalogueEntry {
-    /// What its calls may reach.
-    pub(crate) fn grant(&self) -> &Arc<Grant> {
-        self.pinned
-            .as_ref()
-            .map_or(&self.served.grant, |pinned| &pinned.grant)
-    }
-
-    /// The name that whoever answers the call knows it by.
-    pub(crate) fn own_name(&self) -> &str {
-        self.pinned
-            .as_ref()
-            .map_or(&self.entry.name, |pinned| &pinned.name)
-    }
-
-    /// What answers a call, for what outlasts one.
-    pub(crate) fn digest(&self) -> &str {
-        self.pinned
-            .as_ref()
-            .map_or(&self.served.digest, |pinned| &pinned.digest)
-    }
-
-    pub(crate) async fn invoke(
-        &self,
-        context: CallContext,
-        invocation: contract::Invocation,
-    ) -> Result<GuestOutcome, SandboxError> {
-        match (&self.served.code, &self.pinned) {
-            (PluginCode::Plugin(plugin), _) => plugin.invoke(context, invocation).await,
-            (PluginCode::Adapter(adapter), Some(pinned)) => {
-                let descriptor = Arc::clone(&pinned.descriptor);
-                adapter.invoke(context, descriptor, invocation).await
-            }
-            (PluginCode::Adapter(_), None) => Err(SandboxError::Internal),
-        }
-    }
-}
 
 /// The plugins that are served. It never changes: another one takes its place.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use toolhost_policy::{ErrorCode, Limit, PublicError, WorkLimit};
 use toolhost_sandbox::SandboxError;
 use toolhost_schema::Misfit;
 
-use crate::catalogue::GrantedPlugin;
+use crate::catalogue_entry::GrantedPlugin;
 use crate::nulls;
 use crate::schema::names_a_tenant;
 use crate::{ClientCapabilities, ModelArgs, ToolEntry};

@@ -6,11 +6,11 @@ use toolhost_policy::{PluginName, ToolName, is_hidden};
 use toolhost_sandbox::contract;
 
 use crate::adapter_connection::SchemaTexts;
-use crate::catalogue::CatalogueError;
+use crate::cache_rule::CacheRule;
+use crate::catalogue_error::CatalogueError;
 use crate::error_schema::with_error_branch;
 use crate::model_schema;
 use crate::provisions::Provisions;
-use crate::result_cache::{self, CacheRule};
 use crate::revision::RevisionDigest;
 use crate::schema::{ArgumentSchemas, ToolSchema, has_keyword};
 use crate::schemas::ToolSchemas;
@@ -65,9 +65,6 @@ pub struct ToolEntry {
     texts: Option<SchemaTexts>,
 }
 
-/// The doors' own argument, which they take out before a call comes here.
-pub(crate) const RESERVED: &str = "tenant_context";
-
 /// Where a tool's schemas come from.
 pub(crate) enum SchemaSource {
     /// They were read already.
@@ -77,6 +74,12 @@ pub(crate) enum SchemaSource {
 }
 
 impl ToolEntry {
+    /// Whether an equal call may be answered from memory.
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        self.cache.is_some()
+    }
+
     /// Takes what a plugin says of a tool, and refuses what could mislead a client.
     ///
     /// # Errors
@@ -146,7 +149,7 @@ impl ToolEntry {
                 ));
             }
         }
-        let cache = result_cache::rule(tool)?;
+        let cache = CacheRule::from_tool(tool)?;
         if tool.effects.read_only && tool.effects.destructive {
             return Err("it says both read-only and destructive".into());
         }

@@ -6,7 +6,7 @@ use toolhost_identity::Binding;
 use toolhost_policy::{ConnectionName, OperationMode, PublicError};
 
 use crate::Tools;
-use crate::catalogue::{CatalogueEntry, PluginCode};
+use crate::catalogue_entry::{CatalogueEntry, PluginCode};
 use crate::catalogue_snapshot::TenantView;
 
 /// What would become of a request, if a plugin, or a tool of an adapter's connection, made it.

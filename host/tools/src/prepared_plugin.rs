@@ -4,13 +4,10 @@ use std::sync::Arc;
 use toolhost_policy::{Grant, PluginName};
 use toolhost_sandbox::{PluginComponent, contract};
 
-use crate::adapter_connection::MAX_DESCRIBED;
-use crate::catalogue::{CatalogueEntry, GrantedPlugin, PinnedOperation, PluginCode};
+use crate::catalogue_entry::{CatalogueEntry, GrantedPlugin, PinnedOperation, PluginCode};
+use crate::catalogue_error::{MAX_DESCRIBED, MAX_TOOLS};
 use crate::provisions::Provisions;
 use crate::{AdapterConnection, CatalogueError, ToolEntry};
-
-/// Tools of one plugin.
-pub(crate) const MAX_TOOLS: usize = 1_000;
 
 /// One plugin, or one connection with an adapter, whose tools were checked and which can be part of
 /// a catalogue. It is made once, however many catalogues it is part of.

@@ -7,6 +7,9 @@ use toolhost_schema::{CompiledSchema, Misfit, Patterns};
 
 use crate::provisions::Provisions;
 
+/// The doors' own argument, which they take out before a call comes here.
+pub(crate) const RESERVED: &str = "tenant_context";
+
 /// A schema larger than this is not written for a model.
 const MAX_SCHEMA: usize = 256 << 10;
 

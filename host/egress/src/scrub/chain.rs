@@ -1,8 +1,8 @@
 use aho_corasick::automaton::StateID;
 
 use super::NeedleSet;
+use super::decode_budget::{DecodeBudget, WithholdReason};
 use super::normalise::{MAX_PASSES, Normaliser};
-use super::text_search::{DecodeBudget, WithholdReason};
 
 /// Normalises a text until a pass changes nothing, and searches what each pass gives.
 ///

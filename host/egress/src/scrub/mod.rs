@@ -14,6 +14,7 @@
 
 mod cache;
 mod chain;
+mod decode_budget;
 pub(crate) mod encodings;
 mod escape;
 mod gaps;

@@ -1,7 +1,7 @@
 use aho_corasick::automaton::StateID;
 
 use super::NeedleSet;
-use super::text_search::WithholdReason;
+use super::decode_budget::WithholdReason;
 
 /// The longest number that is a byte: eight binary digits, or `0b` before them.
 const MAX_DIGITS: usize = 10;

@@ -1,5 +1,6 @@
 use super::NeedleSet;
-use super::text_search::{DecodeBudget, Layer, MAX_DEPTH, WithholdReason};
+use super::decode_budget::{DecodeBudget, MAX_DEPTH, WithholdReason};
+use super::text_search::Layer;
 
 /// How many printable characters in a row what a run stands for has before it is read as a text of
 /// its own. Sixteen characters of base64 are twelve bytes, and by chance twelve bytes are printable

@@ -1,8 +1,9 @@
 use aho_corasick::automaton::StateID;
 use bytes::{Bytes, BytesMut};
 
+use super::decode_budget::WithholdReason;
 use super::matcher::Weight;
-use super::text_search::{TextSearch, WithholdReason};
+use super::text_search::TextSearch;
 use super::{NeedleSet, Needles};
 
 /// What stands in the place of a credential.

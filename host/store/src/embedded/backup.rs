@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::SledStore;
 use super::backup_file::BackupWriter;
-use super::build::io_failure;
 use super::check::SpaceContents;
 use super::database::Database;
-use super::failure::DatabaseError;
+use super::failure::{DatabaseError, io_failure};
 use super::lifecycle::join_result;
 use super::store::{SledShared, spaces};
 use crate::{Space, Store, StoreError, files};

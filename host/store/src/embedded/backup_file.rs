@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::build::io_failure;
-use super::failure::DatabaseError;
+use super::failure::{DatabaseError, io_failure};
 use crate::keys::{Generation, SpaceKey, SubkeyPurpose};
 use crate::seal::SealedEntry;
 use crate::{MAX_NAME, seal};

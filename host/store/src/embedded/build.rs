@@ -3,11 +3,11 @@ use std::path::Path;
 
 use super::EmbeddedSettings;
 use super::database::{configure, open_sled};
-use super::failure::{DatabaseError, catch_panics};
+use super::failure::{DatabaseError, catch_panics, io_failure};
 use super::tally::{TALLY, Tally};
 use super::watermark::BatchWatermark;
+use crate::files;
 use crate::keys::SpaceKey;
-use crate::{StoreError, files};
 
 /// Bytes that are put in at once.
 const CHUNK: usize = 1 << 20;
@@ -109,8 +109,4 @@ fn sync_tree(directory: &Path) -> io::Result<()> {
         }
     }
     files::sync_directory(directory)
-}
-
-pub(super) fn io_failure(path: &Path, error: &io::Error) -> DatabaseError {
-    DatabaseError::Refused(StoreError::of_io(&path.display().to_string(), error))
 }

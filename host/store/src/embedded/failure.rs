@@ -1,4 +1,6 @@
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use crate::keys::KeyFileError;
 use crate::{Space, StoreError};
@@ -66,4 +68,9 @@ pub(super) fn catch_panics<T>(
             "the database panicked over it".to_owned(),
         ))
     })
+}
+
+/// The failure of a file operation, with the path.
+pub(super) fn io_failure(path: &Path, error: &io::Error) -> DatabaseError {
+    DatabaseError::Refused(StoreError::of_io(&path.display().to_string(), error))
 }

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use toolhost_identity::TenantSpace;
 
 use super::SledStore;
-use super::build::{build, discard, io_failure};
+use super::build::{build, discard};
 use super::commit::Task;
 use super::database::Database;
-use super::failure::DatabaseError;
+use super::failure::{DatabaseError, io_failure};
 use super::handles::{Reservation, SpaceAccess};
 use super::store::{SledShared, tenant_key};
 use crate::keys::SpaceKey;

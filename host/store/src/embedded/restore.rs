@@ -6,9 +6,9 @@ use toolhost_policy::UnixTime;
 
 use super::backup::file_of;
 use super::backup_file::BackupReader;
-use super::build::{DatabaseBuilder, assemble, io_failure, move_into_place};
+use super::build::{DatabaseBuilder, assemble, move_into_place};
 use super::database::Database;
-use super::failure::DatabaseError;
+use super::failure::{DatabaseError, io_failure};
 use super::lifecycle::join_result;
 use super::read::{foreign_entry_error, verify_entry};
 use super::store::{SledShared, spaces};

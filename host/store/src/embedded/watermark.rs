@@ -10,8 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::build::io_failure;
-use super::failure::DatabaseError;
+use super::failure::{DatabaseError, io_failure};
 use crate::files;
 use crate::keys::{Generation, SpaceKey, SubkeyPurpose};
 

@@ -4,7 +4,7 @@
 use toolhost_policy::Connection;
 use toolhost_sandbox::contract;
 
-use super::arguments::is_own;
+use super::host_field::is_own;
 
 /// How names of arguments end that hold what proves who calls, in lower case, by letters and digits
 /// alone: vendors write their own names in front (`X-Shopify-Access-Token`, `DD-API-KEY`,

@@ -7,8 +7,10 @@
 mod arguments;
 mod credentials;
 mod entry;
+mod host_field;
 mod name;
 mod output;
+mod schema_texts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,16 +22,12 @@ use toolhost_policy::{
 };
 use toolhost_sandbox::{AdapterComponent, contract};
 
-pub(crate) use entry::SchemaTexts;
 pub use name::tool_name;
 pub(crate) use output::misfit_result;
+pub(crate) use schema_texts::SchemaTexts;
 
-use crate::catalogue::PinnedOperation;
+use crate::catalogue_entry::PinnedOperation;
 use crate::{CatalogueError, ToolEntry};
-
-/// Tools of one connection. GitHub's document has 1,222 operations; who needs fewer says so with
-/// `operations`.
-pub(crate) const MAX_DESCRIBED: usize = 5_000;
 
 /// How much of an upstream's own name for a tool each record of a call holds: MCP allows 128
 /// characters.

@@ -1,17 +1,11 @@
-use std::time::Duration;
-
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use toolhost_egress::CredentialVersions;
 use toolhost_policy::CredentialOwner;
-use toolhost_sandbox::contract;
 
 use super::CacheLookup;
-use crate::catalogue::{CatalogueEntry, GrantedPlugin};
-
-/// The longest that a result is kept. What may be older than an hour belongs into `kv`, where it
-/// can be removed.
-const MAX_TTL: Duration = Duration::from_secs(3_600);
+use crate::cache_rule::CacheRule;
+use crate::catalogue_entry::{CatalogueEntry, GrantedPlugin};
 
 /// The largest integer that RFC 8785 keeps apart from its neighbours: 2^53. Two larger ones may be
 /// written alike.
@@ -19,37 +13,6 @@ const MAX_EXACT: u64 = 1 << 53;
 
 /// Under what a result is kept: a digest over everything that it could depend on (A13).
 pub(super) type ResultKey = [u8; 32];
-
-/// What a tool says of its results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CacheRule {
-    pub(super) ttl: Duration,
-    is_personal: bool,
-}
-
-impl CacheRule {
-    /// Reads a tool's word.
-    ///
-    /// # Errors
-    /// The tool changes something, or its scope is none.
-    pub(super) fn from_tool(tool: &contract::Tool) -> Result<Option<Self>, String> {
-        let Some(cache) = &tool.cache else {
-            return Ok(None);
-        };
-        if !tool.effects.read_only {
-            return Err(
-                "it says that its results may be kept, and not that it is read-only".into(),
-            );
-        }
-        let is_personal = match cache.scope.as_str() {
-            "shared" => false,
-            "personal" => true,
-            _ => return Err("the scope of its cache is neither shared nor personal".into()),
-        };
-        let ttl = Duration::from_millis(cache.ttl_ms).min(MAX_TTL);
-        Ok((!ttl.is_zero()).then_some(Self { ttl, is_personal }))
-    }
-}
 
 /// The key of a call, or `None` where there is no text of its arguments that only equal ones share.
 ///

@@ -14,12 +14,11 @@ use toolhost_egress::{CredentialVersions, Egress};
 use toolhost_identity::Binding;
 use toolhost_policy::{OperationMode, PublicError};
 
-pub(crate) use key::CacheRule;
 use key::{ResultKey, key};
 use result_table::ResultTable;
 
-use crate::catalogue::CatalogueEntry;
-use crate::{CallOutcome, ToolEntry, Tools};
+use crate::CallOutcome;
+use crate::catalogue_entry::CatalogueEntry;
 
 /// How long asking for a credential's version may take before a call is made without looking.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -123,30 +122,5 @@ impl CacheLookup<'_> {
         self.egress
             .credential_versions(self.binding, grant, deadline)
             .await
-    }
-}
-
-/// What a tool's own word about its results comes to.
-///
-/// # Errors
-/// It is not a rule that this host can keep.
-pub(crate) fn rule(entry: &toolhost_sandbox::contract::Tool) -> Result<Option<CacheRule>, String> {
-    CacheRule::from_tool(entry)
-}
-
-impl Tools {
-    /// These tools with the result cache on or off.
-    #[must_use]
-    pub fn with_cache(mut self, is_on: bool) -> Self {
-        self.cached = ResultCache::new(is_on);
-        self
-    }
-}
-
-impl ToolEntry {
-    /// Whether an equal call may be answered from memory.
-    #[must_use]
-    pub fn is_cached(&self) -> bool {
-        self.cache.is_some()
     }
 }
