@@ -1,6 +1,6 @@
 //! Every tenant's credential is a canary, everything is logged at the finest level, and calls of
-//! all kinds go right and wrong through every door that this process has. Then everything that came
-//! out is searched: no canary, in no encoding.
+//! all kinds go right and wrong through every transport that this process has. Then everything that
+//! came out is searched: no canary, in no encoding.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -220,7 +220,7 @@ async fn no_canary_is_in_anything_that_came_out() {
         }
     }
 
-    // Through the doors.
+    // Through the transports.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let switching = switcher(callers.directory.clone(), &["acme", "globex", "initech"]).await;

@@ -1,9 +1,9 @@
 //! The operator's requests: what the verbs of the command line ask of a host that runs, or carry
 //! out themselves where none does.
 //!
-//! This room decides what an operator may ask for and how it is carried out. What must never happen
-//! here: a change that the audit chain does not know; a secret in a request, an answer or a log; a
-//! request of another user of the machine.
+//! This crate decides what an operator may ask for and how it is carried out. What must never
+//! happen here: a change that the audit chain does not know; a secret in a request, an answer or a
+//! log; a request of another user of the machine.
 //!
 //! # Tour
 //!

@@ -66,8 +66,8 @@ pub enum AdmissionRefusal {
     All,
 }
 
-/// The client connections of a door, and what each is used for. `H` closes a connection, `T` is a
-/// tenant and `C` a caller.
+/// The client connections of a transport, and what each is used for. `H` closes a connection, `T`
+/// is a tenant and `C` a caller.
 ///
 /// A connection that nobody's token was ever seen on gives way first: that of the address with the
 /// most of them, and there the one that has waited longest. The newest, an eighth of all, are
@@ -121,7 +121,7 @@ struct Holder<T, C> {
 }
 
 impl<T: Clone + Eq + Hash, C: Clone + Eq + Hash, H> ClientConnections<T, C, H> {
-    /// A door without connections.
+    /// A transport without connections.
     #[must_use]
     pub fn new(bounds: ConnectionBounds) -> Self {
         Self {

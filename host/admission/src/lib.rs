@@ -1,6 +1,6 @@
-//! Who gets a place at the doors, and whose place gives way.
+//! Who gets a place at the transports, and whose place gives way.
 //!
-//! A host has so many connections, streams and sessions, and no more. This room decides who holds
+//! A host has so many connections, streams and sessions, and no more. This crate decides who holds
 //! them. What must never happen here: that one tenant, or any number of strangers, keeps another
 //! tenant from connecting and calling; a wait; a cost that grows with how often somebody was
 //! refused.

@@ -1,4 +1,4 @@
-//! Who gets a place at a door, and whose place gives way.
+//! Who gets a place at a transport, and whose place gives way.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ fn address(last: u8) -> IpAddr {
     Ipv4Addr::new(192, 0, 2, last).into()
 }
 
-/// A door, and which of the connections that were opened are still open.
+/// A transport, and which of the connections that were opened are still open.
 struct Clients {
     door: Door,
     open: HashSet<u32>,

@@ -1,7 +1,7 @@
 //! What happened: events of calls, egress, credentials and grants, without payload and without
 //! secrets.
 //!
-//! This room decides what is written down, when it counts as written, and how a change to it is
+//! This crate decides what is written down, when it counts as written, and how a change to it is
 //! found. What must never happen here: an argument, a result, a body, a query value or a secret in
 //! an event; an event that is dropped in silence; a record that is acknowledged and lost; a gap
 //! that the chain does not show.

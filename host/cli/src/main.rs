@@ -1,8 +1,8 @@
 //! `host`: runs third-party tools for AI agents as sandboxed WebAssembly components, for many
 //! tenants in one process.
 //!
-//! This room decides nothing about a call. It reads what the operator wrote, names what is missing,
-//! asks once for what a plugin wants, and wires the rooms together. What must never happen here: a
+//! This crate decides nothing about a call. It reads what the operator wrote, names what is
+//! missing, asks once for what a plugin wants, and builds the host. What must never happen here: a
 //! protocol byte's stream (stdout under `--stdio`) written by anything but the protocol; a secret
 //! on a command line, in a log or in an error; a key or flag that is read and ignored.
 //!
@@ -14,7 +14,7 @@
 //!   the flag that gives it.
 //! - [`plugins`]: which of the plugins can be served, and why not of the others.
 //! - [`grants`]: what plugins ask for, `host.lock`, and the one question to a person.
-//! - [`wiring`]: the rooms, put together.
+//! - [`wiring`]: the crates, put together.
 //! - [`admin_access`]: what lasts, through the host that runs or without one.
 //! - [`open_files`]: how many of them.
 //! - [`diagnosis`]: what would become of a request, and whether a connection could be used.

@@ -251,6 +251,7 @@ impl Egress {
         let limits = &call.grant().limits;
         let scrubbed = async {
             let capped = steps::cap_body(limits, call.deadline(), &mut body).await;
+            // The tenant pays for the host's work on a body that is refused, too.
             call.spend(body.take_cpu());
             let (body, trailers) = capped?;
             outcome.add_received(body.len());
@@ -268,6 +269,8 @@ impl Egress {
                 &head.headers,
                 length,
             );
+            // Everything is searched before anything is decided: were the first hit the end, where
+            // a guess stands in an answer would tell how much of it was read.
             let reflections = in_trailers + in_body + in_headers;
             outcome.add_reflections(reflections);
             let quarantine = &self.quarantine;

@@ -1,6 +1,6 @@
 //! A guest's HTTP request: match, attach, send, scrub.
 //!
-//! This room decides whether a request that a guest asks for is one that its plugin was granted,
+//! This crate decides whether a request that a guest asks for is one that its plugin was granted,
 //! puts the tenant's credential on it, and hands back a response without that credential. What must
 //! never happen here: a request to a place that was not granted, resolved and classified for this
 //! very request; one tenant's credential on another's request; a byte that completes a spelling of

@@ -63,7 +63,7 @@ pub(crate) async fn authenticate(
                 place.extend(request.extensions_mut());
             }
             let headers = request.headers().clone();
-            // What lies behind this door needs no token, so it gets none to log or to pass on.
+            // What is behind this route needs no token, so it gets none to log or to pass on.
             request.headers_mut().remove(header::AUTHORIZATION);
             request
                 .extensions_mut()

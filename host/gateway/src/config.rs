@@ -1,6 +1,6 @@
 use url::Url;
 
-/// What the doors need to know beside the rooms behind them.
+/// What the transports need to know beside the crates behind them.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
     /// The canonical URI of the MCP endpoint (RFC 8707 section 2, RFC 9728 section 1.2), such as
@@ -15,7 +15,7 @@ pub struct GatewayConfig {
     pub allowed_origins: Vec<String>,
     /// The longest request body, in bytes. Nothing longer is buffered.
     pub max_body_bytes: usize,
-    /// What the MCP doors say they are.
+    /// What the MCP transports say they are.
     pub version: &'static str,
 }
 

@@ -145,12 +145,13 @@ impl Gateway {
             grace,
             stop: shared.stop.clone(),
         };
-        let door = HttpServer::new(router, ConnectionBounds::new(self.connections), leaving);
-        door.serve(listener, || {
-            shared.readiness.set(false);
-            shared.draining.cancel();
-        })
-        .await;
+        let server = HttpServer::new(router, ConnectionBounds::new(self.connections), leaving);
+        server
+            .serve(listener, || {
+                shared.readiness.set(false);
+                shared.draining.cancel();
+            })
+            .await;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The transports: MCP over HTTP and stdio, the HTTP API, discovery documents, health, metrics.
 //!
-//! This room decides who may connect, for which tenant a call is, and how an answer is written.
+//! This crate decides who may connect, for which tenant a call is, and how an answer is written.
 //! What must never happen here: a call under a binding that does not come from that very request's
 //! token; a session or stream of one caller in the hands of another; a second way to call a tool
 //! beside [`Dispatcher`]; a page of another website reaching a host on this machine.

@@ -59,7 +59,7 @@ pub const METRICS: &[(&str, MetricKind, &str)] = &[
     (
         "toolhost_call_seconds",
         MetricKind::Histogram,
-        "How long tool calls took, without the door.",
+        "How long tool calls took, without the transport.",
     ),
     (
         "toolhost_refusals_total",
@@ -141,7 +141,7 @@ pub(crate) fn record_call(
         .record(took);
 }
 
-/// The middleware: counts requests by door and status.
+/// The middleware: counts requests by transport and status.
 pub(crate) async fn count(request: Request, next: Next) -> Response {
     let door = match request.uri().path() {
         "/mcp" => "mcp",
@@ -156,7 +156,7 @@ pub(crate) async fn count(request: Request, next: Next) -> Response {
     response
 }
 
-/// The statuses that the doors answer with; a label must not grow with what clients send.
+/// The statuses that the transports answer with; a label must not grow with what clients send.
 fn status(code: u16) -> &'static str {
     const EXACT: &[(u16, &str)] = &[
         (200, "200"),

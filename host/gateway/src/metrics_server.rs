@@ -57,13 +57,13 @@ pub async fn serve_metrics(
         grace: GRACE,
         stop: CancellationToken::new(),
     };
-    let door = HttpServer::new(
+    let server = HttpServer::new(
         router(handle, token),
         ConnectionBounds::new(MAX_CONNECTIONS),
         leaving,
     );
     tokio::select! {
-        () = door.serve(listener, || ()) => {}
+        () = server.serve(listener, || ()) => {}
         () = folding => {}
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Refusals of the doors are told of in one place, wherever they are decided: the answer says what
-//! it is.
+//! Refusals of the transports are told of in one place, wherever they are decided: the answer says
+//! what it is.
 
 use std::sync::Arc;
 

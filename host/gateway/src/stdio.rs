@@ -9,7 +9,7 @@ use crate::mcp::Handler;
 use crate::stdio_caller::StdioCaller;
 use crate::stdio_transport::StdioTransport;
 
-/// Why the stdio door closed.
+/// Why the stdio transport closed.
 #[derive(Debug, thiserror::Error)]
 pub enum StdioError {
     /// The client did not speak MCP, or left during the handshake.

@@ -1,6 +1,6 @@
 //! Who is calling: ids, principals, bindings, and verification of a token against given keys.
 //!
-//! This room decides whether a token is genuine and whom it speaks for. What must never happen
+//! This crate decides whether a token is genuine and whom it speaks for. What must never happen
 //! here: I/O; a [`Principal`] that no verified token stands behind; a [`Binding`] to a tenant that
 //! its principal does not reach; a fallback to any tenant.
 //!

@@ -5,7 +5,7 @@ use crate::{Principal, TenantId};
 /// Whoever operates the host: its command line and its admin socket, which only the host's own user
 /// reaches.
 ///
-/// It reaches every tenant's space, so a test lists the places that make one. No door for callers
+/// It reaches every tenant's space, so a test lists the places that make one. No transport for callers
 /// is among them.
 #[derive(Debug)]
 pub struct Operator(());

@@ -1,6 +1,6 @@
 //! Where bytes may go: DNS, address classes, pinning, TLS.
 //!
-//! This room decides which addresses a connection outward may reach, and makes that connection and
+//! This crate decides which addresses a connection outward may reach, and makes that connection and
 //! no other. Every request that a guest or a token causes goes through it. What must never happen
 //! here: a connection to an address that was not classified for this very request; a proxy, a
 //! redirect, or a certificate that is not checked; one tenant's connection used for another; text

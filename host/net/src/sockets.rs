@@ -26,7 +26,7 @@ pub(crate) trait IdleConnections: Send + Sync {
 }
 
 /// Counts the sockets that are open to outside systems, idle ones included: each is a file of the
-/// process, and the store, the audit chains and the doors need some as well.
+/// process, and the store, the audit chains and the transports need some as well.
 ///
 /// Where a tenant may have no more, its idle connections are closed; where nobody may, everybody's
 /// are. A tenant has at most half of all, and the last quarter is for those that have next to none,

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $status:literal;)+) => {
-        /// The stable codes that callers meet, the same at every door.
+        /// The stable codes that callers meet, the same over every transport.
         ///
         /// Unknown and forbidden share a code wherever telling them apart would name what belongs
         /// to somebody else.

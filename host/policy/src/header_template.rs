@@ -18,11 +18,11 @@ pub enum TemplateError {
 /// never the environment (E10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderTemplate {
-    pieces: Vec<TemplatePiece>,
+    pieces: Vec<HeaderPiece>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum TemplatePiece {
+enum HeaderPiece {
     Literal(String),
     /// The name of an attribute.
     Attribute(String),
@@ -63,15 +63,15 @@ impl HeaderTemplate {
                     return Err(TemplateError::Name(name.chars().take(80).collect()));
                 }
                 if !literal.is_empty() {
-                    pieces.push(TemplatePiece::Literal(std::mem::take(&mut literal)));
+                    pieces.push(HeaderPiece::Literal(std::mem::take(&mut literal)));
                 }
-                pieces.push(TemplatePiece::Attribute(name.to_owned()));
+                pieces.push(HeaderPiece::Attribute(name.to_owned()));
                 rest = after;
             }
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            pieces.push(TemplatePiece::Literal(literal));
+            pieces.push(HeaderPiece::Literal(literal));
         }
         Ok(Self { pieces })
     }
@@ -79,8 +79,8 @@ impl HeaderTemplate {
     /// The attributes it needs.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
-            TemplatePiece::Attribute(name) => Some(name.as_str()),
-            TemplatePiece::Literal(_) => None,
+            HeaderPiece::Attribute(name) => Some(name.as_str()),
+            HeaderPiece::Literal(_) => None,
         })
     }
 
@@ -92,8 +92,8 @@ impl HeaderTemplate {
         let mut value = String::new();
         for piece in &self.pieces {
             match piece {
-                TemplatePiece::Literal(literal) => value.push_str(literal),
-                TemplatePiece::Attribute(name) => {
+                HeaderPiece::Literal(literal) => value.push_str(literal),
+                HeaderPiece::Attribute(name) => {
                     value.push_str(&lookup(name).ok_or(name.as_str())?)
                 }
             }

@@ -1,6 +1,6 @@
 //! What is allowed: rules, manifest, limits, secrets and error codes.
 //!
-//! This room decides which requests a plugin may make, by what it asked for and what the operator
+//! This crate decides which requests a plugin may make, by what it asked for and what the operator
 //! granted. What must never happen here: I/O of any kind (the clock apart, which [`UnixTime`] alone
 //! reads), a rule that widens another, a secret that can be printed.
 //!

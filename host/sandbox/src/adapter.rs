@@ -140,8 +140,8 @@ impl AdapterComponent {
         let (spun, turns) = (SpinFlag::default(), Arc::new(Semaphore::new(1)));
         let inside = spun.clone();
         let discover = DiscoverExport(indices, document);
-        // A pace of its own: it is not to be run on a door's thread, however short the calls have
-        // been.
+        // A pace of its own: it is not to be run on a transport's thread, however short the calls
+        // have been.
         let pace = Pace::default();
         let ran = sandbox.guests.run(&pace, spun, turns, async move {
             let run = ready.run(name, call, &limits, scope, inside, discover);

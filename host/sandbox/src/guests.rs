@@ -21,18 +21,18 @@ const LOOKS: u32 = 2;
 /// spinning, and after one that did not it has to earn that again.
 const PROVEN: u32 = 16;
 
-/// After a guest was found spinning on a door's thread, all calls go to the guests' threads for so
-/// long, in milliseconds. A door's thread loses at most two ticks (20 ms) of this time, so plugins
-/// that take turns at it cannot hold up a health check.
+/// After a guest was found spinning on a transport's thread, all calls go to the guests' threads
+/// for so long, in milliseconds. A transport's thread loses at most two ticks (20 ms) of this time,
+/// so plugins that take turns at it cannot hold up a health check.
 const BRAKE_MS: u64 = 100;
 
 /// Where guests run.
 ///
-/// A guest that spins must not hold up the doors, so guests have a runtime of their own: with one
-/// for both, 64 spinning guests delay a health check by 150 ms, with two by nothing. But most calls
-/// need some 20 us of CPU, and waking a thread of another runtime and being woken by it costs twice
-/// that. So a plugin whose calls have been short begins on its caller's thread, and moves to the
-/// guests' threads once the epoch has found it spinning.
+/// A guest that spins must not hold up the transports, so guests have a runtime of their own: with
+/// one for both, 64 spinning guests delay a health check by 150 ms, with two by nothing. But most
+/// calls need some 20 us of CPU, and waking a thread of another runtime and being woken by it costs
+/// twice that. So a plugin whose calls have been short begins on its caller's thread, and moves to
+/// the guests' threads once the epoch has found it spinning.
 pub(crate) struct Guests {
     runtime: Option<tokio::runtime::Runtime>,
     threads: usize,
@@ -258,7 +258,7 @@ mod tests {
         Arc::new(Semaphore::new(1))
     }
 
-    fn doors() -> tokio::runtime::Runtime {
+    fn transports() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("door")
@@ -267,9 +267,9 @@ mod tests {
     }
 
     fn on_a_door<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
-        let doors = doors();
-        let done = doors.block_on(doors.spawn(future)).unwrap();
-        doors.shutdown_background();
+        let runtime = transports();
+        let done = runtime.block_on(runtime.spawn(future)).unwrap();
+        runtime.shutdown_background();
         done
     }
 

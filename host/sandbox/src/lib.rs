@@ -1,6 +1,6 @@
 //! Running a guest: compile, pool, instantiate, limits; one file a WIT import.
 //!
-//! This room decides what a component may use of this machine. What must never happen here: an
+//! This crate decides what a component may use of this machine. What must never happen here: an
 //! instance that serves two calls; a limit that is known and not enforced; native code from a file
 //! that this host did not write; a guest's print on the host's own output; a tenant, a credential
 //! or a token in a guest's memory.

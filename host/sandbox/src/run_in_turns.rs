@@ -24,6 +24,8 @@ pub(crate) async fn run_in_turns<F: Future>(
 ) -> F::Output {
     let mut call = pin!(call);
     let acquire = || Box::pin(Arc::clone(&turns).acquire_owned());
+    // `waiting` is the place in the queue for a turn, which must survive between polls: a new one
+    // would be the last of the queue each time. `held` is a turn that is kept across one poll.
     let (mut waiting, mut held): (_, Option<OwnedSemaphorePermit>) = (None, None);
     std::future::poll_fn(|context| {
         if held.is_none() {
@@ -41,7 +43,10 @@ pub(crate) async fn run_in_turns<F: Future>(
             }
         }
         let polled = call.as_mut().poll(context);
+        // Given back before the next is asked for, or a tenant with one turn would wait for itself.
         held = None;
+        // Only a guest that was interrupted by the epoch could go on at once. One that waits for an
+        // import asks for a turn when it is woken, since a turn it does not use helps nobody.
         if polled.is_pending() && spun.take_yield() {
             // It is ready already: where nobody of its tenant waits, it has the turn again.
             let mut next = acquire();
@@ -62,6 +67,8 @@ pub(crate) async fn run_metered<F: Future>(meter: Option<Arc<TenantMeter>>, call
     };
     let mut call = pin!(call);
     std::future::poll_fn(|context| {
+        // By the wall clock of one poll: the thread's own CPU clock is a system call each time. What
+        // the machine takes from the thread in between counts for the tenant, too.
         let began = Instant::now();
         let polled = call.as_mut().poll(context);
         let ended = Instant::now();

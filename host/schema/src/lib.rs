@@ -1,6 +1,6 @@
 //! Whether a JSON value fits a JSON Schema.
 //!
-//! This room decides whether arguments and results fit the schemas that plugins, documents and
+//! This crate decides whether arguments and results fit the schemas that plugins, documents and
 //! outside systems wrote (JSON Schema 2020-12, the vocabularies of core, applicators, unevaluated
 //! and validation; `format` is an annotation). What must never happen here: a check whose time,
 //! memory or stack its schema or its value chooses; a value that passes because a bound was

@@ -1,6 +1,6 @@
 //! What lasts: records in one space a tenant and one of the host, sealed with the space's own key.
 //!
-//! This room decides under which key a record is found, who can open it and when a write is
+//! This crate decides under which key a record is found, who can open it and when a write is
 //! acknowledged. What must never happen here: a key that reaches another space, whatever its bytes;
 //! a space that is named by anything but a [`Binding`](toolhost_identity::Binding) or an
 //! [`Operator`](toolhost_identity::Operator); a damaged space that is served as empty or in part; a

@@ -128,7 +128,7 @@ async fn measure(count: usize, directory: &std::path::Path) {
         "all of it, the bench's own list of ids included",
     );
     // As a host that has begun anew: none of them is in memory until it is used.
-    let again = Sessions::new(town.rooms.clone());
+    let again = Sessions::new(town.deps.clone());
     let empty = Memory::now();
     for (n, id) in ids.iter().enumerate() {
         let person = people.get(n / EACH).unwrap();

@@ -99,7 +99,7 @@ fn main() {
         .unwrap();
     let within = std::env::var_os("STORE_BENCH_DIR").unwrap_or_else(|| std::env::temp_dir().into());
     let directory = tempfile::tempdir_in(within).unwrap();
-    // On a worker, as a door's requests are: a thread that only waits would be woken for each
+    // On a worker, as a transport's requests are: a thread that only waits would be woken for each
     // answer, which is not what a switch costs.
     let place = directory.path().to_owned();
     let measured = runtime.spawn(async move { measure(&place).await });

@@ -1,6 +1,6 @@
 //! Whose call it is: keys of issuers, the directory, sessions.
 //!
-//! This room decides who stands behind a request, by that request's own token, whose a session is
+//! This crate decides who stands behind a request, by that request's own token, whose a session is
 //! and which tenant it has chosen. What must never happen here: a caller without a verified token
 //! (but for the development one, on loopback, where no token was sent at all); a token judged by
 //! another issuer's keys; one issuer's outage that reaches another's callers; a choice that is

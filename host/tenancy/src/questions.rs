@@ -61,7 +61,7 @@ pub(crate) const SWITCHES: AdmissionLimits = AdmissionLimits {
 };
 
 /// Where a request comes from, as far as shares are concerned: the addresses that one stranger has,
-/// or a door of this machine.
+/// or a transport of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RequestSource(Option<AddressGroup>);
 

@@ -174,7 +174,7 @@ impl Tenancy {
     /// The caller of a request, by its one `Authorization` header, at its home tenant.
     ///
     /// The development principal stands in only where there is no such header at all: a bad token
-    /// stays an error (A6). A token in the query is for the door to refuse.
+    /// stays an error (A6). A token in the query is for the transport to refuse.
     ///
     /// # Errors
     /// The request has no caller, or one without a tenant.
@@ -311,7 +311,7 @@ impl Tenancy {
         Ok(caller)
     }
 
-    /// The development principal's caller, for a door that has no headers (stdio).
+    /// The development principal's caller, for a transport that has no headers (stdio).
     ///
     /// # Errors
     /// There is none.

@@ -213,7 +213,7 @@ impl Tools {
         Ok(stock.cache_view(tenant, TenantRights::new(rules, of_tenant), read))
     }
 
-    /// Calls a tool. Every door comes here.
+    /// Calls a tool. Every transport comes here.
     ///
     /// # Errors
     /// One of the public codes; a tool's own failure too. Dropping the future, or `options.cancel`,

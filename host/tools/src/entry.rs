@@ -18,8 +18,8 @@ use crate::schemas::ToolSchemas;
 /// A description longer than this costs a model more than it says.
 const MAX_DESCRIPTION: usize = 4 << 10;
 
-/// The names of the host's own tools, which its doors answer. A plugin's tool of such a name could
-/// be taken for the host's word (T31).
+/// The names of the host's own tools, which its transports answer. A plugin's tool of such a name
+/// could be taken for the host's word (T31).
 pub const HOST_TOOLS: [&str; 4] = ["list_tenants", "switch_tenant", "reset_tenant", "help"];
 
 /// A title is one line.

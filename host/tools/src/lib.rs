@@ -1,6 +1,6 @@
-//! What can be called: the catalogue, and the one call path of every door.
+//! What can be called: the catalogue, and the one call path of every transport.
 //!
-//! This room decides which tool a name means for a caller, and what must hold before and after it
+//! This crate decides which tool a name means for a caller, and what must hold before and after it
 //! runs. What must never happen here: a second way to run a tool; an argument that its schema does
 //! not have; a result that nobody looked at; a tool's answers resumed by another caller than the
 //! one who was asked; a tool run for a tenant that does not have it.
@@ -18,7 +18,7 @@
 //! - [`Assignments`]: which tenant has which of them, and how far they may go.
 //! - [`ModelArgs`]: what the model chose.
 //! - [`Budgets`]: what a tenant may use of the host. `result_cache`: results that are given again.
-//! - [`CallOptions`], [`CallOutcome`]: what a door brings to a call and gets from it.
+//! - [`CallOptions`], [`CallOutcome`]: what a transport brings to a call and gets from it.
 
 mod adapter_connection;
 mod args;

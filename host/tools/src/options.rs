@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use toolhost_sandbox::{GuestLog, ProgressSink, contract};
 
-/// What a door brings to a call, beside who calls what.
+/// What a transport brings to a call, beside who calls what.
 #[derive(Clone, Default)]
 pub struct CallOptions {
     /// Who hears of its progress.

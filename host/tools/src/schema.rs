@@ -7,7 +7,7 @@ use toolhost_schema::{CompiledSchema, Misfit, Patterns};
 
 use crate::provisions::Provisions;
 
-/// The doors' own argument, which they take out before a call comes here.
+/// The transports' own argument, which they take out before a call comes here.
 pub(crate) const RESERVED: &str = "tenant_context";
 
 /// A schema larger than this is not written for a model.
@@ -33,7 +33,7 @@ const TENANT_NAMES: [&str; 15] = [
     "organisation",
     "organisationid",
     "workspaceid",
-    // The doors' own argument: they take it out before a call comes here.
+    // The transports' own argument: they take it out before a call comes here.
     "tenantcontext",
 ];
 

@@ -1,6 +1,6 @@
 //! Which credential: the one of this tenant (and user) for this connection, or none.
 //!
-//! This room decides what a [`CredentialKey`] opens, and how a secret is kept at rest. What must
+//! This crate decides what a [`CredentialKey`] opens, and how a secret is kept at rest. What must
 //! never happen here: a credential for a key that nobody stored it under, whatever stands in for
 //! it; a secret in an error, a log line or a `Debug`; a stale secret after its file or its record
 //! has changed or gone; an earlier state of the records that is taken for the present one.

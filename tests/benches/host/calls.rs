@@ -48,7 +48,7 @@ pub fn measure() -> Vec<Table> {
 
 struct Subjects {
     bare: Arc<Bare>,
-    rooms: Arc<Rooms>,
+    deps: Arc<Rooms>,
     binding: toolhost_identity::Binding,
     next: Arc<AtomicU64>,
 }
@@ -56,7 +56,7 @@ struct Subjects {
 async fn subjects() -> Subjects {
     Subjects {
         bare: Arc::new(Bare::new(&guests::component("echo"), SLOTS)),
-        rooms: Arc::new(Rooms::echo(SLOTS, None).await),
+        deps: Arc::new(Rooms::echo(SLOTS, None).await),
         binding: Callers::new().await.binding().await,
         next: Arc::new(AtomicU64::new(1)),
     }
@@ -65,10 +65,10 @@ async fn subjects() -> Subjects {
 impl Subjects {
     async fn invoke(self: Arc<Self>) {
         let context = self
-            .rooms
+            .deps
             .context(&self.binding, self.next.fetch_add(1, Ordering::Relaxed));
         let answered = self
-            .rooms
+            .deps
             .plugin
             .invoke(context, invocation(MESSAGE))
             .await
@@ -81,7 +81,7 @@ impl Subjects {
             unreachable!()
         };
         let arguments = ModelArgs::new(members);
-        self.rooms
+        self.deps
             .tools
             .call(&self.binding, "echo", arguments, CallOptions::default())
             .await

@@ -1,4 +1,4 @@
-//! A page of `tools/list` through the doors, against writing the same page as JSON.
+//! A page of `tools/list` through the transports, against writing the same page as JSON.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Many tenants: what a call costs when calls go to a thousand of ten thousand, and whether,
-//! through the door, a tenant that is unknown can be told from one that is forbidden by how long
-//! the answer takes (N21).
+//! through the transport, a tenant that is unknown can be told from one that is forbidden by how
+//! long the answer takes (N21).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ const CALLED: usize = 1_000;
 const CALLS: usize = 40_000;
 /// Names of each kind, so that where one lies in memory is not what is measured.
 const NAMES: usize = 16;
-/// Looks through the door at each of two.
+/// Looks through the transport at each of two.
 const LOOKS: usize = 6_000;
 /// How often a single look at both may guess right. A coin has 0.5.
 const MOST_GUESSED: f64 = 0.6;

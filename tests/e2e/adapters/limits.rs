@@ -32,7 +32,7 @@ fn an_adapter_that_traps_is_told_as_such_and_serves_nothing() {
     assert!(ended.stderr.contains("trapped"), "{ended:?}");
 }
 
-/// It takes longer than the doors wait for, so the host serves without it.
+/// It takes longer than the transports wait for, so the host serves without it.
 #[test]
 fn an_adapter_that_spins_ends_at_its_limit() {
     let lines = "spec = \"evil.json\"\nbase = \"http://127.0.0.1:9\"";

@@ -1,4 +1,4 @@
-//! What an outside system refuses: its code and its wait reach both doors (B13).
+//! What an outside system refuses: its code and its wait reach both transports (B13).
 
 use serde_json::{Value, json};
 use toolhost_harness::{RawUpstream, Say, mcp};

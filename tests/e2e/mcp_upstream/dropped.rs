@@ -75,8 +75,8 @@ async fn counts(host: &Host, line: &str, count: u64) {
 
 const TOLD: &str = "toolhost_cancels_total{outcome=\"told\",reason=\"caller\"}";
 
-/// By a connection that closes at each door, and by the protocol's own word. The server gives its
-/// sessions no name, as most do.
+/// By a connection that closes at each transport, and by the protocol's own word. The server gives
+/// its sessions no name, as most do.
 #[tokio::test]
 async fn in_whatever_way_a_caller_goes_away_the_server_is_told_and_it_is_counted() {
     let (evil, issuer) = (Evil::start().await, issuer());

@@ -77,7 +77,7 @@ pub(super) fn machine_headers(
     let name = |key: &str, text: &Spanned<String>| {
         let name = HeaderName::from_bytes(text.get_ref().as_bytes())
             .map_err(|_| source.at(text, key, "is not a header name (RFC 9110 section 5.1)"))?;
-        // It would be read as something else by the door.
+        // It would be read as something else by the transport.
         if name == http::header::AUTHORIZATION
             || name == http::header::COOKIE
             || name == http::header::HOST

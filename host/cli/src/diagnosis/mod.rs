@@ -28,7 +28,7 @@ use crate::config::ProviderConfig;
 use crate::plugins::ServedConnections;
 use crate::wiring::Providers;
 
-/// The rooms that a question goes through.
+/// The parts that a question goes through.
 #[derive(Debug)]
 pub(crate) struct HostDiagnosis {
     pub(crate) tenancy: Arc<Tenancy>,

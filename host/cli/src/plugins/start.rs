@@ -12,7 +12,7 @@ use super::loader::LoadedCandidate;
 use super::{Assembly, Loader, Omission, OmissionReason};
 use crate::exit::CliError;
 
-/// How long the doors stay shut for plugins that are still being loaded.
+/// How long the transports stay shut for plugins that are still being loaded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StartupTimeouts {
     /// While nothing at all can be served.

@@ -35,12 +35,12 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
         )
         .into());
     }
-    let doors = ListenAddresses {
+    let addresses = ListenAddresses {
         listen: args.listen.unwrap_or(setup.config.server.listen),
         metrics: args.metrics_listen.or(setup.config.server.metrics_listen),
     };
     if !args.stdio {
-        wiring::check_addresses(&setup, doors)?;
+        wiring::check_addresses(&setup, addresses)?;
     }
     let candidates = plugins::candidates(&setup);
     let door = if args.stdio {
@@ -67,7 +67,7 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
         if args.stdio {
             over_stdio(args, &setup, candidates).await
         } else {
-            over_http(&setup, candidates, doors, format, started).await
+            over_http(&setup, candidates, addresses, format, started).await
         }
     })
 }
@@ -75,14 +75,14 @@ pub(super) fn run(args: &RunArgs, format: OutputFormat) -> anyhow::Result<()> {
 async fn over_http(
     setup: &Arc<Setup>,
     candidates: Vec<Candidate>,
-    doors: ListenAddresses,
+    addresses: ListenAddresses,
     format: OutputFormat,
     started: Instant,
 ) -> anyhow::Result<()> {
     // Before the first slow step: a port that is taken is said at once.
-    let listener = wiring::bind("--listen", doors.listen).await?;
+    let listener = wiring::bind("--listen", addresses.listen).await?;
     let local = listener.local_addr()?;
-    let metrics = match doors.metrics {
+    let metrics = match addresses.metrics {
         None => None,
         Some(address) => Some(wiring::bind("--metrics-listen", address).await?),
     };
@@ -229,10 +229,10 @@ async fn over_stdio(
 
 /// The operator's door, where there is a data directory.
 fn admin_socket(
-    ground: &HostStorage,
+    storage: &HostStorage,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Option<tokio::task::JoinHandle<()>>> {
-    let Some(kept) = &ground.kept else {
+    let Some(kept) = &storage.kept else {
         return Ok(None);
     };
     let listening =

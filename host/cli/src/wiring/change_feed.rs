@@ -23,11 +23,11 @@ struct HostCaches {
 /// other host. What is remembered is short-lived besides, so that nothing is believed for long
 /// where a change is not heard of.
 pub(crate) fn follow(
-    ground: &HostStorage,
+    storage: &HostStorage,
     switching: &Arc<TenantSwitcher>,
     shutdown: &CancellationToken,
 ) {
-    let Some(kept) = &ground.kept else {
+    let Some(kept) = &storage.kept else {
         return;
     };
     let Some(mut changes) = kept.store.changes() else {

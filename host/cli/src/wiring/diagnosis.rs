@@ -33,7 +33,7 @@ pub(crate) async fn ask_running<O: AdminOperation + Into<AdminRequest>>(
     })
 }
 
-/// The rooms that a question goes through, where no host runs.
+/// The parts that a question goes through, where no host runs.
 ///
 /// # Errors
 /// Those of a start of the host; nothing was kept in the data directory yet.

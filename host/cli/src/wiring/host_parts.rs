@@ -64,11 +64,11 @@ pub(crate) fn egress(
 pub(crate) fn serving_egress(
     network: Arc<Network>,
     credentials: Providers,
-    ground: &HostStorage,
+    storage: &HostStorage,
 ) -> anyhow::Result<Arc<Egress>> {
-    let egress = Egress::new(network, credentials, Arc::clone(&ground.audit))?;
+    let egress = Egress::new(network, credentials, Arc::clone(&storage.audit))?;
     Ok(Arc::new(
-        egress.with_quarantine(Arc::clone(&ground.quarantine)),
+        egress.with_quarantine(Arc::clone(&storage.quarantine)),
     ))
 }
 
@@ -131,20 +131,20 @@ pub(crate) async fn serve_plugins(
     candidates: Vec<Candidate>,
     sandbox: &Sandbox,
     egress: Arc<Egress>,
-    ground: &HostStorage,
+    storage: &HostStorage,
     network: &Arc<Network>,
     (answers, patience): (&ApprovalMode, StartupTimeouts),
 ) -> anyhow::Result<Plugins> {
     let lock = Lock::read(&setup.lock)?;
-    let (assignments, config) = (Arc::clone(&ground.assignments), &setup.config);
+    let (assignments, config) = (Arc::clone(&storage.assignments), &setup.config);
     let budgets = Budgets::new(config.tenant_limits, config.limits_of.clone());
-    let tools = Tools::new(Catalogue::default(), egress, Arc::clone(&ground.audit))?
+    let tools = Tools::new(Catalogue::default(), egress, Arc::clone(&storage.audit))?
         .with_assignments(Arc::clone(&assignments))
-        .with_states(Arc::clone(&ground.states))
+        .with_states(Arc::clone(&storage.states))
         .with_budgets(budgets)
         .with_cache(config.tools.cache);
     let tools = Arc::new(tools);
-    let audit = Arc::clone(&ground.audit);
+    let audit = Arc::clone(&storage.audit);
     let loader = Loader::new(
         Arc::clone(setup),
         sandbox.clone(),

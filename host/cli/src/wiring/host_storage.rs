@@ -11,7 +11,7 @@ use super::data_directory::DataDirectory;
 use super::host_parts::audit;
 use crate::setup::Setup;
 
-/// What the other rooms stand on: values of plugins, the record of what happened, and the vault.
+/// What the other crates stand on: values of plugins, the record of what happened, and the vault.
 pub(crate) struct HostStorage {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) kv: Arc<PluginKv>,

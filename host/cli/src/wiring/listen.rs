@@ -13,7 +13,7 @@ use crate::setup::Setup;
 /// The path of the MCP endpoint.
 const MCP: &str = "/mcp";
 
-/// Where the doors are to be.
+/// Where the transports are to be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListenAddresses {
     pub(crate) listen: SocketAddr,
@@ -25,14 +25,18 @@ pub(crate) struct ListenAddresses {
 /// # Errors
 /// A development tenant with a listener that others can reach (A6), metrics that others can reach
 /// without a token, or a public listener without a public URL.
-pub(crate) fn check_addresses(setup: &Setup, doors: ListenAddresses) -> Result<(), CliError> {
-    let all: Vec<SocketAddr> = doors.metrics.into_iter().chain([doors.listen]).collect();
+pub(crate) fn check_addresses(setup: &Setup, addresses: ListenAddresses) -> Result<(), CliError> {
+    let all: Vec<SocketAddr> = addresses
+        .metrics
+        .into_iter()
+        .chain([addresses.listen])
+        .collect();
     if setup.dev_tenant.is_some() && LoopbackOnly::from_listeners(&all).is_none() {
         return Err(CliError::usage(
             "--dev-tenant lets everybody in who reaches a listener, so it needs every listener on loopback: change --listen (127.0.0.1 or [::1]), or configure [[issuers]] and leave out --dev-tenant (DEV_TENANT_NAME)",
         ));
     }
-    if let Some(metrics) = doors.metrics
+    if let Some(metrics) = addresses.metrics
         && !metrics.ip().is_loopback()
         && setup.config.server.metrics_token.is_none()
     {
@@ -40,7 +44,7 @@ pub(crate) fn check_addresses(setup: &Setup, doors: ListenAddresses) -> Result<(
             "--metrics-listen {metrics}: others can reach it, so it needs a token that scrapers present: --metrics-token, or metrics_token_file or metrics_token_env under [server]"
         )));
     }
-    if setup.config.server.public_url.is_none() && !doors.listen.ip().is_loopback() {
+    if setup.config.server.public_url.is_none() && !addresses.listen.ip().is_loopback() {
         return Err(CliError::usage(
             "set public_url under [server] to the URL that callers use, such as https://tools.example.com/mcp: a listener beyond loopback cannot tell it by itself",
         ));
@@ -96,11 +100,11 @@ mod tests {
             lock: PathBuf::new(),
             cache_dir: PathBuf::new(),
         };
-        let doors = ListenAddresses {
+        let addresses = ListenAddresses {
             listen: listen.parse().unwrap(),
             metrics: metrics.map(|text| text.parse().unwrap()),
         };
-        check_addresses(&setup, doors).map_err(|failure| failure.message)
+        check_addresses(&setup, addresses).map_err(|failure| failure.message)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The rooms, put together: one file a step.
+//! The crates, put together: one file a step.
 
 pub(crate) mod adapters;
 mod callers;

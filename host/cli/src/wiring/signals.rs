@@ -62,7 +62,7 @@ const AFTER_GRACE: Duration = Duration::from_secs(2);
 /// no.
 ///
 /// The process ends `grace` and [`AFTER_GRACE`] after the first signal, whatever runs in it. A
-/// thread of its own waits for signals: one of the doors could be held up by what it serves.
+/// thread of its own waits for signals: one of the transports could be held up by what it serves.
 ///
 /// # Errors
 /// The handlers cannot be installed, or there is no thread for them.
@@ -153,14 +153,14 @@ mod tests {
     /// One test, since a signal reaches the whole process.
     #[test]
     fn the_grace_period_ends_the_process_whatever_holds_up_the_doors() {
-        let doors = tokio::runtime::Builder::new_multi_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .build()
             .unwrap();
         let is_over = Arc::new(AtomicBool::new(false));
         let (token, (send, exits)) = (CancellationToken::new(), mpsc::channel());
         let shutdown = token.clone();
-        let started = doors.block_on(async move {
+        let started = runtime.block_on(async move {
             watch_signals(
                 Arc::default(),
                 Duration::from_millis(100),
@@ -172,8 +172,8 @@ mod tests {
         });
         started.unwrap();
         let until = Arc::clone(&is_over);
-        // What an attacker's work would do to every thread of the doors.
-        doors.spawn(async move {
+        // What an attacker's work would do to every thread of the transports.
+        runtime.spawn(async move {
             while !until.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }

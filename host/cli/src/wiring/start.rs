@@ -16,15 +16,15 @@ use crate::setup::Setup;
 /// A start of the host would be refused with this.
 pub(crate) fn check_server(setup: &Setup) -> Result<(), CliError> {
     let server = &setup.config.server;
-    let doors = ListenAddresses {
+    let addresses = ListenAddresses {
         listen: server.listen,
         metrics: server.metrics_listen,
     };
-    check_addresses(setup, doors)?;
+    check_addresses(setup, addresses)?;
     if let Some(source) = server
         .metrics_token
         .as_ref()
-        .filter(|_| doors.metrics.is_some())
+        .filter(|_| addresses.metrics.is_some())
     {
         secret_ref::text("metrics_token", source)?;
     }

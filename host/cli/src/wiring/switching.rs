@@ -21,7 +21,7 @@ const CHOICE_MAX_AGE: u64 = 100;
 
 /// What sessions stand on, and what the tenant authority gave.
 pub(crate) struct SessionSetup {
-    rooms: SessionDeps,
+    deps: SessionDeps,
     /// For connections with `credentials = "authority"`; nothing where the host's own tree decides.
     pub(crate) credentials: Arc<AuthorityCredentials>,
 }
@@ -39,7 +39,7 @@ impl SessionSetup {
     ) -> anyhow::Result<Self> {
         let clock = Arc::new(StoreClock::new(Arc::clone(&store)));
         let is_shared = store.changes().is_some();
-        let rooms = SessionDeps {
+        let deps = SessionDeps {
             store,
             directory,
             tokens: Arc::new(AuthorityTokens::new(Arc::clone(&clock) as _)),
@@ -51,8 +51,8 @@ impl SessionSetup {
             max_age: is_shared.then_some(CHOICE_MAX_AGE),
         };
         let authority = authority(&setup.config.authority, network)?;
-        let credentials = Arc::new(AuthorityCredentials::new(authority, &rooms));
-        Ok(Self { rooms, credentials })
+        let credentials = Arc::new(AuthorityCredentials::new(authority, &deps));
+        Ok(Self { deps, credentials })
     }
 
     /// Switching by the authority, with choices kept in the store.
@@ -63,7 +63,7 @@ impl SessionSetup {
         states: Arc<StateSealer>,
     ) -> Arc<TenantSwitcher> {
         Arc::new(TenantSwitcher::new(
-            self.rooms.clone(),
+            self.deps.clone(),
             Arc::clone(&self.credentials),
             setup.config.switch,
             audit,

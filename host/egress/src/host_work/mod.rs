@@ -10,7 +10,7 @@
 //! - it counts towards the tenant's `cpu_ms_per_minute`;
 //! - it begins on the caller's thread with a small budget ([`HERE_STEPS`]: about half a
 //!   millisecond). What needs more is begun again on the threads of this module, of which no tenant
-//!   has all, so that a door answers others meanwhile;
+//!   has all, so that a transport answers others meanwhile;
 //! - its memory is what it charges for, times the threads that there are ([`WorkBudget`] ends it
 //!   there too).
 //!
@@ -54,7 +54,7 @@ use toolhost_policy::{TenantMeter, WorkBudget, WorkLimit};
 use pool::Pool;
 
 /// Steps that work may take on its caller's thread: at some 30 ns each about half a millisecond,
-/// which a door can spare.
+/// which a transport can spare.
 pub const HERE_STEPS: u64 = 16_384;
 
 /// How deep work may nest on its caller's thread, whose stack has 2 MiB and other things on it.

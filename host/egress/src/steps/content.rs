@@ -13,7 +13,7 @@ use crate::{EgressCall, EgressCode, EgressFailure, HERE_STEPS, WorkError};
 const SLICE: usize = 64 << 10;
 
 /// Decodes and scrubs a whole body, as host work of the call: a long body, or one that may become
-/// long, away from the doors' threads. Returns it with the number of reflections, which counts
+/// long, away from the transports' threads. Returns it with the number of reflections, which counts
 /// where the body is withheld, too.
 ///
 /// # Errors

@@ -14,8 +14,8 @@ use super::tenant_headers::ACTIVE;
 static DOCUMENT: LazyLock<Bytes> =
     LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default().into());
 
-/// `GET /api/v1/openapi.json`. The same for everybody: it describes the door, not what is behind
-/// it.
+/// `GET /api/v1/openapi.json`. The same for everybody: it describes the transport, not what is
+/// behind it.
 pub(crate) async fn openapi() -> Response {
     let mut response = Response::new(Body::from(DOCUMENT.clone()));
     response.headers_mut().insert(

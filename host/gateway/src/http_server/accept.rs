@@ -41,12 +41,12 @@ const CLOSING: usize = 8;
 /// How often it is looked whether they are closed.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// How long a connection that was opened just before the door closed may take to its first byte. A
-/// client sends it with the connection; a proxy that had its connection closed instead would answer
-/// its own client with an error.
+/// How long a connection that was opened just before the listener closed may take to its first
+/// byte. A client sends it with the connection; a proxy that had its connection closed instead
+/// would answer its own client with an error.
 const FIRST_BYTE: Duration = Duration::from_millis(250);
 
-/// How a door closes.
+/// How a listener closes.
 #[derive(Debug, Clone)]
 pub(crate) struct Shutdown {
     /// From here on each answer closes its connection, so that clients open the next one elsewhere.
@@ -89,8 +89,8 @@ impl HttpServer {
         }
     }
 
-    /// Accepts until the door has been leaving for its drain time, calls `drained`, then waits for
-    /// open connections for at most the grace period, then stops whatever is left.
+    /// Accepts until the transport has been leaving for its drain time, calls `drained`, then waits
+    /// for open connections for at most the grace period, then stops whatever is left.
     ///
     /// A connection that was opened before the listener closes is served, also one that the kernel
     /// has not handed over yet.

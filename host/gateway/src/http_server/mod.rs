@@ -1,4 +1,4 @@
-//! The HTTP door itself: which connections are open, what becomes of each, and how they end.
+//! The HTTP server: which connections are open, what becomes of each, and how they end.
 
 mod accept;
 mod client_stream;

@@ -15,7 +15,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 
 use crate::problem::problem;
 
-/// The connections of a door. Callers whose token names no tenant are one tenant here.
+/// The connections of a transport. Callers whose token names no tenant are one tenant here.
 pub(super) type Clients = ClientConnections<Option<TenantId>, OwnerId, CancellationToken>;
 
 /// How long a caller waits that has all its places, in seconds: a request takes less, mostly.

@@ -30,7 +30,7 @@ use crate::stdio_caller::StdioCaller;
 use crate::switching::{HostToolSet, TenantSelection, is_homeless};
 use crate::{CallPath, TenantSwitcher};
 
-/// What every handler of a door has.
+/// What every handler of a transport has.
 pub(crate) struct HandlerParts {
     pub(crate) calls: Arc<dyn CallPath>,
     pub(crate) dispatcher: Dispatcher,

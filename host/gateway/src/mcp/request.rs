@@ -8,8 +8,8 @@ use serde::Deserialize;
 /// A request that is a `tools/call` and says nothing else, read in one pass.
 ///
 /// The SDK reads a message into a tree, looks through that once for each kind of message that it
-/// could be, and copies what it finds: for a short call that takes longer than all else that a door
-/// does, for a long argument longer than the tool.
+/// could be, and copies what it finds: for a short call that takes longer than all else that a
+/// transport does, for a long argument longer than the tool.
 ///
 /// What this does not know (another method, another member, one that stands twice, no JSON at all)
 /// is no error here. The SDK reads it anew and says what is wrong.

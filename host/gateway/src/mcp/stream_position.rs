@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// What the labels of MCP's events begin with. Those of the HTTP API have none of it, and each door
-/// reads its own.
+/// What the labels of MCP's events begin with. Those of the HTTP API have none of it, and each
+/// transport reads its own.
 pub(super) const MCP: &str = "mcp:";
 /// After the last event of an answer's stream.
 const LAST: char = '!';

@@ -44,7 +44,7 @@ pub enum SwitchMode {
     Off,
 }
 
-/// Switching, as the doors see it.
+/// Switching, as the transports see it.
 pub struct TenantSwitcher {
     mode: SwitchMode,
     sessions: Arc<Sessions>,
@@ -68,15 +68,15 @@ impl TenantSwitcher {
     /// recorded, and what seals the questions.
     #[must_use]
     pub fn new(
-        rooms: SessionDeps,
+        deps: SessionDeps,
         credentials: Arc<AuthorityCredentials>,
         mode: SwitchMode,
         audit: Arc<dyn Sink>,
         states: Arc<StateSealer>,
     ) -> Self {
-        let directory = Arc::clone(&rooms.directory);
-        let sessions = Arc::new(Sessions::new(rooms.clone()));
-        let contexts = Arc::new(TenantContexts::new(rooms));
+        let directory = Arc::clone(&deps.directory);
+        let sessions = Arc::new(Sessions::new(deps.clone()));
+        let contexts = Arc::new(TenantContexts::new(deps));
         Self {
             mode,
             switch: Switch::new(

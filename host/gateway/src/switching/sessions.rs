@@ -1,4 +1,4 @@
-//! A door's sessions: whose they are, what each has chosen, and what happened in them.
+//! The sessions of a transport: whose they are, what each has chosen, and what happened in them.
 
 use std::sync::Arc;
 
@@ -114,7 +114,7 @@ impl TenantSwitcher {
         }
     }
 
-    /// A session for a door that is one by itself.
+    /// A session for a transport that is one by itself.
     pub(crate) async fn begin(&self, admitted: &AdmittedCaller) -> Result<SessionId, PublicError> {
         let made = self.sessions.create(&admitted.presented.principal).await;
         made.map_err(|error| log_into_public(&error))

@@ -1,4 +1,4 @@
-//! The MCP door, for both generations of the protocol.
+//! The MCP transport, for both generations of the protocol.
 use crate::support;
 
 use axum::body::Body;

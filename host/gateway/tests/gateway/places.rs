@@ -191,7 +191,7 @@ async fn a_host_that_is_stopped_says_so_and_serves_what_still_comes() {
         called.contains("acme/alice") && called.contains("connection: close"),
         "{called}"
     );
-    // Opened before the door closes, and a request only afterwards.
+    // Opened before the listener closes, and a request only afterwards.
     let mut late = TcpStream::connect(address).await.unwrap();
     while TcpStream::connect(address).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(5)).await;

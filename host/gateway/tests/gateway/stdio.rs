@@ -1,4 +1,4 @@
-//! The stdio door.
+//! The stdio transport.
 use crate::support;
 
 use std::sync::Arc;

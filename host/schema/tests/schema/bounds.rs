@@ -184,7 +184,7 @@ fn a_chain_of_references_is_as_deep_as_the_stack_allows_and_no_deeper() {
 
 #[test]
 fn a_hundred_and_sixty_levels_fit_the_stack_of_a_door() {
-    // Two of these stand between the door and the check: half of its 2 MiB.
+    // Two of these stand between the transport and the check: half of its 2 MiB.
     let wrap = |inner, _| json!({ "allOf": [{ "properties": { "a": inner } }] });
     let schema = (0..40).fold(json!({}), wrap);
     let value = (0..100).fold(json!({}), |inner, _| json!({ "a": inner }));

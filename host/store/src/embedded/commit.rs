@@ -123,6 +123,8 @@ impl Database {
         }
         self.wait_checked().await?;
         let (answer, answered) = oneshot::channel();
+        // Group commit: the first writer of an idle database leads, on a thread that may block, and
+        // writes what has come meanwhile with one flush. The others only wait for their answer.
         let leads = {
             let mut queue = self.queue();
             queue.waiting.push_back(QueuedTask { task, answer });
@@ -136,6 +138,8 @@ impl Database {
             || DatabaseError::Broken("a write took too long, or its writer ended".to_owned());
         match tokio::time::timeout(PATIENCE, answered).await {
             Ok(Ok(outcome)) => outcome,
+            // Whether it was written is not known any more, so nothing may be read as if it were:
+            // the database is opened again, and its tally tells.
             Ok(Err(_)) | Err(_) => {
                 self.mark_unusable(&late());
                 Err(late())
@@ -179,6 +183,8 @@ impl Database {
             bytes += waiting.task.bytes();
             group.push(waiting);
         }
+        // Under the same lock as the look into the queue: a task that comes after it begins a new
+        // leader, and none is left without one.
         queue.is_led = !group.is_empty();
         (!group.is_empty()).then_some(group)
     }
@@ -199,6 +205,8 @@ impl Database {
         });
         let batch = staged.inspect_err(|failure| self.mark_unusable(failure))?;
         if let Some(batch) = batch {
+            // From here on a failure may come after sled has written a part: nobody can say whether
+            // the group counts until the database was opened and its tally compared.
             let written =
                 catch_panics(|| self.apply(batch, tasks, after.batch)).map_err(as_unknown_outcome);
             written.inspect_err(|failure| self.mark_unusable(failure))?;
@@ -209,6 +217,8 @@ impl Database {
 
     fn apply(&self, batch: sled::Batch, tasks: &[Task], number: u64) -> Result<(), DatabaseError> {
         {
+            // Opened values of these keys go before the batch is seen, and none comes back while
+            // it is applied: a reader would otherwise keep the value of before.
             let _writing = self.opened.write(tasks.iter().flat_map(Task::keys));
             let _applying = self
                 .applying
@@ -216,6 +226,9 @@ impl Database {
                 .unwrap_or_else(PoisonError::into_inner);
             self.db.apply_batch(batch)?;
         }
+        // sled's flush writes and does not wait for the disk's own cache; `fdatasync` does. Only
+        // then the witness says that this batch was acknowledged, so that a database that is put
+        // back to before it is noticed.
         self.db.flush()?;
         self.file
             .sync_data()
@@ -260,6 +273,8 @@ impl Database {
                         return Ok(Err(DatabaseError::Refused(StoreError::Conflict)));
                     }
                 }
+                // All conditions hold: only now is anything staged, so that a batch that conflicts
+                // leaves nothing for the tasks behind it in the group.
                 after.revision += 1;
                 for change in changes {
                     let staged = self.stage_record(change.key().as_bytes(), stage)?;

@@ -66,7 +66,7 @@ pub fn embedded(directory: &Path) -> SledStore {
 
 pub struct Town {
     pub tenancy: Tenancy,
-    pub rooms: SessionDeps,
+    pub deps: SessionDeps,
     pub sessions: Arc<Sessions>,
     pub switch: Switch,
     key: DevKey,
@@ -97,7 +97,7 @@ impl Town {
         let keys = Arc::new(Served(json!({"keys": [key.jwk()]}).to_string()));
         let tenancy = Tenancy::new(vec![config], directory.clone(), None, keys).unwrap();
         let clock = Arc::new(SystemClock::default());
-        let rooms = SessionDeps {
+        let deps = SessionDeps {
             store,
             directory,
             tokens: Arc::new(AuthorityTokens::new(clock.clone())),
@@ -105,16 +105,16 @@ impl Town {
             clock,
             max_age: None,
         };
-        let sessions = Arc::new(Sessions::new(rooms.clone()));
+        let sessions = Arc::new(Sessions::new(deps.clone()));
         let switch = Switch::new(
             Arc::clone(&sessions),
-            Arc::new(TenantContexts::new(rooms.clone())),
-            Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &rooms)),
+            Arc::new(TenantContexts::new(deps.clone())),
+            Arc::new(AuthorityCredentials::new(Arc::new(LocalAuthority), &deps)),
             audit,
         );
         Self {
             tenancy,
-            rooms,
+            deps,
             sessions,
             switch,
             key,
@@ -129,7 +129,7 @@ impl Town {
             ttl: Duration::from_secs(3_600),
             ..MintRequest::new(ISSUER, AUDIENCE, subject)
         };
-        self.key.mint(&request, self.rooms.clock.unix()).unwrap()
+        self.key.mint(&request, self.deps.clock.unix()).unwrap()
     }
 
     pub async fn present(&self, subject: &str, tenant: &str) -> VerifiedCaller {

@@ -31,7 +31,7 @@ const WAIT: Duration = Duration::from_secs(10);
 #[error("{0}")]
 pub struct SetUpError(pub String);
 
-/// What a new tenant gets beside its space: defaults, whatever the host's other rooms keep for it.
+/// What a new tenant gets beside its space: defaults, whatever the host's other crates keep for it.
 #[async_trait]
 pub trait TenantSetUp: Send + Sync + Debug {
     /// Sets a tenant up. It is called again after a failure or a crash, and then finds what it has
@@ -42,7 +42,7 @@ pub trait TenantSetUp: Send + Sync + Debug {
     async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpError>;
 }
 
-/// For a host whose other rooms keep nothing for a tenant from the beginning.
+/// For a host whose other crates keep nothing for a tenant from the beginning.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSetUp;
 

@@ -42,24 +42,24 @@ pub struct SessionDeps {
 #[derive(Debug)]
 pub(crate) struct ChoiceResolver {
     pub(crate) choices: Arc<ChoiceStore>,
-    pub(crate) rooms: SessionDeps,
+    pub(crate) deps: SessionDeps,
     /// How many tenants were removed, when it was looked last.
     removals: AtomicU64,
 }
 
 impl ChoiceResolver {
-    pub(crate) fn new(kind: ChoiceKind, rooms: SessionDeps) -> Self {
-        let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
+    pub(crate) fn new(kind: ChoiceKind, deps: SessionDeps) -> Self {
+        let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
         Self {
-            choices: Arc::new(ChoiceStore::new(kind, store, clock, rooms.max_age)),
-            rooms,
+            choices: Arc::new(ChoiceStore::new(kind, store, clock, deps.max_age)),
+            deps,
             removals: AtomicU64::new(0),
         }
     }
 
     /// The tenants that count for a caller, now.
     pub(crate) async fn tree(&self, principal: &Principal) -> Result<Arc<Tree>, ChoiceError> {
-        let tree = tree_for(self.rooms.directory.as_ref(), principal).await?;
+        let tree = tree_for(self.deps.directory.as_ref(), principal).await?;
         if self.removals.fetch_max(tree.removals(), Ordering::AcqRel) < tree.removals() {
             // There may be another tenant of the same id by now, and these were not its sessions.
             self.choices.forget_all();
@@ -104,11 +104,9 @@ impl ChoiceResolver {
         if choice.active.is_some() && choice.incarnation != tree.incarnation(tenant) {
             return Err(BindingError::TenantUnavailable);
         }
-        let granted = choice
-            .grant
-            .and_then(|grant| self.rooms.tokens.grant(grant));
+        let granted = choice.grant.and_then(|grant| self.deps.tokens.grant(grant));
         if let Some(grant) = granted.filter(|grant| grant.tenant() == tenant) {
-            let now = self.rooms.clock.unix();
+            let now = self.deps.clock.unix();
             let bound =
                 Binding::from_grant(Arc::clone(&principal), &grant, choice.generation, tree, now);
             if bound.is_ok() || choice.home.as_ref() != Some(tenant) {
@@ -117,7 +115,7 @@ impl ChoiceResolver {
         }
         // Without a grant, a remote authority's caller is at home or nowhere: its role says nothing
         // there.
-        if self.rooms.reach == Reach::Authority && choice.home.as_ref() != Some(tenant) {
+        if self.deps.reach == Reach::Authority && choice.home.as_ref() != Some(tenant) {
             return Err(BindingError::TenantUnavailable);
         }
         Binding::active(principal, tenant, choice.generation, tree)

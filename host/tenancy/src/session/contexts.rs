@@ -44,9 +44,9 @@ pub struct TenantContexts {
 impl TenantContexts {
     /// The contexts in a store.
     #[must_use]
-    pub fn new(rooms: SessionDeps) -> Self {
+    pub fn new(deps: SessionDeps) -> Self {
         Self {
-            joined: ChoiceResolver::new(ChoiceKind::Context, rooms),
+            joined: ChoiceResolver::new(ChoiceKind::Context, deps),
         }
     }
 

@@ -20,11 +20,11 @@ pub struct Sessions {
 impl Sessions {
     /// The sessions in a store.
     #[must_use]
-    pub fn new(rooms: SessionDeps) -> Self {
-        let (store, clock) = (Arc::clone(&rooms.store), Arc::clone(&rooms.clock));
+    pub fn new(deps: SessionDeps) -> Self {
+        let (store, clock) = (Arc::clone(&deps.store), Arc::clone(&deps.clock));
         Self {
-            events: Arc::new(EventLog::new(store, clock, rooms.max_age.is_some())),
-            joined: ChoiceResolver::new(ChoiceKind::Session, rooms),
+            events: Arc::new(EventLog::new(store, clock, deps.max_age.is_some())),
+            joined: ChoiceResolver::new(ChoiceKind::Session, deps),
         }
     }
 
@@ -50,7 +50,7 @@ impl Sessions {
         principal: &Arc<Principal>,
     ) -> Result<(), ChoiceError> {
         let caller = self.joined.caller(principal).await?;
-        let choice = Choice::new(caller.home().cloned(), self.joined.rooms.clock.unix());
+        let choice = Choice::new(caller.home().cloned(), self.joined.deps.clock.unix());
         let place = choice_key(&caller, id.as_str());
         for gone in self.joined.choices.create(&place, choice).await? {
             self.events.remove(&gone).await?;

@@ -66,13 +66,13 @@ enum ObtainError {
 impl AuthorityCredentials {
     /// Asks this authority, and keeps what it gives where sessions look for it.
     #[must_use]
-    pub fn new(authority: Arc<dyn Authority>, rooms: &SessionDeps) -> Self {
+    pub fn new(authority: Arc<dyn Authority>, deps: &SessionDeps) -> Self {
         Self {
             authority,
             questions: AdmissionQueue::new(questions::SWITCHES),
-            tokens: Arc::clone(&rooms.tokens),
-            directory: Arc::clone(&rooms.directory),
-            clock: Arc::clone(&rooms.clock),
+            tokens: Arc::clone(&deps.tokens),
+            directory: Arc::clone(&deps.directory),
+            clock: Arc::clone(&deps.clock),
             at_home: Mutex::default(),
             flights: Mutex::default(),
             failed: Mutex::default(),

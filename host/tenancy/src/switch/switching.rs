@@ -175,7 +175,7 @@ impl Switch {
     }
 
     async fn renew(&self, joined: &ChoiceResolver, name: &str, who: &VerifiedCaller) {
-        if joined.rooms.reach != Reach::Authority {
+        if joined.deps.reach != Reach::Authority {
             return;
         }
         let Ok(caller) = joined.caller(&who.principal).await else {
@@ -213,10 +213,7 @@ impl Switch {
         let record = self.begin_record(who, &before, to).await?;
         let ready = self.prepare_switch(joined, &caller, who, &before, to).await;
         let ready = record.record_failure(ready).await?;
-        let (choices, tokens) = (
-            Arc::clone(&joined.choices),
-            Arc::clone(&joined.rooms.tokens),
-        );
+        let (choices, tokens) = (Arc::clone(&joined.choices), Arc::clone(&joined.deps.tokens));
         // From here on it is made or not made, whoever still waits for it.
         let task = tokio::spawn(async move {
             let (generation, grant) = (
@@ -251,7 +248,7 @@ impl Switch {
     ) -> Result<(ContextName, SwitchOutcome), SwitchError> {
         let joined = &self.contexts.joined;
         let caller = joined.caller(&who.principal).await?;
-        let now = joined.rooms.clock.unix();
+        let now = joined.deps.clock.unix();
         let before = match from {
             Some(name) => self.contexts.choice(name, &who.principal).await?,
             None => Arc::new(Choice::new(caller.home().cloned(), now)),
@@ -336,7 +333,7 @@ impl Switch {
                 let binding =
                     granted_binding(&caller.principal(), &grant, generation, &tree, joined)?;
                 let asker = Asker::from_principal(&who.principal);
-                let staged = joined.rooms.tokens.stage(grant, token, asker);
+                let staged = joined.deps.tokens.stage(grant, token, asker);
                 (binding, Some(staged.map_err(|_| SwitchError::Busy)?))
             }
         };
@@ -374,7 +371,7 @@ fn granted_binding(
     tree: &Arc<Tree>,
     joined: &ChoiceResolver,
 ) -> Result<Binding, BindingError> {
-    let now = joined.rooms.clock.unix();
+    let now = joined.deps.clock.unix();
     Binding::from_grant(Arc::clone(principal), grant, generation, tree, now)
 }
 

@@ -58,7 +58,7 @@ async fn a_switch_that_cannot_be_recorded_is_not_made_and_its_bearer_stays_here(
         "{error:?}"
     );
     assert_eq!(post.count(), 0);
-    assert!(town.rooms.tokens.is_empty());
+    assert!(town.deps.tokens.is_empty());
     let view = town
         .sessions
         .show(&session, &owner.principal)

@@ -96,7 +96,7 @@ async fn an_idle_session_ends_and_a_used_one_does_not() {
     sessions.bind("s-1", Some(&acme()), alice).unwrap();
 }
 
-/// Until the newcomer has room, as the doors do it; the sessions that gave way.
+/// Until the newcomer has room, as the transports do it; the sessions that gave way.
 fn bind(sessions: &SessionOwners, id: &str, home: &TenantId, owner: OwnerId) -> Vec<Box<str>> {
     let mut gone = vec![];
     loop {

@@ -175,7 +175,7 @@ async fn n9_when_the_last_of_many_is_missing_nothing_has_changed() {
     }
     assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
     assert_eq!(town.store.writes.load(Ordering::SeqCst), writes);
-    assert!(town.rooms.tokens.is_empty());
+    assert!(town.deps.tokens.is_empty());
 }
 
 /// Answers when it is told to.
@@ -293,12 +293,12 @@ async fn n17_a_switch_that_is_dropped_at_any_await_is_made_or_not_made_and_never
             (stored.tenant(), stored.generation()),
             "memory and store agree after {steps} steps"
         );
-        let credential = town.rooms.tokens.credential(&binding);
+        let credential = town.deps.tokens.credential(&binding);
         match (tenant_of(&binding), binding.generation()) {
             ("acme", 0) => {
                 kept += 1;
                 assert_eq!(credential.unwrap_err(), CredentialError::NotConnected);
-                assert_eq!(town.rooms.tokens.len(), 1, "only the context's: {steps}");
+                assert_eq!(town.deps.tokens.len(), 1, "only the context's: {steps}");
             }
             ("acme-eu", 1) => {
                 made += 1;
@@ -386,6 +386,6 @@ async fn a_tenant_that_is_revoked_while_it_is_made_ready_is_not_switched_to() {
             Err(SwitchError::TenantUnavailable)
         );
         assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
-        assert!(town.rooms.tokens.is_empty());
+        assert!(town.deps.tokens.is_empty());
     }
 }

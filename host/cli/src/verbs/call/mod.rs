@@ -24,8 +24,8 @@ use crate::wiring::{self, read_capped};
 /// Answers are arguments that come later.
 const MAX_ANSWERS: u64 = 1 << 20;
 
-/// Calls one tool on the same path as every door: through the host that runs on the data directory,
-/// or in this process.
+/// Calls one tool on the same path as every transport: through the host that runs on the data
+/// directory, or in this process.
 pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
     let setup = Arc::new(Setup::gather(&args.wiring)?);
     if args.token.is_some() && setup.dev_tenant.is_some() {
@@ -82,14 +82,14 @@ pub(super) fn run(args: &CallArgs, format: OutputFormat) -> anyhow::Result<()> {
 
 async fn prepare(args: &CallArgs, setup: &Arc<Setup>) -> anyhow::Result<InProcessHost> {
     let candidates = plugins::candidates(setup);
-    let door = CallerSource::One {
+    let source = CallerSource::One {
         token: args.token.is_some(),
     };
     let manifests: Vec<_> = candidates
         .iter()
         .filter_map(|one| one.manifest.as_ref())
         .collect();
-    requirements::check(setup, &manifests, door)?;
+    requirements::check(setup, &manifests, source)?;
     plugins::refuse_nothing(&candidates)?;
     InProcessHost::new(args, setup, candidates).await
 }

@@ -137,7 +137,7 @@ pub(super) fn paths() -> Value {
                 body(json!({"type": "object", "additionalProperties": false, "maxProperties": 0}), false),
             ),
             "get": operation(
-                "listSessions", "The caller's own sessions, of every door", vec![],
+                "listSessions", "The caller's own sessions, over every transport", vec![],
                 SuccessResponse::Json("SessionList"), &[400, 401, 403, 500, 503],
             ),
         },

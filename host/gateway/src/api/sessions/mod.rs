@@ -125,7 +125,7 @@ pub(crate) async fn begin(
     }
 }
 
-/// `GET /api/v1/sessions`: the caller's own, of every door. An owner has too few for pages.
+/// `GET /api/v1/sessions`: the caller's own, of every transport. An owner has too few for pages.
 pub(crate) async fn list(
     State(shared): State<Arc<SharedState>>,
     NoQuery: NoQuery,

@@ -124,7 +124,7 @@ async fn n8_a_token_that_is_not_in_full_what_was_asked_for_changes_nothing() {
         .unwrap_err();
     assert_eq!(error.public().code, ErrorCode::Upstream);
     assert_eq!(at(&town, &session, &owner).await, ("acme".into(), 0));
-    assert!(town.rooms.tokens.is_empty());
+    assert!(town.deps.tokens.is_empty());
     let body = json!({ "access_token": good });
     post.now(move |_| answer(200, &body));
     switch

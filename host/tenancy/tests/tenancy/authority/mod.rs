@@ -29,7 +29,7 @@ async fn at(town: &Town, session: &SessionId, who: &VerifiedCaller) -> (String, 
 }
 
 fn token_of(town: &Town, binding: &Binding) -> Result<Value, CredentialError> {
-    let credential = town.rooms.tokens.credential(binding)?;
+    let credential = town.deps.tokens.credential(binding)?;
     Ok(claims(
         std::str::from_utf8(credential.secret.expose()).unwrap(),
     ))

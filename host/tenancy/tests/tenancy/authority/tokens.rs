@@ -123,8 +123,8 @@ async fn n9_all_connections_of_the_authority_rotate_together() {
             .await
             .unwrap();
         let (data, media) = (
-            town.rooms.tokens.credential(&binding).unwrap(),
-            town.rooms.tokens.credential(&binding).unwrap(),
+            town.deps.tokens.credential(&binding).unwrap(),
+            town.deps.tokens.credential(&binding).unwrap(),
         );
         assert!(Arc::ptr_eq(&data, &media));
         assert_eq!(token_of(&town, &binding).unwrap()["tenantId"], tenant);
@@ -206,7 +206,7 @@ async fn a_host_that_has_no_grant_knows_no_reach_but_home() {
     // tenant in the tree.
     let restarted = Sessions::new(SessionDeps {
         tokens: Arc::new(AuthorityTokens::new(town.clock.clone())),
-        ..town.rooms.clone()
+        ..town.deps.clone()
     });
     let refused = restarted
         .binding(&session, &owner.principal)

@@ -63,7 +63,7 @@ impl World {
         if let Some(session) = session {
             self.agrees(session, binding.generation(), binding.tenant().as_str());
         }
-        match self.town.rooms.tokens.credential(binding) {
+        match self.town.deps.tokens.credential(binding) {
             Ok(credential) => {
                 let token = claims(std::str::from_utf8(credential.secret.expose()).unwrap());
                 assert_eq!(

@@ -202,7 +202,7 @@ pub struct Town {
     pub store: Arc<SlowStore>,
     pub directory: Arc<StoredDirectory>,
     pub tenancy: Arc<Tenancy>,
-    pub rooms: SessionDeps,
+    pub deps: SessionDeps,
     pub sessions: Arc<Sessions>,
     pub contexts: Arc<TenantContexts>,
 }
@@ -245,7 +245,7 @@ impl Town {
             clock.clone(),
         )
         .unwrap();
-        let rooms = SessionDeps {
+        let deps = SessionDeps {
             store: store.clone(),
             directory: directory.clone(),
             tokens: Arc::new(AuthorityTokens::new(clock.clone())),
@@ -254,27 +254,27 @@ impl Town {
             max_age: None,
         };
         Self {
-            sessions: Arc::new(Sessions::new(rooms.clone())),
-            contexts: Arc::new(TenantContexts::new(rooms.clone())),
+            sessions: Arc::new(Sessions::new(deps.clone())),
+            contexts: Arc::new(TenantContexts::new(deps.clone())),
             net,
             clock,
             key,
             store,
             directory,
             tenancy: Arc::new(tenancy),
-            rooms,
+            deps,
         }
     }
 
     /// Another host on the same store.
     pub fn neighbour(&self, max_age: Option<u64>) -> (Arc<Sessions>, Arc<TenantContexts>) {
-        let rooms = SessionDeps {
+        let deps = SessionDeps {
             max_age,
-            ..self.rooms.clone()
+            ..self.deps.clone()
         };
         (
-            Arc::new(Sessions::new(rooms.clone())),
-            Arc::new(TenantContexts::new(rooms)),
+            Arc::new(Sessions::new(deps.clone())),
+            Arc::new(TenantContexts::new(deps)),
         )
     }
 
@@ -317,7 +317,7 @@ impl Town {
     }
 
     pub fn credentials(&self, authority: Arc<dyn Authority>) -> Arc<AuthorityCredentials> {
-        Arc::new(AuthorityCredentials::new(authority, &self.rooms))
+        Arc::new(AuthorityCredentials::new(authority, &self.deps))
     }
 
     /// An application's endpoint that this post answers for.
