@@ -93,9 +93,7 @@ impl HeaderTemplate {
         for piece in &self.pieces {
             match piece {
                 HeaderPiece::Literal(literal) => value.push_str(literal),
-                HeaderPiece::Attribute(name) => {
-                    value.push_str(&lookup(name).ok_or(name.as_str())?)
-                }
+                HeaderPiece::Attribute(name) => value.push_str(&lookup(name).ok_or(name.as_str())?),
             }
         }
         Ok(value)
