@@ -74,10 +74,7 @@ pub use issuer_keys::{KEY_SET_MAX_AGE, KEY_SET_MAX_STALE, REFETCH_INTERVAL};
 pub use machine::{MachineHeaders, MachineRefusal};
 pub use network_fetch::NetworkFetch;
 pub use post::{Destination, Post, PostAnswer, PostRequest};
-pub use provision::{
-    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpError,
-    TenantSetUp,
-};
+pub use provision::{MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, ProvisionError, Provisioner};
 pub use session::{
     ChoiceError, ContextName, EventId, EventReader, MAX_CLIENT_BYTES, MAX_CONTEXTS_PER_OWNER,
     MAX_EVENT_BYTES, MAX_EVENTS_PER_SESSION, MAX_EVENTS_PER_TENANT_BYTES, MAX_OWNED_SESSIONS,

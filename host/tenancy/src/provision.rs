@@ -7,7 +7,4 @@ mod record;
 
 pub(crate) use record::key as provision_key;
 
-pub use provisioner::{
-    MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, NoSetUp, ProvisionError, Provisioner, SetUpError,
-    TenantSetUp,
-};
+pub use provisioner::{MAX_ADMITTED, MAX_ADMITTED_A_MINUTE, ProvisionError, Provisioner};

@@ -8,32 +8,32 @@ use super::{DataDirArgs, UserArgs, WiringArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectionCommand {
-    /// List the connections of the configuration, and where their credentials come from
+    /// List the connections of the configuration, and the sources of their credentials
     #[command(after_long_help = LIST)]
     List(ConnectionListArgs),
     /// Show one connection of the configuration
     #[command(after_long_help = SHOW)]
     Show(ConnectionShowArgs),
-    /// Get a tenant's credential, look the address up and open a connection; send nothing
+    /// Test a connection: get the credential, resolve the host name and connect; send nothing
     #[command(after_long_help = TEST)]
     Test(Box<ConnectionTestArgs>),
-    /// Make a link where a caller connects an account of their own
+    /// Create a link with which a caller connects their own account
     #[command(after_long_help = LOGIN)]
     Login(ConnectionLoginArgs),
-    /// Look at what a connection's system offers now, and say yes to it
+    /// Review the operations or tools that a system offers now, and approve them
     #[command(after_long_help = APPROVE)]
     Approve(Box<ApproveArgs>),
-    /// List the plugins and connections of which answers have held the credential
+    /// List the plugins that are quarantined because an answer contained the credential
     #[command(after_long_help = QUARANTINES)]
     Quarantines(QuarantinesArgs),
-    /// Let plugins use a connection of a tenant again whose answers have held the credential
+    /// End a quarantine: let plugins use a tenant's connection again
     #[command(after_long_help = LIFT)]
     Lift(LiftArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct QuarantinesArgs {
-    /// Of this tenant alone
+    /// List only this tenant's
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
@@ -44,10 +44,10 @@ pub(crate) struct QuarantinesArgs {
 pub(crate) struct LiftArgs {
     /// The connection
     pub(crate) name: String,
-    /// Of this tenant
+    /// The tenant
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: String,
-    /// For this plugin alone
+    /// Only for this plugin [default: for all]
     #[arg(long, value_name = "NAME")]
     pub(crate) plugin: Option<String>,
     #[command(flatten)]
@@ -56,31 +56,31 @@ pub(crate) struct LiftArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionListArgs {
-    /// The configuration [default: host.toml, where there is one]
+    /// The configuration [default: host.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionShowArgs {
-    /// Its name
+    /// The connection
     pub(crate) name: String,
-    /// The configuration [default: host.toml, where there is one]
+    /// The configuration [default: host.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where grants are kept, and so what is approved [default: host.lock beside the configuration]
+    /// The lock file, which holds what is approved [default: host.lock beside the configuration]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
-    /// Where compiled plugins are kept [default: $XDG_CACHE_HOME/toolhost, or ~/.cache/toolhost]
+    /// The cache of compiled plugins [default: $XDG_CACHE_HOME/toolhost, or ~/.cache/toolhost]
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionTestArgs {
-    /// Its name
+    /// The connection
     pub(crate) name: String,
-    /// For this tenant
+    /// The tenant
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: String,
     #[command(flatten)]
@@ -91,12 +91,12 @@ pub(crate) struct ConnectionTestArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionLoginArgs {
-    /// Its name
+    /// The connection
     pub(crate) name: String,
     /// The caller's token
     #[arg(long = "as", value_name = "@FILE|env:VAR")]
     pub(crate) token: String,
-    /// Wait until the account is connected, for at most as long as a login may take
+    /// Wait until the account is connected or the login has expired
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
@@ -107,10 +107,10 @@ pub(crate) struct ConnectionLoginArgs {
 pub(crate) struct ApproveArgs {
     /// The connection
     pub(crate) connection: String,
-    /// For whom a system is asked that has no document: this tenant, with its credential
+    /// For a system without a document: ask it with this tenant's credential
     #[arg(long, value_name = "NAME", conflicts_with = "dev_tenant")]
     pub(crate) as_tenant: Option<String>,
-    /// Ask with the credential of this token's caller
+    /// Ask it with the credential of this token's caller
     #[arg(long, value_name = "@FILE|env:VAR", conflicts_with = "as_tenant")]
     pub(crate) token: Option<String>,
     #[command(flatten)]
@@ -134,14 +134,13 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArgs {
-    /// The component of an adapter [default: NAME.wasm in the directory adapters beside this
-    /// program]
+    /// The component of an adapter [default: adapters/NAME.wasm beside this program]
     #[arg(long = "adapter", value_name = "NAME=FILE")]
     pub(crate) adapters: Vec<String>,
-    /// Where grants are kept, and so what is approved [default: host.lock beside the configuration]
+    /// The lock file, which holds what is approved [default: host.lock beside the configuration]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
-    /// Where compiled plugins are kept [default: $XDG_CACHE_HOME/toolhost, or ~/.cache/toolhost]
+    /// The cache of compiled plugins [default: $XDG_CACHE_HOME/toolhost, or ~/.cache/toolhost]
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -162,51 +161,53 @@ Examples:
   host connection test billing --tenant acme
   host connection test crm --tenant acme --user-issuer https://idp.example.com --user-subject ada
 
-A host that runs on the data directory tests it, and otherwise this process does. The exit status is 5 where a step failed.";
+If a host runs on the data directory, it makes the test; otherwise this process does. The exit status
+is 5 if a step fails.";
 
 const LOGIN: &str = "\
 Examples:
   host connection login crm --as @token.jwt
   host connection login crm --as @token.jwt --wait
 
-The host has to run. The link is good once and for five minutes; whoever opens it connects an account for the token's caller.
-host credential remove TENANT/NAME --user-issuer URL --user-subject NAME forgets the account.";
+The host must be running. The link can be used once, within five minutes; whoever opens it connects an
+account for the token's caller. To remove the account:
+  host credential remove TENANT/NAME --user-issuer URL --user-subject NAME";
 
 const QUARANTINES: &str = "\
 Examples:
   host connection quarantines
   host connection quarantines --tenant acme --output table
 
-With the second call whose answers hold a tenant's credential its connection is not used any more by that plugin for that
-tenant, at any host of the store, until it is lifted.";
+After a second call with an answer that contains a tenant's credential, the plugin cannot use the
+connection for that tenant any more, on any host of the store, until the quarantine is lifted.";
 
 const LIFT: &str = "\
 Examples:
   host connection lift billing --tenant acme
   host connection lift billing --tenant acme --plugin invoices
 
-Look first why the system sends the credential back. An operation that does so by its nature is accepted in host.toml, with
-[[connections.NAME.reflects]].";
+Find out first why the system returns the credential. If an operation does so by design, list it in
+host.toml under [[connections.NAME.reflects]].";
 
 const APPROVE: &str = "\
 Examples:
   host connection approve billing
   host connection approve support --as-tenant acme --yes
 
-Shows what changed since the last yes, tool by tool, asks, and keeps the answer in host.lock. A host that runs serves what
-was approved when it is started again. Until then it serves what it had.";
+Shows, tool by tool, what changed since the last approval, asks, and stores the answer in host.lock. A
+running host serves the newly approved tools after its next start.";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:
   host explain billing GET '/v1/invoices?limit=5' --as @token.jwt
   host explain billing POST /v1/invoices/in_1/refunds --as env:TOOLHOST_TOKEN --output json
 
-Nothing is sent but questions to name servers, and no secret is shown. What is judged is the way out: rules, credential and
-address, not which tools a tenant is assigned. The exit status is 4 where the request would be refused.";
+Nothing is sent except DNS queries, and no secret is shown. The exit status is 4 if the request would
+be refused.";
 
 pub(crate) const LINT: &str = "\
 Examples:
   host lint
   host lint --config /etc/toolhost/host.toml --output json
 
-The exit status is 7 where something was found. Nothing is sent and no secret is shown.";
+The exit status is 7 if there are findings. Nothing is sent and no secret is shown.";

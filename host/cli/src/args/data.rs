@@ -4,22 +4,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-/// Where what lasts is.
+/// Where stored data is.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where it is kept")]
 pub(crate) struct DataArgs {
     /// The data directory [default: [data] dir of the configuration]
     #[arg(long, value_name = "DIR", env = "TOOLHOST_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The master key [default: master.key in the data directory, made on first use]
+    /// The master key [default: master.key in the data directory, created on first use]
     #[arg(long, value_name = "@FILE|env:VAR")]
     pub(crate) master_key: Option<String>,
 }
 
-/// A verb's data directory, where no other flag names the configuration.
+/// The data directory of a command that has no other flag for the configuration.
 #[derive(Debug, Args)]
 pub(crate) struct DataDirArgs {
-    /// The configuration [default: host.toml, where there is one]
+    /// The configuration [default: host.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
@@ -28,57 +28,57 @@ pub(crate) struct DataDirArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialCommand {
-    /// Store a tenant's credential; the secret comes from a prompt, from stdin or from a file
+    /// Store a tenant's credential; the secret is read from a prompt, stdin or a file
     #[command(after_long_help = SET)]
     Set(SetArgs),
-    /// Give a stored credential a new secret; its attributes stay unless given
+    /// Replace the secret of a stored credential; its attributes stay unless given
     #[command(after_long_help = ROTATE)]
     Rotate(SetArgs),
-    /// List credentials: fingerprints, age, expiry and last use, never a secret
+    /// List credentials: fingerprint, age, expiry and last use, never a secret
     #[command(after_long_help = LIST)]
     List(ListArgs),
     /// Remove a credential; calls that begin afterwards are refused
     #[command(after_long_help = REMOVE)]
     Remove(RemoveArgs),
-    /// Take a tenant's credentials as a backup has them that was restored
+    /// Accept a tenant's credentials as they are in a restored backup
     #[command(after_long_help = ACCEPT)]
     Accept(AcceptArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SetArgs {
-    /// Whose, and for which connection
+    /// The tenant and the connection
     #[arg(value_name = "TENANT/CONNECTION")]
     pub(crate) name: String,
-    /// Taken so that it can be refused without being repeated.
+    /// Parsed as optional, so that the error does not repeat it.
     #[arg(hide = true)]
     pub(crate) secret: Option<String>,
     #[command(flatten)]
     pub(crate) user: UserArgs,
-    /// The secret's file, or - for stdin; without it a person is asked
+    /// The file of the secret, or - for stdin [default: ask on the terminal]
     #[arg(long, value_name = "FILE|-")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// One of several secrets, where the connection has auth.parts; may be repeated
+    /// One of several secrets, for a connection with auth.parts; may be repeated
     #[arg(
         long = "part",
         value_name = "NAME=@FILE|env:VAR|-",
         conflicts_with = "secret_file"
     )]
     pub(crate) parts: Vec<String>,
-    /// What goes with it and is no secret, for header templates; may be repeated
+    /// A value that is not secret, for header templates; may be repeated
     #[arg(long = "attribute", value_name = "NAME=VALUE")]
     pub(crate) attributes: Vec<String>,
-    /// When it ends, in RFC 3339
+    /// When the credential expires, in RFC 3339
     #[arg(long, value_name = "TIME")]
     pub(crate) expires_at: Option<String>,
     #[command(flatten)]
     pub(crate) kept: DataDirArgs,
 }
 
-/// One of the tenant's users, where the connection has `credential_of = "user"`.
+/// One user of the tenant, for a connection with `credential_of = "user"`.
 #[derive(Debug, Args)]
 pub(crate) struct UserArgs {
-    /// The user's issuer, where the credential is one user's
+    /// The user's issuer, for the credential of one user
     #[arg(long, value_name = "URL", requires = "user_subject")]
     pub(crate) user_issuer: Option<String>,
     /// The user's subject at that issuer
@@ -88,7 +88,7 @@ pub(crate) struct UserArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Of this tenant [default: all]
+    /// List only this tenant's [default: all]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
     pub(crate) kept: DataDirArgs,
@@ -96,7 +96,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RemoveArgs {
-    /// Whose, and for which connection
+    /// The tenant and the connection
     #[arg(value_name = "TENANT/CONNECTION")]
     pub(crate) name: String,
     #[command(flatten)]
@@ -107,7 +107,7 @@ pub(crate) struct RemoveArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
-    /// Whose
+    /// The tenant
     pub(crate) tenant: String,
     #[command(flatten)]
     pub(crate) kept: DataDirArgs,
@@ -118,30 +118,30 @@ pub(crate) enum StoreCommand {
     /// Write a backup of every space, while the host runs or not
     #[command(after_long_help = BACKUP)]
     Backup(BackupArgs),
-    /// Bring spaces back that are absent or damaged; what is sound is not touched
+    /// Restore spaces that are missing or damaged; intact ones are not changed
     #[command(after_long_help = RESTORE)]
     Restore(RestoreArgs),
-    /// Open and verify every record
+    /// Read and verify every record
     #[command(after_long_help = CHECK)]
     Check(CheckArgs),
-    /// Move everything from one store into the other, and verify it
+    /// Copy everything from one store into the other, and verify it
     #[command(after_long_help = MIGRATE)]
     Migrate(MigrateArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArgs {
-    /// Where everything is
+    /// The store that has the data
     #[arg(long, value_name = "KIND")]
     pub(crate) from: StoreKind,
-    /// Where it is to be; nothing may be there
+    /// The store that gets the data; must be empty
     #[arg(long, value_name = "KIND")]
     pub(crate) to: StoreKind,
     #[command(flatten)]
     pub(crate) kept: DataDirArgs,
 }
 
-/// The stores that last.
+/// The persistent stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StoreKind {
     /// In the data directory
@@ -160,9 +160,9 @@ pub(crate) struct BackupArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
-    /// The backup
+    /// The directory of the backup
     pub(crate) directory: PathBuf,
-    /// Only this tenant; possible while the host runs
+    /// Restore only this tenant; possible while the host runs
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
@@ -171,7 +171,7 @@ pub(crate) struct RestoreArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Only this tenant
+    /// Check only this tenant
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
@@ -180,17 +180,17 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// A new key for a tenant, for the host's own space, or the master key; without downtime
+    /// Rotate the key of a tenant, of the host's own space, or the master key; without downtime
     #[command(after_long_help = KEY_ROTATE)]
     Rotate(KeyRotateArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyRotateArgs {
-    /// This tenant's key [default: the key of the host's own space]
+    /// Rotate this tenant's key [default: the key of the host's own space]
     #[arg(conflicts_with = "master")]
     pub(crate) tenant: Option<String>,
-    /// The master key, which wraps the others
+    /// Rotate the master key, which wraps the others
     #[arg(long)]
     pub(crate) master: bool,
     #[command(flatten)]
@@ -212,12 +212,12 @@ pub(crate) enum AuditCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct TailArgs {
-    /// Of this tenant [default: the host's own chain]
+    /// Show this tenant's chain [default: the host's own chain]
     pub(crate) tenant: Option<String>,
-    /// How many
+    /// The number of records
     #[arg(long, short = 'n', default_value_t = 10, value_name = "COUNT")]
     pub(crate) lines: usize,
-    /// Go on with what comes
+    /// Keep running, and show new records as they are written
     #[arg(long, short)]
     pub(crate) follow: bool,
     #[command(flatten)]
@@ -226,9 +226,9 @@ pub(crate) struct TailArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Of this tenant [default: every chain; the host's own with --head]
+    /// Verify this tenant's chain [default: every chain; the host's own with --head]
     pub(crate) tenant: Option<String>,
-    /// An earlier export: the chain must still reach its head
+    /// An earlier export: the chain must still contain its head
     #[arg(long, value_name = "FILE")]
     pub(crate) head: Option<PathBuf>,
     #[command(flatten)]
@@ -237,7 +237,7 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// Of this tenant [default: the host's own chain]
+    /// Export this tenant's chain [default: the host's own chain]
     pub(crate) tenant: Option<String>,
     /// The number of the first record
     #[arg(long, default_value_t = 0, value_name = "SEQ")]
@@ -255,7 +255,8 @@ Examples:
   host credential set acme/billing --secret-file token.txt --attribute external_tenant_id=acct_acme
   pass show acme/billing | host credential set acme/billing --secret-file -
 
-A secret is never an argument: every process could read it. A running host uses the new one for calls that begin afterwards.";
+A secret is never an argument, because other processes can read arguments. A running host uses the new
+secret for calls that begin afterwards.";
 
 const ROTATE: &str = "\
 Examples:
@@ -274,13 +275,13 @@ const ACCEPT: &str = "\
 Examples:
   host credential accept acme
 
-What was rotated or removed after the backup was made is back then; look at the list.";
+Credentials that were rotated or removed after the backup are valid again. Check the list first.";
 
 const BACKUP: &str = "\
 Examples:
   host store backup /var/backups/toolhost/2026-11-21
 
-A backup holds the tenants' keys, wrapped with the master key. Keep the master key elsewhere.";
+A backup contains the tenants' keys, wrapped with the master key. Keep the master key in another place.";
 
 const RESTORE: &str = "\
 Examples:
@@ -298,7 +299,7 @@ Examples:
   host store migrate --from postgres --to embedded
 
 [store] kind = \"postgres\" names the server in both directions.
-No host may run. What was moved stays where it was.";
+Stop all hosts first. The source is not changed.";
 
 const KEY_ROTATE: &str = "\
 Examples:

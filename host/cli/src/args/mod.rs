@@ -34,7 +34,7 @@ use crate::exit::STATUSES;
 #[derive(Debug, Parser)]
 #[command(name = "host", version, max_term_width = 100, after_long_help = STATUSES, propagate_version = true)]
 pub(crate) struct Cli {
-    /// How results are written to stdout
+    /// Output format of results, on stdout
     #[arg(
         long,
         global = true,
@@ -43,7 +43,7 @@ pub(crate) struct Cli {
         value_name = "FORMAT"
     )]
     pub(crate) output: OutputFormat,
-    /// How logs are written to stderr; RUST_LOG sets the levels
+    /// Output format of logs, on stderr; RUST_LOG sets the levels
     #[arg(
         long,
         global = true,
@@ -76,56 +76,56 @@ pub(crate) enum Command {
     /// Serve plugins over MCP and HTTP, or over stdio
     #[command(after_long_help = RUN)]
     Run(Box<RunArgs>),
-    /// Call one tool and print its answer
+    /// Call one tool and print its result
     #[command(after_long_help = CALL)]
     Call(Box<CallArgs>),
-    /// Show what a plugin exports, imports and asks for, or what tools a document gives
+    /// Show the exports, imports and requested grants of a plugin, or the tools of a document
     #[command(after_long_help = INSPECT)]
     Inspect(InspectArgs),
-    /// Put a manifest into a component, so that one file is one plugin
+    /// Embed a manifest in a component, so that one file is one plugin
     #[command(after_long_help = BUILD)]
     Build(BuildArgs),
-    /// Mint and look into tokens for development
+    /// Create and inspect tokens for development
     #[command(subcommand)]
     Token(TokenCommand),
     /// Add, list, move, suspend and remove tenants
     #[command(subcommand)]
     Tenant(TenantCommand),
-    /// Say which tenants have which plugins and tools
+    /// Grant plugins and tools to tenants
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Keep tenants' credentials in the vault
+    /// Manage tenants' credentials in the vault
     #[command(subcommand)]
     Credential(CredentialCommand),
-    /// Look at connections, try them, approve what they offer, connect accounts to them
+    /// Show and test connections, approve what they offer, connect accounts
     #[command(subcommand)]
     Connection(ConnectionCommand),
-    /// Say what would become of a request of a caller, without sending it
+    /// Show how a caller's request would be handled, without sending it
     #[command(after_long_help = connection::EXPLAIN)]
     Explain(Box<ExplainArgs>),
-    /// Find what is allowed and should not be: credentials that tenants share, and the like
+    /// Report risky configuration, such as credentials shared between tenants
     #[command(after_long_help = connection::LINT)]
     Lint(LintArgs),
-    /// Back up, restore and check what lasts
+    /// Back up, restore, check and migrate stored data
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Rotate the keys that seal what lasts
+    /// Rotate the keys that encrypt stored data
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Read and verify the record of what happened
+    /// Read, verify and export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Check configuration, secret files, keys, directories and the machine
+    /// Check the configuration, secret files, keys, directories and the machine
     #[command(after_long_help = DOCTOR)]
     Doctor(DoctorArgs),
-    /// Write completions for a shell to stdout
+    /// Write shell completions to stdout
     #[command(after_long_help = COMPLETIONS)]
     Completions(CompletionsArgs),
 }
 
 impl Command {
-    /// What is logged where `RUST_LOG` says nothing: of a verb that stays and serves what it does,
-    /// of one call what its plugin and outside systems say.
+    /// The log levels without `RUST_LOG`: a server logs what it does, a command that makes one call
+    /// logs what the plugin and outside systems say.
     pub(crate) fn log_filter(&self) -> &'static str {
         match self {
             // rmcp tells of every stream that begins or ends, and of every error that a request is
@@ -139,20 +139,20 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Where MCP and HTTP listen [default: 127.0.0.1:8080]; port 0 takes a free one
+    /// The address of MCP and HTTP [default: 127.0.0.1:8080]; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Where Prometheus metrics listen [default: nowhere]
+    /// The address of Prometheus metrics [default: none]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
-    /// What scrapers of the metrics must present as a bearer token; needed where others can reach
-    /// the listener
+    /// The bearer token that scrapers of the metrics must send; required unless the address is
+    /// loopback
     #[arg(long, value_name = "@FILE|env:VAR")]
     pub(crate) metrics_token: Option<String>,
     /// Serve MCP over stdin and stdout instead of HTTP; needs --token or --dev-tenant
     #[arg(long, conflicts_with_all = ["listen", "metrics_listen", "metrics_token"])]
     pub(crate) stdio: bool,
-    /// The caller's token for --stdio, verified as anywhere and again at each call
+    /// The caller's token for --stdio; verified again at each call
     #[arg(long, value_name = "@FILE|env:VAR", requires = "stdio")]
     pub(crate) token: Option<String>,
     #[command(flatten)]
@@ -169,8 +169,8 @@ pub(crate) struct CallArgs {
     /// The caller's token
     #[arg(long, value_name = "@FILE|env:VAR")]
     pub(crate) token: Option<String>,
-    /// Answers to what the tool asks, where there is no terminal to ask: JSON, an object by the
-    /// questions' ids
+    /// Answers to the tool's questions, without a terminal: a JSON object with the questions' ids
+    /// as keys
     #[arg(long, value_name = "JSON|@FILE")]
     pub(crate) answers: Option<String>,
     #[command(flatten)]
@@ -179,16 +179,16 @@ pub(crate) struct CallArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The component, or a document that describes a system
+    /// The component, or an OpenAPI document
     pub(crate) file: PathBuf,
-    /// Of a document: the adapter that reads it
+    /// The adapter that reads the document
     #[arg(long, value_name = "NAME[=FILE]", default_value = "openapi")]
     pub(crate) adapter: String,
-    /// The configuration, which may name the plugin, or of a document the adapter's component
-    /// [default: host.toml, where there is one]
+    /// The configuration, which names the plugin or the adapter's component [default: host.toml, if
+    /// it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where compiled plugins are kept
+    /// The cache of compiled plugins
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -202,14 +202,14 @@ pub(crate) struct BuildArgs {
     /// The manifest, in TOML
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: PathBuf,
-    /// Where the plugin is written [default: over the component]
+    /// The file of the plugin [default: replace the component]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Mint a token with a development key, which is made on first use
+    /// Create a token, signed with a development key, which is created on first use
     #[command(after_long_help = MINT)]
     Mint(Box<MintArgs>),
     /// Show a token's header and claims, and which checks of [[issuers]] it would pass
@@ -228,16 +228,16 @@ pub(crate) struct MintArgs {
     /// `aud`, as `[[issuers]] audience` has it
     #[arg(long, value_name = "URL")]
     pub(crate) audience: String,
-    /// The tenant claim's value; without it the token names no tenant
+    /// The value of the tenant claim [default: no claim]
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
-    /// Where the tenant stands, as a JSON pointer
+    /// The place of the tenant claim, as a JSON pointer
     #[arg(long, default_value = "/tenantId", value_name = "POINTER")]
     pub(crate) tenant_claim: String,
-    /// The role claim's value: admin, owner or superadmin
+    /// The value of the role claim: admin, owner or superadmin
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: Option<String>,
-    /// Where the role stands, as a JSON pointer
+    /// The place of the role claim, as a JSON pointer
     #[arg(long, default_value = "/role", value_name = "POINTER")]
     pub(crate) role_claim: String,
     /// `sub`
@@ -249,13 +249,13 @@ pub(crate) struct MintArgs {
     /// `client_id`
     #[arg(long, value_name = "NAME")]
     pub(crate) client: Option<String>,
-    /// A machine's token instead of a person's
+    /// Create the token of a machine instead of a person
     #[arg(long)]
     pub(crate) machine: bool,
-    /// How long it is valid, in seconds; at most a day
+    /// The lifetime in seconds; at most a day
     #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
     pub(crate) ttl: u64,
-    /// Make the key and write its public half, but mint nothing
+    /// Create the key and write its public half, but no token
     #[arg(long, conflicts_with_all = ["tenant", "role", "scopes", "client", "machine"])]
     pub(crate) key_only: bool,
 }
@@ -265,18 +265,17 @@ pub(crate) struct TokenInspectArgs {
     /// The token
     #[arg(value_name = "@FILE|env:VAR")]
     pub(crate) token: String,
-    /// The configuration whose issuers it is judged by [default: host.toml, where there is one]
+    /// The configuration with the issuers to check against [default: host.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The issuer's key set, where the configuration does not name a file: the signature is checked
-    /// by it
+    /// The issuer's key set, to check the signature with if the configuration names no file
     #[arg(long, value_name = "FILE")]
     pub(crate) jwks: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Where compiled plugins are kept
+    /// The cache of compiled plugins
     #[arg(long, value_name = "DIR", env = "TOOLHOST_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -300,8 +299,9 @@ Examples:
   Serve one client over stdio:
     host run --stdio --token env:TOOLHOST_TOKEN
 
-What a plugin asks for is shown once and kept in host.lock. A plugin that changed, or asks for more, is asked about again.
-With --output json one line on stdout says where it listens. SIGTERM and SIGINT let calls in flight finish.";
+The grants that a plugin requests are shown once; the answer is stored in host.lock. If the plugin
+changes or requests more, you are asked again. With --output json, one line on stdout has the
+addresses. SIGTERM and SIGINT let calls in flight finish.";
 
 const CALL: &str = "\
 Examples:
@@ -310,9 +310,9 @@ Examples:
     --connection billing=https://billing.example.com --credential billing=@secrets/billing
   echo '{\"id\": \"in_1\"}' | host call get_invoice --args - --token @token.jwt --output json
 
-What the tool asks is asked on the terminal, or is answered by --answers '{\"ID\": {\"FIELD\": VALUE}}'; \"decline\" in the place of
-the object says no. Its progress, its log and refusals of outside systems are shown on stderr. Where a host runs on the data
-directory, the call goes through it.";
+The tool's questions are asked on the terminal, or answered by --answers '{\"ID\": {\"FIELD\": VALUE}}';
+\"decline\" in place of the object declines. Progress, logs and refusals of outside systems go to stderr.
+If a host runs on the data directory, the call goes through it.";
 
 const INSPECT: &str = "\
 Examples:
@@ -320,7 +320,7 @@ Examples:
   host inspect billing.wasm --output json
   host inspect openapi.json --adapter openapi=openapi.wasm
 
-Of a document it shows the tools that it would give, and of each operation that gives none the reason.";
+For a document, it shows the tools, and for each operation without a tool the reason.";
 
 const BUILD: &str = "\
 Examples:
@@ -331,14 +331,14 @@ Examples:
   host token mint --keys dev --tenant acme --audience http://127.0.0.1:8080/mcp > acme.jwt
   host token mint --keys dev --key-only --audience http://127.0.0.1:8080/mcp
 
-Development only: a host believes these tokens where [[issuers]] names the key's jwks.json.";
+Development only: a host accepts these tokens if [[issuers]] names the key's jwks.json.";
 
 const TOKEN_INSPECT: &str = "\
 Examples:
   host token inspect @acme.jwt
   host token inspect env:TOOLHOST_TOKEN --config host.toml --output json
 
-The signature is judged where the issuer's keys are in a file (jwks_file), and is never shown.";
+The signature is checked if the issuer's keys are in a file (jwks_file). It is never shown.";
 
 const DOCTOR: &str = "\
 Examples:

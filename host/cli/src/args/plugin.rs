@@ -9,28 +9,27 @@ use super::DataDirArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Give a tenant a plugin, or some of its tools; calls that begin afterwards may use them
+    /// Grant a plugin, or some of its tools, to a tenant; applies to calls that begin afterwards
     #[command(after_long_help = ASSIGN)]
     Assign(AssignArgs),
-    /// Take a plugin from a tenant; calls that begin afterwards are refused
+    /// Revoke a plugin from a tenant; calls that begin afterwards are refused
     #[command(after_long_help = UNASSIGN)]
     Unassign(UnassignArgs),
-    /// List the plugins, and what tenants have of them
+    /// List the plugins, and which of them tenants have
     #[command(after_long_help = LIST)]
     List(PluginListArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct AssignArgs {
-    /// Its name, as its manifest has it
+    /// The plugin's name, as in its manifest
     pub(crate) plugin: String,
-    /// Who gets it
+    /// The tenant that gets it
     pub(crate) tenant: String,
-    /// This tool alone; may be repeated [default: all, and those that later versions add]
+    /// Grant only this tool; may be repeated [default: all, including those of later versions]
     #[arg(long = "tool", value_name = "NAME")]
     pub(crate) tools: Vec<String>,
-    /// How far its tools may go for this tenant, where that is less than [tools] mode and the
-    /// tenant's own
+    /// The mode of its tools for this tenant, if stricter than [tools] mode and the tenant's mode
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<ModeArg>,
     #[command(flatten)]
@@ -39,9 +38,9 @@ pub(crate) struct AssignArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UnassignArgs {
-    /// Its name, as its manifest has it
+    /// The plugin's name, as in its manifest
     pub(crate) plugin: String,
-    /// From whom
+    /// The tenant that loses it
     pub(crate) tenant: String,
     #[command(flatten)]
     pub(crate) kept: PluginDataArgs,
@@ -49,7 +48,7 @@ pub(crate) struct UnassignArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginListArgs {
-    /// What this tenant has [default: what every tenant has of which nothing else is said]
+    /// List what this tenant has [default: what a tenant without assignments of its own has]
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
     #[command(flatten)]
@@ -58,20 +57,20 @@ pub(crate) struct PluginListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PluginDataArgs {
-    /// Where no host runs: where grants are kept, and so which plugins there are [default:
-    /// host.lock beside the configuration]
+    /// The lock file, which lists the plugins when no host runs [default: host.lock beside the
+    /// configuration]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) kept: DataDirArgs,
 }
 
-/// How far tools may go.
+/// Which tools and requests are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModeArg {
-    /// Tools that change nothing, and requests that change nothing
+    /// Only tools and requests that change nothing
     ReadOnly,
-    /// Tools that destroy nothing, and any request but DELETE
+    /// Tools that destroy nothing, and any request except DELETE
     Standard,
     /// All tools
     Full,
@@ -92,14 +91,14 @@ Examples:
   host plugin assign billing acme
   host plugin assign billing globex --tool list_invoices --tool get_invoice --mode read-only
 
-What was assigned before is replaced. It says who has a plugin of [plugins.NAME] tenants = \"assigned\"; of a plugin that every
-tenant has, it says what is left of it for this one.";
+Replaces the tenant's earlier assignment of the plugin. With [plugins.NAME] tenants = \"assigned\", only
+assigned tenants have the plugin; otherwise an assignment restricts it for this tenant.";
 
 const UNASSIGN: &str = "\
 Examples:
   host plugin unassign billing globex
 
-The tenant does not have the plugin then, also where every other tenant has it. Calls in flight end as they would.";
+The tenant loses the plugin even if all other tenants have it. Calls in flight are not interrupted.";
 
 const LIST: &str = "\
 Examples:

@@ -7,47 +7,47 @@ use super::plugin::ModeArg;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
-    /// Add a tenant; a host that runs serves it at once
+    /// Add a tenant; a running host serves it immediately
     #[command(after_long_help = ADD)]
     Add(AddArgs),
-    /// Change what people and identity providers call a tenant, and how far its tools may go
+    /// Change a tenant's display name, keys at identity providers, or mode
     #[command(after_long_help = SET)]
     Set(DescribeArgs),
     /// List all tenants
     #[command(after_long_help = LIST)]
     List(TenantListArgs),
-    /// Show one tenant and those below it
+    /// Show one tenant and its descendants
     #[command(after_long_help = SHOW)]
     Show(TenantArgs),
-    /// Put a tenant, and all below it, under another one
+    /// Move a tenant, with its descendants, below another tenant
     #[command(after_long_help = MOVE)]
     Move(MoveArgs),
-    /// Refuse the calls of a tenant and of all below it
+    /// Refuse the calls of a tenant and of its descendants
     #[command(after_long_help = SUSPEND)]
     Suspend(TenantArgs),
     /// Serve a suspended tenant again
     #[command(after_long_help = RESUME)]
     Resume(TenantArgs),
-    /// Remove a tenant and destroy its key and everything that is kept for it
+    /// Remove a tenant, and destroy its key and all its data
     #[command(after_long_help = REMOVE)]
     Remove(TenantRemoveArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
-    /// Its id: 1 to 63 of a-z, 0-9 and -
+    /// The tenant's id: 1 to 63 of a-z, 0-9 and -
     #[arg(value_name = "NAME")]
     pub(crate) tenant: String,
-    /// The tenant that it stands below [default: none; it is a root]
+    /// The parent tenant [default: none; the tenant is a root]
     #[arg(long, value_name = "NAME")]
     pub(crate) parent: Option<String>,
-    /// What people call it
+    /// The display name
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
-    /// What an identity provider calls it, beside its id; may be repeated
+    /// A key that identity providers use for the tenant, beside its id; may be repeated
     #[arg(long = "key", value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// It was removed and a backup of it was restored: serve what was brought back
+    /// The tenant was removed and a backup of it restored: serve the restored data
     #[arg(long)]
     pub(crate) restored: bool,
     #[command(flatten)]
@@ -57,19 +57,19 @@ pub(crate) struct AddArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["name", "keys", "no_keys", "mode"]))]
 pub(crate) struct DescribeArgs {
-    /// Which
+    /// The tenant
     #[arg(value_name = "NAME")]
     pub(crate) tenant: String,
-    /// What people call it
+    /// The display name
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
-    /// What an identity provider calls it, in place of all keys that it has; may be repeated
+    /// A key that identity providers use, in place of all its present keys; may be repeated
     #[arg(long = "key", value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// Its id alone
+    /// Remove all its keys: only its id remains
     #[arg(long, conflicts_with = "keys")]
     pub(crate) no_keys: bool,
-    /// How far its tools may go, where that is less than [tools] mode
+    /// The mode of its tools, if stricter than [tools] mode
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<ModeArg>,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub(crate) struct TenantListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TenantArgs {
-    /// Which
+    /// The tenant
     #[arg(value_name = "NAME")]
     pub(crate) tenant: String,
     #[command(flatten)]
@@ -94,13 +94,13 @@ pub(crate) struct TenantArgs {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("where").required(true).args(["parent", "root"]))]
 pub(crate) struct MoveArgs {
-    /// Which
+    /// The tenant
     #[arg(value_name = "NAME")]
     pub(crate) tenant: String,
-    /// The tenant that it stands below from now on
+    /// The new parent tenant
     #[arg(long, value_name = "NAME")]
     pub(crate) parent: Option<String>,
-    /// Below none
+    /// Make the tenant a root
     #[arg(long)]
     pub(crate) root: bool,
     #[command(flatten)]
@@ -109,10 +109,10 @@ pub(crate) struct MoveArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TenantRemoveArgs {
-    /// Which
+    /// The tenant
     #[arg(value_name = "NAME")]
     pub(crate) tenant: String,
-    /// Destroy it; there is no way back
+    /// Confirm: the data cannot be recovered
     #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
@@ -124,7 +124,7 @@ Examples:
   host tenant add acme --name 'Acme Ltd' --key org_AbC123
   host tenant add acme-eu --parent acme
 
-One that was removed may be added again and starts empty; --restored serves what a backup brought.";
+A removed tenant can be added again and starts empty; with --restored it has the data of a backup.";
 
 const SET: &str = "\
 Examples:
@@ -150,7 +150,7 @@ const SUSPEND: &str = "\
 Examples:
   host tenant suspend acme
 
-Calls in flight end as they would; calls that begin afterwards are refused. Nothing that is kept for the tenant is touched.";
+Calls in flight are not interrupted; calls that begin afterwards are refused. No data is deleted.";
 
 const RESUME: &str = "\
 Examples:
@@ -160,4 +160,5 @@ const REMOVE: &str = "\
 Examples:
   host tenant remove acme --yes
 
-Its credentials, values and key are gone then; its audit chain stays. To keep them, suspend it instead.";
+Deletes the tenant's credentials, values and key, but not its audit chain. To keep them, suspend the
+tenant instead.";

@@ -13,7 +13,7 @@ use toolhost_store::{
     DataDir, DurableStore as StoreKept, EmbeddedSettings, PostgresStore, RestoreOutcome,
     RestoreScope, RestoredSpace, SledStore, StateSealer, Store, StoreError,
 };
-use toolhost_tenancy::{Freshness, NoSetUp, Provisioner, StoredDirectory};
+use toolhost_tenancy::{Freshness, Provisioner, StoredDirectory};
 use toolhost_tools::Assignments;
 use toolhost_vault::{SealedVault, SecretSource};
 
@@ -368,7 +368,7 @@ impl DataDirectory {
         let quarantine = Arc::new(Quarantine::new(Arc::clone(&records)));
         let directory = Arc::new(directory);
         let sink = Arc::clone(&audit) as Arc<dyn Sink>;
-        let provisioner = Provisioner::new(records, Arc::new(NoSetUp)).with_admission(
+        let provisioner = Provisioner::new(records).with_admission(
             Arc::clone(&directory),
             may_provision.iter().cloned(),
             sink,

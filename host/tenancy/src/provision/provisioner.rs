@@ -1,9 +1,7 @@
 use std::collections::{HashMap, HashSet};
-use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use toolhost_audit::{ChangeAction, Event, Sink, SinkError, TenantChanged};
 use toolhost_identity::{
     Binding, Directory as _, Operator, Principal, Tenant, TenantId, TenantSpace,
@@ -20,38 +18,11 @@ pub const MAX_ADMITTED_A_MINUTE: u32 = 10;
 /// Tenants that a directory has before no issuer brings another along. The operator still adds
 /// more.
 pub const MAX_ADMITTED: usize = 10_000;
-/// How soon a tenant whose set-up failed is tried again, in seconds.
+/// How soon a tenant's storage is tried again after a failure, in seconds.
 const RETRY_AFTER: u64 = 5;
-/// How long a caller waits for its tenant's set-up, which goes on without it. A space is made in
-/// milliseconds, in a few seconds where a database is created for it.
+/// How long a caller waits for its tenant's storage, which is made even if the caller goes away. A
+/// space is made in milliseconds, in a few seconds where a database is created for it.
 const WAIT: Duration = Duration::from_secs(10);
-
-/// The set-up did not end well; the reason is for the log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SetUpError(pub String);
-
-/// What a new tenant gets beside its space: defaults, whatever the host's other crates keep for it.
-#[async_trait]
-pub trait TenantSetUp: Send + Sync + Debug {
-    /// Sets a tenant up. It is called again after a failure or a crash, and then finds what it has
-    /// made before.
-    ///
-    /// # Errors
-    /// The tenant is not served until it ends well.
-    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpError>;
-}
-
-/// For a host whose other crates keep nothing for a tenant from the beginning.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoSetUp;
-
-#[async_trait]
-impl TenantSetUp for NoSetUp {
-    async fn set_up(&self, _space: &TenantSpace) -> Result<(), SetUpError> {
-        Ok(())
-    }
-}
 
 /// Why a tenant has no storage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +30,6 @@ pub enum ProvisionError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The set-up.
-    #[error("set-up failed: {0}")]
-    SetUp(#[from] SetUpError),
     /// It failed a moment ago and is not tried yet, or takes long.
     #[error("it failed a moment ago and is tried again soon, or it is still under way")]
     Waiting,
@@ -83,7 +51,6 @@ pub enum ProvisionError {
 #[derive(Debug)]
 pub struct Provisioner {
     store: Arc<dyn Store>,
-    set_up: Arc<dyn TenantSetUp>,
     clock: Arc<dyn Clock>,
     /// Where tenants that issuers bring along are added, and which issuers may.
     admission: Option<Admission>,
@@ -111,20 +78,15 @@ struct Admission {
 impl Provisioner {
     /// For the tenants that the directory has.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, set_up: Arc<dyn TenantSetUp>) -> Self {
-        Self::with_clock(store, set_up, Arc::new(SystemClock::default()))
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::with_clock(store, Arc::new(SystemClock::default()))
     }
 
     /// A provisioner that judges times by another clock.
     #[must_use]
-    pub fn with_clock(
-        store: Arc<dyn Store>,
-        set_up: Arc<dyn TenantSetUp>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn with_clock(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
-            set_up,
             clock,
             admission: None,
             ready: Mutex::default(),
@@ -275,7 +237,7 @@ impl Provisioner {
         task.await.unwrap_or(Err(ProvisionError::BrokenOff))
     }
 
-    /// The tenant was removed: should the operator add it again, it is set up anew.
+    /// The tenant was removed: should the operator add it again, its storage is made anew.
     pub fn forget(&self, tenant: &TenantId) {
         let mut ready = lock(&self.ready);
         ready.tenants.remove(tenant);
@@ -296,19 +258,12 @@ impl Provisioner {
         if ready && !made {
             return Ok(());
         }
-        let rest = async {
-            if ready {
-                self.record_step(space, ProvisionStep::Creating).await?;
-            }
-            self.set_up.set_up(space).await?;
-            self.record_step(space, ProvisionStep::Ready).await
-        };
-        let rest = rest.await;
-        if matches!(rest, Err(ProvisionError::Removed)) && made {
+        let recorded = self.record_step(space, ProvisionStep::Ready).await;
+        if matches!(recorded, Err(ProvisionError::Removed)) && made {
             // The removal came before the space, and has not seen it.
             self.store.destroy(space).await?;
         }
-        rest
+        recorded
     }
 
     /// Writes a step down, unless the tenant was removed meanwhile: a caller who was bound just

@@ -6,29 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use support::town::{Town, by, id, roles, space};
+use support::town::{AfterCreate, Town, by, id, roles, space};
 use support::{ISSUER, OTHER, dev_key, jwks_url};
 use toolhost_audit::LogSink;
 use toolhost_identity::{Directory as _, NamedTenants, Tenant, TenantSpace};
-use toolhost_store::Store;
+use toolhost_store::{Store, StoreError};
 use toolhost_tenancy::dev::MintRequest;
-use toolhost_tenancy::{
-    Clock as _, MAX_ADMITTED_A_MINUTE, Provisioner, Reach, SetUpError, Tenancy, TenantSetUp,
-};
+use toolhost_tenancy::{Clock as _, MAX_ADMITTED_A_MINUTE, Provisioner, Reach, Tenancy};
 
+/// Counts the spaces that are made; on demand the answer about one is lost.
 #[derive(Debug, Default)]
-struct SetUp {
-    calls: AtomicUsize,
+struct Creations {
+    count: AtomicUsize,
     fails: AtomicBool,
 }
 
 #[async_trait]
-impl TenantSetUp for SetUp {
-    async fn set_up(&self, _space: &TenantSpace) -> Result<(), SetUpError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+impl AfterCreate for Creations {
+    async fn created(&self, _space: &TenantSpace) -> Result<(), StoreError> {
+        self.count.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         if self.fails.load(Ordering::SeqCst) {
-            return Err(SetUpError("the defaults could not be written".into()));
+            return Err(StoreError::Unavailable("the answer was lost".into()));
         }
         Ok(())
     }
@@ -36,7 +35,7 @@ impl TenantSetUp for SetUp {
 
 struct Fresh {
     town: Town,
-    set_up: Arc<SetUp>,
+    creations: Arc<Creations>,
     provisioner: Arc<Provisioner>,
     tenancy: Arc<Tenancy>,
     other: toolhost_tenancy::dev::DevKey,
@@ -46,27 +45,27 @@ impl Fresh {
     /// Tokens of the first issuer may bring tenants along; those of the other may not.
     async fn new() -> Self {
         let town = Town::new(Reach::Tree).await;
-        let set_up = Arc::new(SetUp::default());
-        let (provisioner, tenancy) = Self::host(&town, &set_up);
+        let creations = Arc::new(Creations::default());
+        town.store.after_create(creations.clone());
+        let (provisioner, tenancy) = Self::host(&town);
         let other = dev_key();
         town.net.serve_keys(&jwks_url(OTHER), &[&other]);
         Self {
             town,
-            set_up,
+            creations,
             provisioner,
             tenancy,
             other,
         }
     }
 
-    fn host(town: &Town, set_up: &Arc<SetUp>) -> (Arc<Provisioner>, Arc<Tenancy>) {
-        let provisioner =
-            Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone())
-                .with_admission(
-                    town.directory.clone(),
-                    [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
-                    Arc::new(LogSink),
-                );
+    fn host(town: &Town) -> (Arc<Provisioner>, Arc<Tenancy>) {
+        let provisioner = Provisioner::with_clock(town.store.clone(), town.clock.clone())
+            .with_admission(
+                town.directory.clone(),
+                [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
+                Arc::new(LogSink),
+            );
         let provisioner = Arc::new(provisioner);
         let configs = [ISSUER, OTHER].map(|issuer| {
             let mut config = roles(issuer);
@@ -102,13 +101,13 @@ impl Fresh {
             .contains(&id(tenant))
     }
 
-    fn calls(&self) -> usize {
-        self.set_up.calls.load(Ordering::SeqCst)
+    fn creations(&self) -> usize {
+        self.creations.count.load(Ordering::SeqCst)
     }
 }
 
 #[tokio::test]
-async fn a17_a_hundred_first_calls_set_a_tenant_up_once() {
+async fn a17_a_hundred_first_calls_make_a_tenants_storage_once() {
     let fresh = Arc::new(Fresh::new().await);
     let calls = (0..100).map(|_| {
         let fresh = fresh.clone();
@@ -117,18 +116,18 @@ async fn a17_a_hundred_first_calls_set_a_tenant_up_once() {
     for call in calls.collect::<Vec<_>>() {
         assert_eq!(call.await.unwrap(), 200);
     }
-    assert_eq!(fresh.calls(), 1);
+    assert_eq!(fresh.creations(), 1);
     assert!(fresh.has_space("newco").await);
     assert_eq!(fresh.town.directory.tree().len(), 6);
     // Nor does another host, or this one after a restart.
-    let (_, tenancy) = Fresh::host(&fresh.town, &fresh.set_up);
+    let (_, tenancy) = Fresh::host(&fresh.town);
     assert!(
         tenancy
             .authenticate_token(&fresh.token("newco"))
             .await
             .is_ok()
     );
-    assert_eq!(fresh.calls(), 1);
+    assert_eq!(fresh.creations(), 1);
 }
 
 #[tokio::test]
@@ -140,7 +139,7 @@ async fn a17_an_issuer_that_may_not_brings_nobody_along() {
     };
     let token = fresh.other.mint(&request, fresh.town.clock.unix()).unwrap();
     assert_eq!(fresh.status(&token).await, 403);
-    assert!(!fresh.has_space("newco").await && fresh.calls() == 0);
+    assert!(!fresh.has_space("newco").await && fresh.creations() == 0);
     assert_eq!(fresh.town.directory.tree().len(), 5);
     // What is no tenant's name is none of the first issuer's either.
     for odd in ["org_AbC", "default", "NEWCO", "-x"] {
@@ -177,7 +176,7 @@ async fn a17_a_tenant_that_is_suspended_or_was_removed_is_not_brought_back() {
         .await
         .unwrap();
     assert_eq!(fresh.status(&fresh.token("newco")).await, 200);
-    assert_eq!(fresh.calls(), 2);
+    assert_eq!(fresh.creations(), 2);
 }
 
 #[tokio::test]
@@ -199,27 +198,26 @@ async fn a17_an_issuer_brings_ten_tenants_a_minute_along() {
 #[tokio::test]
 async fn a17_what_failed_is_tried_again_and_goes_on_where_it_stopped() {
     let fresh = Fresh::new().await;
-    fresh.set_up.fails.store(true, Ordering::SeqCst);
+    fresh.creations.fails.store(true, Ordering::SeqCst);
     assert_eq!(fresh.status(&fresh.token("newco")).await, 503);
     assert_eq!(fresh.status(&fresh.token("newco")).await, 503);
-    assert_eq!(fresh.calls(), 1, "not at once");
-    fresh.set_up.fails.store(false, Ordering::SeqCst);
+    // At once it would go well: the space is there.
+    fresh.creations.fails.store(false, Ordering::SeqCst);
     fresh.town.clock.pass(5);
     assert_eq!(fresh.status(&fresh.token("newco")).await, 200);
-    assert_eq!(fresh.calls(), 2);
-    // A host that crashed between the space and the set-up: the next one sets up.
-    fresh.set_up.fails.store(true, Ordering::SeqCst);
+    // A host that crashed between the space and its record: the next one goes on.
+    fresh.creations.fails.store(true, Ordering::SeqCst);
     assert_eq!(fresh.status(&fresh.token("halfco")).await, 503);
     assert!(fresh.has_space("halfco").await);
-    fresh.set_up.fails.store(false, Ordering::SeqCst);
-    let (_, restarted) = Fresh::host(&fresh.town, &fresh.set_up);
+    fresh.creations.fails.store(false, Ordering::SeqCst);
+    let (_, restarted) = Fresh::host(&fresh.town);
     assert!(
         restarted
             .authenticate_token(&fresh.token("halfco"))
             .await
             .is_ok()
     );
-    assert_eq!(fresh.calls(), 4);
+    assert_eq!(fresh.creations(), 2, "once for each tenant");
 }
 
 #[tokio::test]
@@ -234,7 +232,6 @@ async fn a17_a_caller_that_goes_away_does_not_stop_the_others() {
     let tokens: Vec<_> = (0..2).map(|_| fresh.token("newco")).collect();
     // The issuer's keys are there.
     assert_eq!(fresh.status(&fresh.token("acme")).await, 200);
-    assert_eq!(fresh.calls(), 1);
     for steps in 0..40 {
         let mut going = Box::pin(fresh.tenancy.authenticate_token(&tokens[0]));
         for _ in 0..steps {
@@ -246,11 +243,11 @@ async fn a17_a_caller_that_goes_away_does_not_stop_the_others() {
         drop(going);
     }
     assert_eq!(fresh.status(&tokens[1]).await, 200);
-    assert_eq!(fresh.calls(), 2, "once for each tenant");
+    assert_eq!(fresh.creations(), 1);
 }
 
 #[tokio::test]
-async fn a_tenant_of_the_directory_is_set_up_without_any_limit() {
+async fn a_tenant_of_the_directory_gets_storage_without_any_limit() {
     let fresh = Fresh::new().await;
     for n in 0..2 * MAX_ADMITTED_A_MINUTE {
         let tenant = format!("listed-{n}");
@@ -290,16 +287,12 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
     let directory = StoredDirectory::open(fresh.town.store.clone(), Freshness::Sole)
         .await
         .unwrap();
-    let provisioner = Provisioner::with_clock(
-        fresh.town.store.clone(),
-        fresh.set_up.clone(),
-        fresh.town.clock.clone(),
-    )
-    .with_admission(
-        Arc::new(directory),
-        [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
-        Arc::new(LogSink),
-    );
+    let provisioner = Provisioner::with_clock(fresh.town.store.clone(), fresh.town.clock.clone())
+        .with_admission(
+            Arc::new(directory),
+            [(ISSUER.to_owned(), MAX_ADMITTED_A_MINUTE)],
+            Arc::new(LogSink),
+        );
     let of = async |tenant: &str| {
         let principal = fresh.town.who("olga", "OWNER", Some("acme")).await;
         assert!(
@@ -326,7 +319,7 @@ async fn a17_there_is_an_end_to_the_tenants_that_are_brought_along() {
     assert!(!of("one-more").await);
 }
 
-/// A store that removes a tenant between two steps of its set-up.
+/// Removes a tenant while its storage is being made.
 #[derive(Debug)]
 struct Between {
     store: Arc<support::town::SlowStore>,
@@ -335,8 +328,8 @@ struct Between {
 }
 
 #[async_trait]
-impl TenantSetUp for Between {
-    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpError> {
+impl AfterCreate for Between {
+    async fn created(&self, space: &TenantSpace) -> Result<(), StoreError> {
         if !self.removed.swap(true, Ordering::SeqCst) {
             self.directory.remove(space.tenant(), &by()).await.unwrap();
             self.store.create(space).await.unwrap();
@@ -367,13 +360,14 @@ async fn a_caller_who_was_bound_before_a_removal_brings_no_space_back() {
     assert_eq!(fresh.status(&fresh.token("newco")).await, 403);
 
     // The removal comes in the middle: after the first step, and before the last.
-    let set_up = Arc::new(Between {
+    let between = Arc::new(Between {
         store: fresh.town.store.clone(),
         directory: fresh.town.directory.clone(),
         removed: AtomicBool::new(false),
     });
     let town = &fresh.town;
-    let provisioner = Provisioner::with_clock(town.store.clone(), set_up, town.clock.clone());
+    town.store.after_create(between);
+    let provisioner = Provisioner::with_clock(town.store.clone(), town.clock.clone());
     let provisioner = Arc::new(provisioner);
     town.directory
         .add(Tenant::root(id("late")), &by())
@@ -397,13 +391,12 @@ impl toolhost_audit::Sink for Broken {
 async fn a_tenant_whose_admission_cannot_be_recorded_is_not_added() {
     let fresh = Fresh::new().await;
     let town = &fresh.town;
-    let provisioner =
-        Provisioner::with_clock(town.store.clone(), fresh.set_up.clone(), town.clock.clone())
-            .with_admission(
-                town.directory.clone(),
-                [(ISSUER.to_owned(), 10)],
-                Arc::new(Broken),
-            );
+    let provisioner = Provisioner::with_clock(town.store.clone(), town.clock.clone())
+        .with_admission(
+            town.directory.clone(),
+            [(ISSUER.to_owned(), 10)],
+            Arc::new(Broken),
+        );
     let (net, clock) = (town.net.clone(), town.clock.clone());
     let tenancy = Tenancy::with_clock(
         vec![roles(ISSUER)],
@@ -427,8 +420,8 @@ async fn a_tenant_whose_admission_cannot_be_recorded_is_not_added() {
 struct Forgets(std::sync::OnceLock<Arc<Provisioner>>);
 
 #[async_trait]
-impl TenantSetUp for Forgets {
-    async fn set_up(&self, space: &TenantSpace) -> Result<(), SetUpError> {
+impl AfterCreate for Forgets {
+    async fn created(&self, space: &TenantSpace) -> Result<(), StoreError> {
         self.0.get().unwrap().forget(space.tenant());
         Ok(())
     }
@@ -437,11 +430,11 @@ impl TenantSetUp for Forgets {
 #[tokio::test]
 async fn what_was_made_before_a_removal_does_not_count_after_it() {
     let town = Town::new(Reach::Tree).await;
-    let set_up = Arc::new(Forgets::default());
-    let provisioner =
-        Provisioner::with_clock(town.store.clone(), set_up.clone(), town.clock.clone());
+    let forgets = Arc::new(Forgets::default());
+    town.store.after_create(forgets.clone());
+    let provisioner = Provisioner::with_clock(town.store.clone(), town.clock.clone());
     let provisioner = Arc::new(provisioner);
-    set_up.0.set(provisioner.clone()).unwrap();
+    forgets.0.set(provisioner.clone()).unwrap();
     town.store.destroy(&space("globex")).await.unwrap();
     provisioner.prepare(&id("globex"), &by()).await.unwrap();
     town.store.destroy(&space("globex")).await.unwrap();

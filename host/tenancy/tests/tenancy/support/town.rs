@@ -115,6 +115,13 @@ pub struct SlowStore {
     pub down: std::sync::atomic::AtomicBool,
     pub reads: std::sync::atomic::AtomicUsize,
     pub writes: std::sync::atomic::AtomicUsize,
+    after_create: std::sync::Mutex<Option<Arc<dyn AfterCreate>>>,
+}
+
+/// What happens right after a space was made, before its maker hears of it.
+#[async_trait]
+pub trait AfterCreate: std::fmt::Debug + Send + Sync {
+    async fn created(&self, space: &TenantSpace) -> Result<(), StoreError>;
 }
 
 impl Default for SlowStore {
@@ -130,6 +137,7 @@ impl SlowStore {
             down: false.into(),
             reads: 0.into(),
             writes: 0.into(),
+            after_create: std::sync::Mutex::default(),
         }
     }
 
@@ -139,6 +147,10 @@ impl SlowStore {
             return Err(StoreError::Unavailable("down".into()));
         }
         Ok(())
+    }
+
+    pub fn after_create(&self, hook: Arc<dyn AfterCreate>) {
+        *self.after_create.lock().unwrap() = Some(hook);
     }
 
     pub fn stop(&self, down: bool) {
@@ -174,7 +186,12 @@ impl Store for SlowStore {
 
     async fn create(&self, space: &TenantSpace) -> Result<bool, StoreError> {
         self.pause().await?;
-        self.inner.create(space).await
+        let made = self.inner.create(space).await?;
+        let hook = self.after_create.lock().unwrap().clone();
+        if let Some(hook) = hook.filter(|_| made) {
+            hook.created(space).await?;
+        }
+        Ok(made)
     }
 
     async fn destroy(&self, space: &TenantSpace) -> Result<bool, StoreError> {
