@@ -14,7 +14,7 @@ pub(crate) enum ConnectionCommand {
     /// Show one connection of the configuration
     #[command(after_long_help = SHOW)]
     Show(ConnectionShowArgs),
-    /// Test a connection: get the credential, resolve the host name and connect; send nothing
+    /// Test a connection: get the credential, resolve the host and connect; send nothing
     #[command(after_long_help = TEST)]
     Test(Box<ConnectionTestArgs>),
     /// Create a link with which a caller connects their own account

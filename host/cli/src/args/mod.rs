@@ -79,7 +79,7 @@ pub(crate) enum Command {
     /// Call one tool and print its result
     #[command(after_long_help = CALL)]
     Call(Box<CallArgs>),
-    /// Show the exports, imports and requested grants of a plugin, or the tools of a document
+    /// Show exports, imports and requested grants of a plugin, or the tools of a document
     #[command(after_long_help = INSPECT)]
     Inspect(InspectArgs),
     /// Embed a manifest in a component, so that one file is one plugin

@@ -9,7 +9,7 @@ use super::DataDirArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Grant a plugin, or some of its tools, to a tenant; applies to calls that begin afterwards
+    /// Grant a plugin, or some of its tools, to a tenant; applies to calls from then on
     #[command(after_long_help = ASSIGN)]
     Assign(AssignArgs),
     /// Revoke a plugin from a tenant; calls that begin afterwards are refused
