@@ -5,7 +5,7 @@
 //!
 //! - [`Record`]: the file in which an outside system writes down its requests, a JSON object a
 //!   line, with secrets masked.
-//!   [`write_down`]: the layer that fills it. [`Noted`]: what a route adds to the record of its request.
+//!   [`write_down`]: the layer that fills it. [`RecordNotes`]: what a route adds to the record of its request.
 //! - [`secret`]: a secret from a file or the environment. [`problem`]: a refusal.
 //! - [`player`]: what the players share.
 
@@ -15,7 +15,7 @@ mod record;
 mod secret;
 
 pub use mask::mask;
-pub use record::{Noted, Record, write_down};
+pub use record::{Record, RecordNotes, write_down};
 pub use secret::secret;
 
 use axum::http::StatusCode;

@@ -24,7 +24,7 @@ pub struct Record(Option<Arc<Mutex<File>>>);
 
 /// What a route adds to the record of its request, as an extension of its response.
 #[derive(Debug, Clone, Default)]
-pub struct Noted(pub Map<String, Value>);
+pub struct RecordNotes(pub Map<String, Value>);
 
 impl Record {
     /// Appends to a file; without one there is stdout alone.
@@ -40,7 +40,7 @@ impl Record {
         Ok(Self(Some(Arc::new(Mutex::new(file)))))
     }
 
-    fn write(&self, request: &Parts, body: &[u8], status: u16, noted: Noted) {
+    fn write(&self, request: &Parts, body: &[u8], status: u16, noted: RecordNotes) {
         let mut shown = Map::new();
         for (name, value) in &request.headers {
             let value = String::from_utf8_lossy(value.as_bytes());
@@ -86,7 +86,7 @@ pub async fn write_down(State(record): State<Record>, request: Request, next: Ne
     let mut response = next.run(request).await;
     let noted = response
         .extensions_mut()
-        .remove::<Noted>()
+        .remove::<RecordNotes>()
         .unwrap_or_default();
     record.write(&parts, &body, response.status().as_u16(), noted);
     response

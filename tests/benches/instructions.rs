@@ -64,7 +64,7 @@ fn bare() -> Bare {
     // SAFETY: the file comes from `precompile_component` of the same wasmtime, by this same
     // program.
     let component = unsafe { Component::deserialize_file(&engine, artefact()) }.unwrap();
-    Bare::of(engine, &component)
+    Bare::from_component(engine, &component)
 }
 
 async fn subject(name: &str, times: u32) {

@@ -103,7 +103,7 @@ async fn an_adapter_that_would_keep_things_for_all_its_callers_is_not_loaded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_names_no_tenant_even_to_a_tool_that_takes_any_argument() {
-    let rig = Rig::of("echo").build().await;
+    let rig = Rig::for_plugin("echo").build().await;
     let said = rig
         .call("acme", "echo_raw", json!({"anything": 1}))
         .await
@@ -134,7 +134,7 @@ async fn what_hides_in_a_description_is_not_shown_and_no_name_is_taken_twice() {
         .await
         .unwrap();
     let tools = Tools::new(catalogue, egress, Arc::new(Recorder::default())).unwrap();
-    let callers = Callers::of(&["acme"], "http://127.0.0.1/mcp").await;
+    let callers = Callers::new(&["acme"], "http://127.0.0.1/mcp").await;
     let page = tools
         .list(&callers.binding("acme", "ada").await, None)
         .await

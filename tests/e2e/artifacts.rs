@@ -50,7 +50,7 @@ async fn kept() -> Kept {
     Kept {
         tools: serve("evil").await,
         other: serve("evil-too").await,
-        callers: Callers::of(&["acme", "globex"], "http://127.0.0.1/mcp").await,
+        callers: Callers::new(&["acme", "globex"], "http://127.0.0.1/mcp").await,
     }
 }
 
@@ -187,7 +187,7 @@ async fn what_is_refused_says_why_and_a_large_one_comes_back_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_ends_at_the_plugins_quota_or_the_calls_budget_and_takes_nobody_elses_room() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .limits(|limits| limits.memory_bytes = Some(128 << 20))
         .build()
         .await;
@@ -204,7 +204,7 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_calls_budget_and_takes_nobody_
         "{said}"
     );
     assert_eq!(flood("globex", 1).await, "1 artifacts");
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .limits(|limits| limits.artifact_calls = Some(2))
         .build()
         .await;
@@ -221,7 +221,7 @@ async fn a_flood_ends_at_the_plugins_quota_or_the_calls_budget_and_takes_nobody_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_points_to_its_artifact_by_a_link() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     let args = json!({"operation": "put", "value": "x", "name": "a.txt"});
     let output = rig.call("acme", "artifact", args).await.unwrap();
     let id = output.structured.as_ref().unwrap()["result"]

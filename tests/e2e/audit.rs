@@ -9,7 +9,7 @@ use toolhost_policy::ErrorCode;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_follow_the_operators_setting_and_calls_with_effects_are_refused() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     rig.audit.break_it();
     for (tool, arguments) in [("clock", json!({})), ("kv_flood", json!({"n": 1}))] {
         let error = rig.call("acme", tool, arguments).await.unwrap_err();
@@ -27,7 +27,7 @@ async fn reads_follow_the_operators_setting_and_calls_with_effects_are_refused()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_start_of_a_call_says_whether_its_tool_changes_anything() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     rig.call("acme", "clock", json!({})).await.unwrap();
     let _ = rig.call("acme", "kv_flood", json!({"n": 1})).await;
     let starts: Vec<(String, bool)> = rig
@@ -47,7 +47,7 @@ async fn the_start_of_a_call_says_whether_its_tool_changes_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_dropped_in_the_middle_has_one_end_and_it_says_so() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     let call = rig.call("acme", "spin", json!({}));
     assert!(
         tokio::time::timeout(Duration::from_millis(300), call)

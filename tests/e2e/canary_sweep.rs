@@ -180,7 +180,7 @@ async fn no_canary_is_in_anything_that_came_out() {
     let log = LogCapture::install();
     let metrics = PrometheusBuilder::new().install_recorder().unwrap();
     let (evil, mirror) = (RawUpstream::start(misbehave).await, billing().await);
-    let mut built = Rig::of("evil")
+    let mut built = Rig::for_plugin("evil")
         .connection(api_key(connection("echo", &evil.url())))
         .connection(basic(connection("billing", &mirror.url())))
         .limits(|limits| {
@@ -192,7 +192,7 @@ async fn no_canary_is_in_anything_that_came_out() {
     }
     let rig = built.build().await;
     let audience = "http://127.0.0.1/mcp";
-    let callers = Callers::of(&["acme", "globex", "initech", "umbrella"], audience).await;
+    let callers = Callers::new(&["acme", "globex", "initech", "umbrella"], audience).await;
     let mut came_out: Vec<(String, String)> = Vec::new();
 
     // Straight into the call path.

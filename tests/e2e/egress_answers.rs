@@ -16,7 +16,7 @@ async fn fine() -> Upstream {
 }
 
 async fn rig(echo: Connection, billing: Connection, limits: impl FnOnce(&mut LimitsPatch)) -> Rig {
-    Rig::of("evil")
+    Rig::for_plugin("evil")
         .connection(echo)
         .connection(billing)
         .credential("acme", "echo", ACME)

@@ -32,7 +32,7 @@ fn refusal(error: &PublicError) -> (ErrorCode, &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_takes_all_the_slots_it_gets_leaves_room_for_others() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .slots(8)
         .limits(|limits| limits.cpu_ms = Some(1_500))
         .build()
@@ -109,7 +109,7 @@ async fn a_plugin_of_many_parts_takes_slots_and_nothing_else_from_other_tenants(
 /// parts of one.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_call_of_a_tenant_ends_before_the_many_that_another_began_earlier() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .slots(16)
         .limits(|limits| limits.cpu_ms = Some(400))
         .build()
@@ -135,7 +135,7 @@ async fn the_one_call_of_a_tenant_ends_before_the_many_that_another_began_earlie
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_a_minute_are_counted_for_each_tenant_and_the_refusal_names_its_key() {
-    let rig = Rig::of("echo")
+    let rig = Rig::for_plugin("echo")
         .tenant_limits(|limits| limits.calls_per_minute = 3)
         .build()
         .await;
@@ -172,7 +172,7 @@ async fn calls_of_a_minute_are_counted_for_each_tenant_and_the_refusal_names_its
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_at_once_and_their_cpu_are_counted() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .limits(|limits| limits.cpu_ms = Some(300))
         .tenant_limits(|limits| {
             limits.calls_at_once = 1;
@@ -212,7 +212,7 @@ async fn requests_and_their_bytes_are_counted_over_calls_and_end_before_they_lea
         .route("/echo", get(|| async { "ok" }))
         .route("/echo", post(|| async { "ok" }));
     let upstream = Upstream::start(router).await;
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .connection(connection("echo", &upstream.url()))
         .credential("acme", "echo", "tok-acme-0123456789")
         .credential("globex", "echo", "tok-globex-0123456789")

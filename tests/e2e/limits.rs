@@ -12,7 +12,7 @@ fn about(error: &PublicError) -> (ErrorCode, &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_spins_is_ended_by_its_cpu_limit_and_gives_its_slot_back() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .slots(1)
         .limits(|limits| limits.cpu_ms = Some(200))
         .build()
@@ -32,7 +32,7 @@ async fn a_guest_that_spins_is_ended_by_its_cpu_limit_and_gives_its_slot_back() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn spinning_guests_do_not_keep_others_from_running() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .slots(8)
         .limits(|limits| limits.cpu_ms = Some(1_000))
         .build()
@@ -73,7 +73,7 @@ async fn spinning_guests_do_not_keep_others_from_running() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_ends_where_the_limit_says_and_the_error_names_it() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .limits(|limits| limits.memory_bytes = Some(16 << 20))
         .build()
         .await;
@@ -97,7 +97,7 @@ async fn memory_ends_where_the_limit_says_and_the_error_names_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_without_end_is_a_trap_and_not_an_abort() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     let error = rig
         .call("acme", "recurse_registers", json!({}))
         .await
@@ -111,7 +111,7 @@ async fn a_stack_without_end_is_a_trap_and_not_an_abort() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traps_and_panics_are_failures_of_one_call() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     for (tool, says) in [
         ("trap", "unreachable"),
         ("panic", "panicked at"),
@@ -129,7 +129,7 @@ async fn traps_and_panics_are_failures_of_one_call() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_over_its_limit_is_refused_by_name() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     let output = rig
         .call("acme", "big_result", json!({"n": 1_000_000}))
         .await
@@ -158,7 +158,7 @@ async fn a_result_over_its_limit_is_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arguments_over_their_limit_never_reach_a_slot() {
-    let rig = Rig::of("echo").build().await;
+    let rig = Rig::for_plugin("echo").build().await;
     let error = rig
         .call("acme", "echo", json!({"message": "x".repeat(256 << 10)}))
         .await
@@ -172,7 +172,7 @@ async fn arguments_over_their_limit_never_reach_a_slot() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn full_means_busy_at_once_and_never_a_queue() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .slots(2)
         .limits(|limits| limits.cpu_ms = Some(500))
         .build()
@@ -202,7 +202,7 @@ async fn handles_and_pollables_end_where_the_limit_says() {
     let upstream =
         Upstream::start(axum::Router::new().route("/echo", axum::routing::get(|| async { "ok" })))
             .await;
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .connection(connection("echo", &upstream.url()))
         .credential("acme", "echo", "tok-acme-0123456789")
         .build()
@@ -253,7 +253,7 @@ async fn a_guest_waiting_for_an_upstream_that_never_answers_is_ended() {
     let never = || async { std::future::pending::<&'static str>().await };
     let upstream =
         Upstream::start(axum::Router::new().route("/echo", axum::routing::get(never))).await;
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .connection(connection("echo", &upstream.url()))
         .credential("acme", "echo", "tok-acme-0123456789")
         .limits(|limits| limits.wall_ms = Some(600))
@@ -276,7 +276,7 @@ async fn a_guest_waiting_for_an_upstream_that_never_answers_is_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_one_call_remains_for_the_next() {
-    let rig = Rig::of("evil").slots(1).build().await;
+    let rig = Rig::for_plugin("evil").slots(1).build().await;
     for _ in 0..5 {
         rig.call("acme", "plant_canary", json!({})).await.unwrap();
         let output = rig.call("globex", "find_canary", json!({})).await.unwrap();
@@ -292,7 +292,7 @@ async fn nothing_of_one_call_remains_for_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_whose_caller_has_gone_gives_its_slot_back() {
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .slots(1)
         .limits(|limits| limits.cpu_ms = Some(60_000))
         .build()
@@ -314,7 +314,7 @@ async fn a_call_whose_caller_has_gone_gives_its_slot_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_recorded_does_not_happen() {
-    let rig = Rig::of("echo").build().await;
+    let rig = Rig::for_plugin("echo").build().await;
     rig.audit.break_it();
     let error = rig
         .call("acme", "echo", json!({"message": "hi"}))

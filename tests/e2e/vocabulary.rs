@@ -8,8 +8,9 @@ use toolhost_harness::root;
 /// Names that every crate may have once.
 const ONE_PER_CRATE: &[&str] = &["Args", "Cli", "Command", "Config", "Error"];
 
-/// Public names of the SDK, where an author meets a tool's and an adapter's side apart.
-const SDK: &str = "sdk/";
+/// Where a name stands once. The SDK's authors meet a tool's and an adapter's side apart, and an
+/// example is read alone.
+const ONE_NAMESPACE: &[&str] = &["host/", "plugins/", "xtask/"];
 
 /// Adjectives and participles that do not end as most of them do.
 const NO_NOUNS: &[&str] = &[
@@ -21,23 +22,31 @@ const NO_NOUNS: &[&str] = &[
 
 /// Words that end as a participle does and are nouns of the field.
 const NOUNS: &[&str] = &[
-    "Binding", "Encoding", "Feed", "Seed", "Spelling", "Keyring", "Ring", "Setting", "String",
-    "Thing",
+    "Billing", "Binding", "Encoding", "Feed", "Seed", "Spelling", "Keyring", "Ring", "Setting",
+    "String", "Thing",
 ];
 
 /// A type that is defined outside a test module.
 struct Definition {
     name: String,
     place: String,
-    is_sdk: bool,
+    is_in_namespace: bool,
 }
 
-/// The sources of what ships and of xtask, without their tests, by path from the root.
+/// The sources of what ships, of the examples, of the test harness and of xtask, without their
+/// tests, by path from the root.
 fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = ["host", "plugins", "sdk/rust", "xtask"]
-        .map(|top| root().join(top))
-        .to_vec();
+    let mut folders: Vec<PathBuf> = [
+        "examples",
+        "host",
+        "plugins",
+        "sdk/rust",
+        "tests/harness",
+        "xtask",
+    ]
+    .map(|top| root().join(top))
+    .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap().flatten() {
             let path = entry.path();
@@ -73,7 +82,7 @@ fn definitions() -> Vec<Definition> {
             all.push(Definition {
                 name: name.to_owned(),
                 place: format!("{path}:{}", index + 1),
-                is_sdk: path.starts_with(SDK),
+                is_in_namespace: ONE_NAMESPACE.iter().any(|top| path.starts_with(top)),
             });
         }
     }
@@ -105,7 +114,7 @@ fn defined(line: &str) -> Option<&str> {
 fn a_type_name_stands_once() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for definition in definitions() {
-        if !ONE_PER_CRATE.contains(&definition.name.as_str()) && !definition.is_sdk {
+        if !ONE_PER_CRATE.contains(&definition.name.as_str()) && definition.is_in_namespace {
             places
                 .entry(definition.name)
                 .or_default()
@@ -125,7 +134,7 @@ fn no_type_is_named_by_an_adjective_or_a_participle_alone() {
     };
     let bare: Vec<String> = definitions()
         .into_iter()
-        .filter(|definition| !definition.is_sdk && is_bare(&definition.name))
+        .filter(|definition| is_bare(&definition.name))
         .map(|definition| format!("{} {}", definition.place, definition.name))
         .collect();
     assert!(bare.is_empty(), "{bare:#?}");

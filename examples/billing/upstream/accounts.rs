@@ -26,7 +26,7 @@ impl Account {
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum AuthRefusal {
     /// No token, or one that opens nothing.
     Token,
     /// A token of one account with the id of another, or with none.
@@ -37,7 +37,7 @@ pub(crate) enum Refused {
 pub(crate) fn account_of<'a>(
     accounts: &'a [Account],
     headers: &HeaderMap,
-) -> Result<&'a Account, Refused> {
+) -> Result<&'a Account, AuthRefusal> {
     let only = |name: &str| {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {
@@ -47,13 +47,13 @@ pub(crate) fn account_of<'a>(
     };
     let token = only("authorization")
         .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or(Refused::Token)?;
+        .ok_or(AuthRefusal::Token)?;
     let opens = |account: &&Account| bool::from(account.token.as_bytes().ct_eq(token.as_bytes()));
-    let account = accounts.iter().find(opens).ok_or(Refused::Token)?;
+    let account = accounts.iter().find(opens).ok_or(AuthRefusal::Token)?;
     if only("x-account-id") == Some(&account.id) {
         Ok(account)
     } else {
-        Err(Refused::Account)
+        Err(AuthRefusal::Account)
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn account_of<'a>(
 mod tests {
     use axum::http::HeaderMap;
 
-    use super::{Account, Refused, account_of};
+    use super::{Account, AuthRefusal, account_of};
 
     fn accounts() -> Vec<Account> {
         ["acme", "globex"]
@@ -96,21 +96,24 @@ mod tests {
                 ("authorization", "Bearer acme-token"),
                 ("x-account-id", "acct_globex")
             ]),
-            Err(Refused::Account)
+            Err(AuthRefusal::Account)
         );
         assert_eq!(
             of(&[("authorization", "Bearer acme-token")]),
-            Err(Refused::Account)
+            Err(AuthRefusal::Account)
         );
         assert_eq!(
             of(&[("authorization", "Bearer x"), ("x-account-id", "acct_acme")]),
-            Err(Refused::Token)
+            Err(AuthRefusal::Token)
         );
-        assert_eq!(of(&[("x-account-id", "acct_acme")]), Err(Refused::Token));
+        assert_eq!(
+            of(&[("x-account-id", "acct_acme")]),
+            Err(AuthRefusal::Token)
+        );
         let twice = &[
             ("authorization", "Bearer acme-token"),
             ("authorization", "Bearer acme-token"),
         ];
-        assert_eq!(of(twice), Err(Refused::Token));
+        assert_eq!(of(twice), Err(AuthRefusal::Token));
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The books as the example begins with them.
-    pub(crate) fn of(account: &str) -> Self {
+    pub(crate) fn opening(account: &str) -> Self {
         let customers: &[(&str, u64)] = match account {
             "acct_acme" => &[
                 ("Wile E. Coyote", 129_900),
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_without_gap_or_overlap() {
-        let ledger = Ledger::of("acct_acme");
+        let ledger = Ledger::opening("acct_acme");
         let (first, cursor) = ledger.page(2, None);
         let (second, end) = ledger.page(2, cursor.as_deref());
         let ids: Vec<_> = first
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_refund_happens_once_a_key_and_never_exceeds_the_invoice() {
-        let mut ledger = Ledger::of("acct_acme");
+        let mut ledger = Ledger::opening("acct_acme");
         let first = ledger.refund("in_acme_2", 4_000, "k1").unwrap();
         assert_eq!(ledger.refund("in_acme_2", 4_000, "k1"), Ok(first));
         assert_eq!(

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use toolhost_examples::{Record, problem, write_down};
 
-use crate::accounts::{Account, Refused, account_of};
+use crate::accounts::{Account, AuthRefusal, account_of};
 use crate::ledger::{Ledger, RefundRefused};
 
 /// A page without a limit.
@@ -34,7 +34,7 @@ struct AccountId(String);
 pub(crate) fn router(accounts: Arc<Vec<Account>>, record: Record) -> Router {
     let ledgers = accounts
         .iter()
-        .map(|account| (account.id.clone(), Ledger::of(&account.id)))
+        .map(|account| (account.id.clone(), Ledger::opening(&account.id)))
         .collect();
     let api = Api {
         accounts,
@@ -56,8 +56,8 @@ async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) 
             request.extensions_mut().insert(id);
             next.run(request).await
         }
-        Err(Refused::Token) => problem(StatusCode::UNAUTHORIZED, "the token opens no account"),
-        Err(Refused::Account) => problem(
+        Err(AuthRefusal::Token) => problem(StatusCode::UNAUTHORIZED, "the token opens no account"),
+        Err(AuthRefusal::Account) => problem(
             StatusCode::FORBIDDEN,
             "x-account-id is not this token's account",
         ),

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
-use toolhost_examples::{Noted, Record, mask, problem, write_down};
+use toolhost_examples::{Record, RecordNotes, mask, problem, write_down};
 
 use crate::people::{Person, person};
 use crate::tokens::{Claims, Signer};
@@ -168,7 +168,7 @@ fn given(token: anyhow::Result<String>, tenant: Option<&str>) -> Response {
 
 fn noted(mut response: Response, note: Value) -> Response {
     if let Value::Object(note) = note {
-        response.extensions_mut().insert(Noted(note));
+        response.extensions_mut().insert(RecordNotes(note));
     }
     response
 }

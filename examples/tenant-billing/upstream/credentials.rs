@@ -11,7 +11,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Map, json};
 use subtle::ConstantTimeEq as _;
-use toolhost_examples::{Noted, mask, problem};
+use toolhost_examples::{RecordNotes, mask, problem};
 
 use crate::customers::{Customers, System};
 
@@ -52,10 +52,11 @@ async fn give(State(keeper): State<Arc<Keeper>>, headers: HeaderMap, body: Bytes
             "the body is not {\"tenant\": …, \"connection\": …}",
         );
     };
-    let accounts = System::named(&question.connection).map(|system| keeper.customers.of(system));
+    let accounts =
+        System::named(&question.connection).map(|system| keeper.customers.accounts(system));
     let Some(account) = accounts
         .as_ref()
-        .and_then(|accounts| accounts.of(&question.tenant))
+        .and_then(|accounts| accounts.account(&question.tenant))
     else {
         return problem(StatusCode::NOT_FOUND, "there is no such credential");
     };
@@ -70,6 +71,6 @@ async fn give(State(keeper): State<Arc<Keeper>>, headers: HeaderMap, body: Bytes
     let mut noted = Map::new();
     noted.insert("gave".to_owned(), mask(&account.token).into());
     let mut response = Json(answer).into_response();
-    response.extensions_mut().insert(Noted(noted));
+    response.extensions_mut().insert(RecordNotes(noted));
     response
 }

@@ -71,7 +71,7 @@ impl Accounts {
     }
 
     /// The account of one customer.
-    pub(crate) fn of(&self, tenant: &str) -> Option<&Account> {
+    pub(crate) fn account(&self, tenant: &str) -> Option<&Account> {
         self.all.iter().find(|account| account.tenant == tenant)
     }
 
@@ -135,7 +135,7 @@ impl Customers {
     }
 
     /// The accounts at one system.
-    pub(crate) fn of(&self, system: System) -> Accounts {
+    pub(crate) fn accounts(&self, system: System) -> Accounts {
         let [billing, support] = &self.0;
         match system {
             System::Billing => billing.clone(),
@@ -166,15 +166,22 @@ mod tests {
     #[test]
     fn a_token_opens_its_own_account_at_its_own_system_alone() {
         let customers = Customers::new();
-        let (billing, support) = (customers.of(System::Billing), customers.of(System::Support));
-        let token = &billing.of("acme").unwrap().token;
+        let (billing, support) = (
+            customers.accounts(System::Billing),
+            customers.accounts(System::Support),
+        );
+        let token = &billing.account("acme").unwrap().token;
         assert_eq!(status(&billing, token, "acct_acme"), Ok("acme"));
         assert_eq!(
             status(&billing, token, "acct_globex"),
             Err(StatusCode::FORBIDDEN)
         );
         assert_eq!(
-            status(&billing, &support.of("acme").unwrap().token, "acct_acme"),
+            status(
+                &billing,
+                &support.account("acme").unwrap().token,
+                "acct_acme"
+            ),
             Err(StatusCode::UNAUTHORIZED)
         );
         assert!(billing.opened(&HeaderMap::new()).is_err());

@@ -50,8 +50,14 @@ async fn main() -> anyhow::Result<()> {
     let record = Record::open(flags.record.as_deref())?;
     let customers = Arc::new(Customers::new());
     let router = Router::new()
-        .nest("/billing", billing::router(customers.of(System::Billing)))
-        .nest("/support", support::router(customers.of(System::Support)))
+        .nest(
+            "/billing",
+            billing::router(customers.accounts(System::Billing)),
+        )
+        .nest(
+            "/support",
+            support::router(customers.accounts(System::Support)),
+        )
         .merge(credentials::router(customers, secret))
         .layer(from_fn_with_state(record, write_down));
     let listener = tokio::net::TcpListener::bind(flags.listen)

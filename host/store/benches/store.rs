@@ -68,7 +68,7 @@ fn sled_at(path: &Path) -> sled::Db {
 struct Times(Vec<f64>);
 
 impl Times {
-    fn of(mut times: Vec<Duration>) -> Self {
+    fn from_durations(mut times: Vec<Duration>) -> Self {
         times.sort();
         Self(times.iter().map(|time| time.as_secs_f64() * 1e6).collect())
     }
@@ -138,7 +138,13 @@ async fn reads(directory: &Path) {
             }
             of_store.push(begin.elapsed() / 100);
         }
-        compare(what, &Times::of(of_plain), &Times::of(of_store), 0.5, most);
+        compare(
+            what,
+            &Times::from_durations(of_plain),
+            &Times::from_durations(of_store),
+            0.5,
+            most,
+        );
     }
 }
 
@@ -174,8 +180,11 @@ async fn writes(directory: &Path) {
             .unwrap();
         of_store.push(begin.elapsed());
     }
-    let (of_plain, of_store) = (Times::of(of_plain), Times::of(of_store));
-    let of_batched = Times::of(of_batched);
+    let (of_plain, of_store) = (
+        Times::from_durations(of_plain),
+        Times::from_durations(of_store),
+    );
+    let of_batched = Times::from_durations(of_batched);
     compare(
         "durable put of 1 KB, 1 writer",
         &of_plain,
@@ -240,8 +249,8 @@ async fn writes(directory: &Path) {
     }
     compare(
         "durable put of 1 KB, 8 writers",
-        &Times::of(of_plain),
-        &Times::of(of_store),
+        &Times::from_durations(of_plain),
+        &Times::from_durations(of_store),
         0.5,
         1.5,
     );
@@ -284,7 +293,7 @@ async fn tenants(directory: &Path) {
             drop(store);
         }
     }
-    let (of_one, of_all) = (Times::of(of_one), Times::of(of_all));
+    let (of_one, of_all) = (Times::from_durations(of_one), Times::from_durations(of_all));
     let ratio = of_all.at(0.5) / of_one.at(0.5);
     println!(
         "start with 1 tenant {:.0} µs, with {count} {:.0} µs   ratio {ratio:.2}   at most 1.5",
@@ -322,7 +331,10 @@ async fn tenants(directory: &Path) {
         of_sled.push(begin.elapsed());
         kept.push_back(db);
     }
-    let (of_sled, of_store) = (Times::of(of_sled), Times::of(of_store));
+    let (of_sled, of_store) = (
+        Times::from_durations(of_sled),
+        Times::from_durations(of_store),
+    );
     compare(
         "get of a tenant that is not open",
         &of_sled,

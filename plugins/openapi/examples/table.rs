@@ -40,7 +40,7 @@ fn main() {
             } else {
                 name
             };
-            match Row::of(&name, &std::fs::read(&file).unwrap(), !fast) {
+            match Row::from_document(&name, &std::fs::read(&file).unwrap(), !fast) {
                 Ok(row) => {
                     let count: usize = row.skipped.values().sum();
                     println!(

@@ -35,7 +35,7 @@ fn try_all(
     let directory = directory(name);
     for file in support::documents(&directory) {
         let name = file.strip_prefix(&directory).unwrap().display().to_string();
-        match Row::of(&name, &std::fs::read(&file).unwrap(), true) {
+        match Row::from_document(&name, &std::fs::read(&file).unwrap(), true) {
             Ok(row) => {
                 assert_eq!(row.wrong, Vec::<String>::new(), "{name}");
                 tools += row.tools;

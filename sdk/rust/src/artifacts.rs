@@ -22,21 +22,21 @@ pub struct Artifacts {
     ttl: Option<Duration>,
 }
 
-/// An artifact that was kept.
+/// The id of an artifact that was stored, and what a link to it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredArtifact {
     /// 32 lower-case hexadecimal digits, drawn by the host.
     pub id: String,
     name: Option<String>,
     mime_type: String,
 }
 
-/// An artifact that was found.
+/// An artifact with its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// What a file of it would be called.
+    /// A file name for it.
     pub name: Option<String>,
-    /// What it is.
+    /// Its media type.
     pub mime_type: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
@@ -63,25 +63,29 @@ impl Artifacts {
         }
     }
 
-    /// What a file of it would be called: 1 to 255 bytes, without slashes and control characters.
+    /// A file name for it: 1 to 255 bytes, without slashes and control characters.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// How long it is kept: 1 second to 7 days, and a day where nothing is said.
+    /// How long it is stored: 1 second to 7 days [default: 1 day].
     #[must_use]
     pub const fn keep_for(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// Keeps bytes (at most 16 MiB, and no more than one host call may carry, 4 MiB by default).
+    /// Stores bytes (at most 16 MiB, and no more than one host call may carry, 4 MiB by default).
     ///
     /// # Errors
     /// `invalid-arguments`, `limit` or `failed`.
-    pub fn put(self, mime_type: impl Into<String>, bytes: Vec<u8>) -> Result<Kept, Failure> {
+    pub fn put(
+        self,
+        mime_type: impl Into<String>,
+        bytes: Vec<u8>,
+    ) -> Result<StoredArtifact, Failure> {
         let mime_type = mime_type.into();
         let wanted = host::artifacts::NewArtifact {
             scope: self.scope.to_owned(),
@@ -93,14 +97,14 @@ impl Artifacts {
                 .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
             meta: Vec::new(),
         };
-        Ok(Kept {
+        Ok(StoredArtifact {
             id: host::artifacts::put(&wanted)?,
             name: self.name,
             mime_type,
         })
     }
 
-    /// An artifact of this plugin; `None` where it is somebody else's, has expired or never was.
+    /// An artifact of this plugin; `None` if it is another caller's, has expired or never existed.
     ///
     /// # Errors
     /// `limit` or `failed`.
@@ -122,8 +126,8 @@ impl Artifacts {
     }
 }
 
-impl Kept {
-    /// A link to it, for a result: whoever may have it fetches it from the host.
+impl StoredArtifact {
+    /// A link to it, for a result: a caller that may read it fetches it from the host.
     #[must_use]
     pub fn link(&self) -> Content {
         Content::ResourceLink {

@@ -51,7 +51,7 @@ mod host;
 mod host;
 
 pub use answer::Answer;
-pub use artifacts::{Artifact, Artifacts, Kept};
+pub use artifacts::{Artifact, Artifacts, StoredArtifact};
 pub use ask::Ask;
 pub use call::Call;
 pub use code::{Code, HttpCode};
@@ -67,4 +67,4 @@ pub use output::{Content, Output};
 pub use plugin::BuiltSchemas;
 pub use plugin::Plugin;
 pub use reply::{Json, Outcome, Reply};
-pub use tool::{Ability, CacheScope, Tool};
+pub use tool::{CacheScope, ClientCapability, Tool};

@@ -33,11 +33,11 @@ use crate::{Failure, HttpCode, HttpError, Output, Plugin, Response};
 /// A request as the host would get it.
 pub use crate::bindings::toolhost::plugin::http::Request as SentRequest;
 
-type Answering = Box<dyn FnMut(&SentRequest) -> Result<Response, HttpError>>;
+type AnswerFn = Box<dyn FnMut(&SentRequest) -> Result<Response, HttpError>>;
 
 #[derive(Default)]
 pub(crate) struct State {
-    answering: Option<Answering>,
+    answering: Option<AnswerFn>,
     pub(crate) kv: BTreeMap<(String, String), kv::Entry>,
     pub(crate) artifacts: BTreeMap<String, Option<artifacts::Artifact>>,
     pub(crate) log: Vec<(String, String)>,
@@ -131,7 +131,7 @@ impl Host {
         plugin: &Plugin,
         tool: &str,
         arguments: Value,
-    ) -> Result<Returned, Failure> {
+    ) -> Result<InvokeResult, Failure> {
         self.resume(plugin, tool, arguments, &[], None)
     }
 
@@ -146,7 +146,7 @@ impl Host {
         arguments: Value,
         answers: &[(&str, &str, Option<Value>)],
         state: Option<Vec<u8>>,
-    ) -> Result<Returned, Failure> {
+    ) -> Result<InvokeResult, Failure> {
         let answer = |(id, action, content): &(&str, &str, Option<Value>)| exported::Answer {
             id: (*id).to_owned(),
             action: (*action).to_owned(),
@@ -161,8 +161,10 @@ impl Host {
             meta: Vec::new(),
         };
         Ok(match plugin.invoke(invocation)? {
-            exported::Outcome::Complete(output) => Returned::Complete(Output::from_wire(output)),
-            exported::Outcome::InputRequired(asked) => Returned::InputRequired {
+            exported::Outcome::Complete(output) => {
+                InvokeResult::Complete(Output::from_wire(output))
+            }
+            exported::Outcome::InputRequired(asked) => InvokeResult::InputRequired {
                 requests: asked
                     .requests
                     .into_iter()
@@ -215,7 +217,7 @@ impl Host {
 
 /// What a tool returned.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Returned {
+pub enum InvokeResult {
     /// Its result.
     Complete(Output),
     /// Its questions: id, kind and parameters.
@@ -227,7 +229,7 @@ pub enum Returned {
     },
 }
 
-impl Returned {
+impl InvokeResult {
     /// The structured result.
     #[must_use]
     pub fn structured(&self) -> Option<Value> {

@@ -18,7 +18,7 @@ pub struct Tool {
     title: Option<&'static str>,
     description: &'static str,
     effects: wire::Effects,
-    requires: Vec<Ability>,
+    requires: Vec<ClientCapability>,
     cache: Option<(Duration, CacheScope)>,
     // Derived when the host asks for them, which is once; a call must not pay for them.
     #[cfg(not(feature = "built-schemas"))]
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Tool {
 
 /// What the client must be able to do for a tool to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ability {
+pub enum ClientCapability {
     /// Ask the person.
     Elicitation,
     /// Ask the client's model.
@@ -142,10 +142,10 @@ impl Tool {
         self
     }
 
-    /// It does not work without this ability of the client.
+    /// The tool does not work without this capability of the client.
     #[must_use]
-    pub fn requires(mut self, ability: Ability) -> Self {
-        self.requires.push(ability);
+    pub fn requires(mut self, capability: ClientCapability) -> Self {
+        self.requires.push(capability);
         self
     }
 
@@ -195,7 +195,7 @@ impl Tool {
             requires: self
                 .requires
                 .iter()
-                .map(|ability| ability.as_str().to_owned())
+                .map(|capability| capability.as_str().to_owned())
                 .collect(),
             cache: self.cache.map(|(ttl, scope)| wire::Cache {
                 ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
@@ -206,7 +206,7 @@ impl Tool {
     }
 }
 
-impl Ability {
+impl ClientCapability {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Elicitation => "elicitation",

@@ -10,7 +10,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use toolhost_sdk::testing::{self, Host, Returned};
+use toolhost_sdk::testing::{self, Host, InvokeResult};
 use toolhost_sdk::{
     Answer, Artifacts, Ask, Call, Code, Content, Failure, Http, HttpCode, Json, Kv, Outcome,
     Output, Plugin, Tool, join, log,
@@ -139,7 +139,7 @@ fn refused(tool: &str, arguments: Value) -> Failure {
 
 #[test]
 fn a_result_is_given_as_text_and_as_structure() {
-    let Returned::Complete(output) = answering()
+    let InvokeResult::Complete(output) = answering()
         .invoke(&plugin(), "get", json!({ "id": "in_1" }))
         .unwrap()
     else {
@@ -196,7 +196,7 @@ fn a_host_that_grants_nothing_denies() {
 #[test]
 fn several_answers_are_waited_for_side_by_side_and_keep_their_order() {
     let host = answering();
-    let Returned::Complete(output) = host
+    let InvokeResult::Complete(output) = host
         .invoke(&plugin(), "both", json!({ "id": "first" }))
         .unwrap()
     else {
@@ -219,7 +219,7 @@ fn several_answers_are_waited_for_side_by_side_and_keep_their_order() {
 #[test]
 fn a_question_ends_the_call_and_the_answer_resumes_it() {
     let (host, plugin, arguments) = (Host::new(), plugin(), json!({ "id": "in_1" }));
-    let Returned::InputRequired { requests, state } =
+    let InvokeResult::InputRequired { requests, state } =
         host.invoke(&plugin, "ask", arguments.clone()).unwrap()
     else {
         panic!()
@@ -272,7 +272,7 @@ fn what_a_model_wrote_is_read_as_one_block_and_as_a_list() {
     ] {
         let message = json!({ "role": "assistant", "model": "m", "content": content });
         let answer = [("thought", "accept", Some(message))];
-        let Returned::Complete(output) = host
+        let InvokeResult::Complete(output) = host
             .resume(&plugin, "sample", arguments.clone(), &answer, None)
             .unwrap()
         else {
@@ -288,6 +288,6 @@ fn what_is_kept_is_kept_by_scope_and_version() {
         answering()
             .invoke(&plugin(), "keep", json!({ "id": "k" }))
             .unwrap(),
-        Returned::Complete(Output::text("2"))
+        InvokeResult::Complete(Output::text("2"))
     );
 }

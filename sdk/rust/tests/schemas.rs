@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use toolhost_sdk::{Ability, Call, Failure, Json, Outcome, Output, Plugin, Tool};
+use toolhost_sdk::{Call, ClientCapability, Failure, Json, Outcome, Output, Plugin, Tool};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -174,7 +174,7 @@ fn a_tool_of_which_nothing_is_said_counts_as_destructive() {
 
 #[test]
 fn abilities_and_cache_reach_the_host() {
-    let tool = tool(paged).requires(Ability::Elicitation).cache(
+    let tool = tool(paged).requires(ClientCapability::Elicitation).cache(
         std::time::Duration::from_secs(5),
         toolhost_sdk::CacheScope::Personal,
     );

@@ -41,10 +41,10 @@ impl Bare {
     pub fn new(component: &[u8], slots: u32) -> Self {
         let engine = Engine::new(&config(slots)).unwrap();
         let component = Component::from_binary(&engine, component).unwrap();
-        Self::of(engine, &component)
+        Self::from_component(engine, &component)
     }
 
-    pub fn of(engine: Engine, component: &Component) -> Self {
+    pub fn from_component(engine: Engine, component: &Component) -> Self {
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
         // It has types alone.

@@ -68,7 +68,7 @@ pub struct Host {
 
 impl Host {
     pub fn memory(&self) -> Memory {
-        Memory::of(self.process.pid())
+        Memory::from_process(self.process.pid())
     }
 }
 
@@ -85,7 +85,7 @@ pub struct Memory {
 const POOL: u64 = 64 << 30;
 
 impl Memory {
-    pub fn of(process: u32) -> Self {
+    pub fn from_process(process: u32) -> Self {
         let text =
             std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("smaps"))
                 .unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use toolhost_harness::{guests, host};
 
-fn inspect(name: &str, text: &str, more: &[&str]) -> host::Ended {
+fn inspect(name: &str, text: &str, more: &[&str]) -> host::CommandOutput {
     let directory = tempfile::tempdir().unwrap();
     host::write(directory.path(), name, text);
     let adapter = format!("openapi={}", guests::path("openapi").display());

@@ -1,10 +1,10 @@
 //! Looking at a document has bounds of its own, and reaches nothing.
 
-use toolhost_harness::host::{self, Ended};
+use toolhost_harness::host::{self, CommandOutput};
 
 use crate::adapters::{builder, issuer};
 
-fn start(document: &str) -> Ended {
+fn start(document: &str) -> CommandOutput {
     let issuer = issuer();
     let lines = "spec = \"evil.json\"\nbase = \"http://127.0.0.1:9\"";
     let (directory, mut command) = builder(&issuer, "evil-adapter", lines)

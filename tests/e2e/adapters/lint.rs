@@ -2,7 +2,7 @@
 //! system.
 
 use serde_json::{Value, json};
-use toolhost_harness::{Host, host, host::Ended};
+use toolhost_harness::{Host, host, host::CommandOutput};
 
 use crate::adapters::{System, builder, document, issuer};
 
@@ -88,7 +88,7 @@ async fn an_adapter_that_is_none_is_an_error_and_no_clean_bill() {
     let broken = text.replace(&file.display().to_string(), "broken.wasm");
     host::write(host.directory(), "broken.toml", broken);
     host::write(host.directory(), "broken.wasm", "no component");
-    let ended: Ended = host.verb(&["lint", "--config", "broken.toml"]);
+    let ended: CommandOutput = host.verb(&["lint", "--config", "broken.toml"]);
     assert_eq!(ended.status, 6, "{ended:?}");
     assert!(ended.stderr.contains("broken.wasm"), "{ended:?}");
 }

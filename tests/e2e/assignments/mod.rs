@@ -12,7 +12,7 @@ use axum::Router;
 use axum::routing::any;
 use reqwest::Method;
 use serde_json::{Value, json};
-use toolhost_harness::host::Ended;
+use toolhost_harness::host::CommandOutput;
 use toolhost_harness::{Host, HostBuilder, Issuer, Upstream, mcp};
 use toolhost_tools::HOST_TOOLS;
 
@@ -57,7 +57,7 @@ impl World {
         ended.json()
     }
 
-    fn says(&self, arguments: &[&str]) -> Ended {
+    fn says(&self, arguments: &[&str]) -> CommandOutput {
         self.host.verb(arguments)
     }
 

@@ -39,7 +39,7 @@ struct Club {
 }
 
 impl Club {
-    async fn of(ids: Vec<&'static str>) -> Self {
+    async fn with_tenants(ids: Vec<&'static str>) -> Self {
         let members_of = Members(Arc::new(Mutex::new(Ok(ids))));
         let router = Router::new()
             .route("/members", post(members))
@@ -107,7 +107,7 @@ const MORE_THAN_A_SECOND: Duration = Duration::from_millis(1_300);
 
 #[tokio::test]
 async fn a_membership_that_ended_is_refused_within_its_age() {
-    let club = Club::of(vec!["acme", "globex", "unheard-of"]).await;
+    let club = Club::with_tenants(vec!["acme", "globex", "unheard-of"]).await;
     let session = mcp::initialize(club.host.url(), &club.token(), json!({})).await;
     let listed = club
         .says(&session, mcp::call("list_tenants", json!({})))
@@ -153,7 +153,7 @@ async fn a_membership_that_ended_is_refused_within_its_age() {
 
 #[tokio::test]
 async fn an_endpoint_that_does_not_answer_serves_nobody() {
-    let club = Club::of(vec!["acme"]).await;
+    let club = Club::with_tenants(vec!["acme"]).await;
     assert_eq!(club.status().await.0, 200);
     for answer in [Err(500), Err(403), Err(204)] {
         club.now(answer);
@@ -175,7 +175,7 @@ async fn an_endpoint_that_does_not_answer_serves_nobody() {
 /// says.
 #[tokio::test]
 async fn a_tenant_that_is_suspended_here_is_not_served_because_an_application_names_it() {
-    let club = Club::of(vec!["acme", "globex"]).await;
+    let club = Club::with_tenants(vec!["acme", "globex"]).await;
     let session = mcp::initialize(club.host.url(), &club.token(), json!({})).await;
     assert_eq!(
         active(&club.says(&session, switch("globex")).await),

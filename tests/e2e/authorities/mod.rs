@@ -109,7 +109,7 @@ impl World {
     /// The tokens that the application was shown since it had seen so many requests.
     fn shown(&self, since: usize) -> Vec<String> {
         let seen = self.application.seen();
-        let bearer = |seen: &toolhost_harness::Seen| {
+        let bearer = |seen: &toolhost_harness::SeenRequest| {
             let value = seen.header("authorization").unwrap_or_default();
             value.strip_prefix("Bearer ").unwrap_or_default().to_owned()
         };

@@ -18,14 +18,14 @@ async fn a_tool_whose_connections_are_the_users_own_shares_nothing() {
     let upstream = Upstream::start(Router::new().route("/echo", get(|| async { "ok" }))).await;
     let mut of_user = connection("billing", "http://127.0.0.1:9");
     of_user.credential_of = toolhost_policy::CredentialOwner::User;
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .connection(of_user)
         .connection(connection("echo", &upstream.url()))
         .credential("acme", "echo", "tok-acme-0123456789")
         .build()
         .await;
     drop(rig.binding("acme"));
-    let callers = Callers::of(&["acme"], "http://127.0.0.1/mcp").await;
+    let callers = Callers::new(&["acme"], "http://127.0.0.1/mcp").await;
     for subject in ["ada", "bob", "ada"] {
         let binding = callers.binding("acme", subject).await;
         rig.call_as(&binding, "cached_shared", q("a"), CallOptions::default())
@@ -86,7 +86,7 @@ async fn what_came_of_a_credential_that_was_set_meanwhile_is_not_kept_as_if_ther
     // None when it is looked for, one when the request is made and when the result is to be kept,
     // then none again.
     let told = Told(Mutex::new(VecDeque::from([false, true, true])));
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .connection(connection("echo", &upstream.url()))
         .provider(Arc::new(told))
         .build()

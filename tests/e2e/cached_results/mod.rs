@@ -28,7 +28,7 @@ impl World {
 
     async fn with(change: impl FnOnce(RigBuilder) -> RigBuilder) -> Self {
         let upstream = Upstream::start(Router::new().route("/echo", get(|| async { "ok" }))).await;
-        let rig = Rig::of("evil")
+        let rig = Rig::for_plugin("evil")
             .connection(connection("echo", &upstream.url()))
             .credential("acme", "echo", "tok-acme-0123456789")
             .credential("globex", "echo", "tok-globex-0123456789");
@@ -143,7 +143,7 @@ async fn equal_calls_of_two_tenants_are_two_also_without_any_credential() {
         connection.auth = AuthPlacement::None;
         connection
     };
-    let rig = Rig::of("evil")
+    let rig = Rig::for_plugin("evil")
         .connection(open("echo", &upstream.url()))
         .connection(open("billing", &upstream.url()))
         .build()
@@ -172,7 +172,7 @@ async fn what_did_not_ask_for_it_is_never_kept_and_neither_is_anything_where_the
 #[tokio::test(flavor = "multi_thread")]
 async fn a_personal_result_is_one_persons_and_a_persons_is_no_machines() {
     let world = World::start().await;
-    let callers = Callers::of(&["acme"], "http://127.0.0.1/mcp").await;
+    let callers = Callers::new(&["acme"], "http://127.0.0.1/mcp").await;
     let (ada, bob) = (
         callers.binding("acme", "ada").await,
         callers.binding("acme", "bob").await,

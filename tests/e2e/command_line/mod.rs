@@ -14,7 +14,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tempfile::TempDir;
 use toolhost_harness::billing::NEVER;
-use toolhost_harness::host::{self, Ended};
+use toolhost_harness::host::{self, CommandOutput};
 use toolhost_harness::{Billing, guests};
 
 const USAGE: i32 = 2;
@@ -40,7 +40,7 @@ fn echo() -> String {
 }
 
 /// Says what is wrong on stderr, with a status, and nothing on stdout.
-fn refused(ended: &Ended, status: i32, says: &[&str]) {
+fn refused(ended: &CommandOutput, status: i32, says: &[&str]) {
     assert_eq!(ended.status, status, "{ended:?}");
     assert_eq!(ended.stdout, "", "{ended:?}");
     assert!(

@@ -12,7 +12,7 @@ async fn a_connection_that_was_not_granted_does_not_exist_and_no_byte_leaves() {
         let (echo, billing) = (fine().await, fine().await);
         // The operator has a third connection, with a credential; the plugin's manifest does not
         // name it.
-        let rig = Rig::of("evil")
+        let rig = Rig::for_plugin("evil")
             .connection(connection("echo", &echo.url()))
             .connection(connection("billing", &billing.url()))
             .connection(connection("payroll", &other.url()))

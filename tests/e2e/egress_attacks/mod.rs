@@ -41,7 +41,7 @@ async fn scene_with(
 }
 
 async fn rig(echo: Connection, billing: Connection, limits: impl FnOnce(&mut LimitsPatch)) -> Rig {
-    Rig::of("evil")
+    Rig::for_plugin("evil")
         .connection(echo)
         .connection(billing)
         .credential("acme", "echo", ACME)

@@ -77,7 +77,7 @@ async fn an_answer_that_was_there_at_once_is_kept_as_any_other() {
     let help = || mcp::call("help", json!({}));
     // The first call shows the session's client; the next one need not go through the transport.
     mcp::answer(world.post(&token, &session, help()).await).await;
-    let mut stream = Stream::of(world.post(&token, &session, help()).await).await;
+    let mut stream = Stream::from_response(world.post(&token, &session, help()).await).await;
     let answer = stream.rest().await.pop().unwrap();
     let id = answer.id.clone().unwrap();
     let before = format!("{}.0", id.split_once('.').unwrap().0);
@@ -117,7 +117,7 @@ async fn a_session_goes_on_after_the_host_was_killed_with_what_its_client_can_do
         )
         .await;
     let response = world.post(&token, &session, waits(10)).await;
-    let mut stream = Stream::of(response).await;
+    let mut stream = Stream::from_response(response).await;
     let answer = stream.rest().await.pop().unwrap();
     let id = answer.id.unwrap();
     let before = format!("{}.0", id.split_once('.').unwrap().0);
@@ -147,7 +147,7 @@ async fn a_session_goes_on_after_the_host_was_killed_with_what_its_client_can_do
             mcp::call("test_elicitation", json!({"message": "who?"})),
         )
         .await;
-    let mut stream = Stream::of(response).await;
+    let mut stream = Stream::from_response(response).await;
     let asked = stream.next().await.unwrap().json();
     assert_eq!(asked["method"], "elicitation/create", "{asked}");
     for other in world.others() {

@@ -30,10 +30,10 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) async fn open(request: RequestBuilder) -> Self {
-        Self::of(request.send().await.unwrap()).await
+        Self::from_response(request.send().await.unwrap()).await
     }
 
-    pub(crate) async fn of(response: Response) -> Self {
+    pub(crate) async fn from_response(response: Response) -> Self {
         if response.status() != 200 {
             panic!(
                 "no stream: {} {}",

@@ -44,7 +44,7 @@ const CANARY: &str = "CANARY-of-the-environment-4f1e";
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a_guest_sees_nothing_of_the_process_and_prints_nothing_into_its_output runs it"]
 async fn inner_process() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     assert_eq!(std::env::var("TOOLHOST_CANARY").as_deref(), Ok(CANARY));
     for tool in ["print_stdout", "print_stderr"] {
         rig.call("acme", tool, json!({})).await.unwrap();
@@ -122,7 +122,7 @@ fn a_guest_sees_nothing_of_the_process_and_prints_nothing_into_its_output() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clocks_are_too_coarse_to_time_anything_and_begin_with_the_call() {
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     for _ in 0..3 {
         let seen = rig
             .call("acme", "clock", json!({}))
@@ -153,11 +153,11 @@ async fn clocks_are_too_coarse_to_time_anything_and_begin_with_the_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_guest_logs_cannot_forge_hide_or_flood() {
     let capture = LogCapture::install();
-    let rig = Rig::of("evil").build().await;
+    let rig = Rig::for_plugin("evil").build().await;
     let lines = async |tool: &str, args: Value| {
-        let before = capture.of("guest").len();
+        let before = capture.lines_of("guest").len();
         rig.call("acme", tool, args).await.unwrap();
-        let lines: Vec<_> = capture.of("guest").split_off(before);
+        let lines: Vec<_> = capture.lines_of("guest").split_off(before);
         lines
             .into_iter()
             .filter(|line| line.fields.contains("plugin=evil"))
@@ -233,7 +233,7 @@ async fn kept() -> Kept {
             .unwrap(),
         )
     };
-    let callers = Callers::of(&["acme", "globex"], "http://127.0.0.1/mcp").await;
+    let callers = Callers::new(&["acme", "globex"], "http://127.0.0.1/mcp").await;
     Kept {
         tools: serve("evil").await,
         other: serve("evil-too").await,

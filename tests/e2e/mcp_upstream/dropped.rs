@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use toolhost_harness::{Host, Seen, host, mcp};
+use toolhost_harness::{Host, SeenRequest, host, mcp};
 
 use crate::mcp_upstream::evil::{Evil, SESSION};
 use crate::mcp_upstream::{builder, call, issuer, secret, start};
@@ -115,7 +115,7 @@ async fn in_whatever_way_a_caller_goes_away_the_server_is_told_and_it_is_counted
     .await;
     let told = evil.waits_for_all("notifications/cancelled", 3).await;
     waits.abort();
-    let ids = |messages: Vec<(Seen, Value)>, id: fn(&Value) -> &Value| -> Vec<Value> {
+    let ids = |messages: Vec<(SeenRequest, Value)>, id: fn(&Value) -> &Value| -> Vec<Value> {
         messages
             .iter()
             .map(|(_, message)| id(message).clone())

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
-use toolhost_harness::{Seen, Upstream};
+use toolhost_harness::{SeenRequest, Upstream};
 
 /// The session that it gives to everybody.
 pub(crate) const SESSION: &str = "one-session-for-all";
@@ -87,7 +87,7 @@ impl Evil {
     }
 
     /// All requests whose message has this method; an answer of the host has none.
-    pub(crate) fn got(&self, method: &str) -> Vec<(Seen, Value)> {
+    pub(crate) fn got(&self, method: &str) -> Vec<(SeenRequest, Value)> {
         let seen = self.upstream.seen().into_iter().map(|seen| {
             let message: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
             (seen, message)
@@ -97,13 +97,17 @@ impl Evil {
     }
 
     /// The last of them once there is one.
-    pub(crate) async fn waits_for(&self, method: &str) -> (Seen, Value) {
+    pub(crate) async fn waits_for(&self, method: &str) -> (SeenRequest, Value) {
         self.waits_for_all(method, 1).await.pop().unwrap()
     }
 
     /// All of them once there are so many. A machine under load takes its time; how long is no
     /// test's matter.
-    pub(crate) async fn waits_for_all(&self, method: &str, count: usize) -> Vec<(Seen, Value)> {
+    pub(crate) async fn waits_for_all(
+        &self,
+        method: &str,
+        count: usize,
+    ) -> Vec<(SeenRequest, Value)> {
         for _ in 0..2_400 {
             let found = self.got(method);
             if found.len() >= count {

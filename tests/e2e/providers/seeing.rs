@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use toolhost_harness::host::{Ended, write};
+use toolhost_harness::host::{CommandOutput, write};
 use toolhost_harness::{Host, Issuer, LeakDetector};
 
 use crate::providers::broker::{Broker, TOKEN, of, world};
@@ -159,7 +159,7 @@ async fn a_connection_is_listed_shown_and_tried_without_a_request() {
         "nor is the broker asked"
     );
     for format in ["text", "table"] {
-        let ended: Ended = world
+        let ended: CommandOutput = world
             .host
             .verb(&[&explain[..], &["--output", format]].concat());
         assert!(ended.stdout.contains("broker"), "{ended:?}");

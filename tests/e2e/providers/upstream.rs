@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use serde_json::json;
-use toolhost_harness::{Seen, Upstream, billing};
+use toolhost_harness::{SeenRequest, Upstream, billing};
 
 type Refused = Arc<Mutex<HashSet<String>>>;
 
@@ -33,13 +33,13 @@ impl Ledger {
         self.upstream.url()
     }
 
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<SeenRequest> {
         self.upstream.seen()
     }
 
     /// The bearers that came, in order.
     pub(crate) fn bearers(&self) -> Vec<String> {
-        let bearer = |seen: &Seen| {
+        let bearer = |seen: &SeenRequest| {
             let value = seen.header("authorization").unwrap_or_default();
             value.strip_prefix("Bearer ").unwrap_or_default().to_owned()
         };

@@ -34,7 +34,7 @@ async fn rig_to(upstream: &RawUpstream, secret: &str, change: impl FnOnce(&mut C
         })
         .to_vec();
     change(&mut echo);
-    Rig::of("evil")
+    Rig::for_plugin("evil")
         .connection(echo)
         .credential("acme", "echo", secret)
         .slots(16)

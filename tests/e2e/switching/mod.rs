@@ -94,7 +94,7 @@ impl World {
     /// The credentials that the billing system has seen, in order.
     fn spent(&self) -> Vec<String> {
         let seen = self.billing.upstream.seen();
-        let given = |seen: &toolhost_harness::Seen| {
+        let given = |seen: &toolhost_harness::SeenRequest| {
             seen.header("authorization").unwrap_or_default().to_owned()
         };
         seen.iter().map(given).collect()

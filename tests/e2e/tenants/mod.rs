@@ -10,7 +10,7 @@ mod restored;
 mod served;
 
 use serde_json::{Value, json};
-use toolhost_harness::host::Ended;
+use toolhost_harness::host::CommandOutput;
 use toolhost_harness::{Host, HostBuilder, Issuer};
 
 /// An issuer, and a host whose plugin keeps values. The configuration lists acme.
@@ -48,7 +48,7 @@ impl Town {
         }
     }
 
-    fn says(&self, arguments: &[&str]) -> Ended {
+    fn says(&self, arguments: &[&str]) -> CommandOutput {
         self.host.verb(arguments)
     }
 

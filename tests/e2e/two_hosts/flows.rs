@@ -230,7 +230,7 @@ async fn asked_in_session(
     call: Value,
 ) -> (Stream, stream::Event) {
     let response = mcp::legacy(Method::POST, host.url(), token, Some(id), Some(call)).await;
-    let mut stream = Stream::of(response).await;
+    let mut stream = Stream::from_response(response).await;
     let asked = stream.next().await.unwrap();
     assert_eq!(asked.json()["method"], "elicitation/create", "{asked:?}");
     (stream, asked)

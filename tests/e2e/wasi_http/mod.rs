@@ -22,7 +22,7 @@ async fn scene_with(limits: impl FnOnce(&mut LimitsPatch)) -> Scene {
     let fine =
         || Router::new().fallback(|| async { ([("x-internal", "1"), ("etag", "\"1\"")], "fine") });
     let (echo, billing) = (Upstream::start(fine()).await, Upstream::start(fine()).await);
-    let rig = Rig::of("wasi-http")
+    let rig = Rig::for_plugin("wasi-http")
         .connection(connection("echo", &echo.url()))
         .connection(connection("billing", &billing.url()))
         .credential("acme", "echo", ACME)
@@ -190,7 +190,7 @@ async fn a_url_at_which_two_connections_are_granted_is_an_error_and_not_a_guess(
         })
         .into();
     let grant = Arc::new(Grant::resolve(&manifest, &connections, &Limits::default()).unwrap());
-    let rig = Rig::of("echo").build().await;
+    let rig = Rig::for_plugin("echo").build().await;
     let egress = Egress::new(
         Arc::new(toolhost_net::Network::system().unwrap()),
         std::collections::BTreeMap::default(),
@@ -224,7 +224,7 @@ async fn a_reflected_credential_does_not_come_through_wasi_http_either() {
         answer.extend_from_slice(&spelt);
         answer.extend_from_slice(b"\"}");
         let upstream = RawUpstream::saying(answer).await;
-        let rig = Rig::of("wasi-http")
+        let rig = Rig::for_plugin("wasi-http")
             .connection(connection("echo", &upstream.url()))
             .credential("acme", "echo", ACME)
             .build()

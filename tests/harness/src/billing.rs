@@ -28,18 +28,18 @@ pub fn token(tenant: &str) -> String {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Gone(Arc<AtomicUsize>);
+struct DroppedRequests(Arc<AtomicUsize>);
 
 /// The system, and how many requests were dropped before they were answered.
 #[derive(Debug)]
 pub struct Billing {
     pub upstream: Upstream,
-    gone: Gone,
+    gone: DroppedRequests,
 }
 
 impl Billing {
     pub async fn start() -> Self {
-        let gone = Gone::default();
+        let gone = DroppedRequests::default();
         let router = Router::new()
             .route("/v1/invoices", get(invoices))
             .with_state(gone.clone());
@@ -78,9 +78,9 @@ impl Billing {
 }
 
 /// Counts when it is dropped before it was told not to.
-struct Waiting(Gone, bool);
+struct PendingRequest(DroppedRequests, bool);
 
-impl Drop for Waiting {
+impl Drop for PendingRequest {
     fn drop(&mut self) {
         if self.1 {
             self.0.0.fetch_add(1, Ordering::SeqCst);
@@ -94,7 +94,7 @@ struct Page {
 }
 
 async fn invoices(
-    State(gone): State<Gone>,
+    State(gone): State<DroppedRequests>,
     Query(page): Query<Page>,
     headers: HeaderMap,
 ) -> Response {
@@ -116,7 +116,7 @@ async fn invoices(
     {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let mut waiting = Waiting(gone, true);
+    let mut waiting = PendingRequest(gone, true);
     match page.limit {
         Some(NEVER) => std::future::pending().await,
         Some(SLOW) => tokio::time::sleep(SLOWLY).await,

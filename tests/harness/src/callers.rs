@@ -20,7 +20,7 @@ pub struct Callers {
 }
 
 impl Callers {
-    pub async fn of(tenants: &[&str], audience: &str) -> Self {
+    pub async fn new(tenants: &[&str], audience: &str) -> Self {
         let files = tempfile::tempdir().unwrap();
         let key_set = files.path().join("jwks.json");
         let key = DevKey::generate(&files.path().join("key.pem"), &key_set).unwrap();

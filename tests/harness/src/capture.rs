@@ -38,7 +38,7 @@ impl LogCapture {
 
     /// The lines of one target.
     #[must_use]
-    pub fn of(&self, target: &str) -> Vec<Line> {
+    pub fn lines_of(&self, target: &str) -> Vec<Line> {
         self.lines()
             .into_iter()
             .filter(|line| line.target == target)

@@ -69,13 +69,13 @@ pub fn run_command(directory: &Path) -> Command {
 
 /// What a verb said, and how it ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct CommandOutput {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ended {
+impl CommandOutput {
     /// What it wrote to stdout, as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
@@ -85,13 +85,13 @@ impl Ended {
 
 /// Runs a verb to its end.
 #[must_use]
-pub fn run(directory: &Path, arguments: &[&str]) -> Ended {
+pub fn run(directory: &Path, arguments: &[&str]) -> CommandOutput {
     end(command(directory, arguments).stdin(Stdio::null()))
 }
 
 /// Runs a command to its end, within a minute.
 #[must_use]
-pub fn end(command: &mut Command) -> Ended {
+pub fn end(command: &mut Command) -> CommandOutput {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -104,7 +104,7 @@ pub fn end(command: &mut Command) -> Ended {
     let Some(status) = status(&mut child) else {
         panic!("{command:?} did not end: {}", stderr.join().unwrap());
     };
-    Ended {
+    CommandOutput {
         status,
         stdout: stdout.join().unwrap(),
         stderr: stderr.join().unwrap(),
@@ -439,13 +439,13 @@ impl Host {
 
     /// Runs a verb in its directory, with its configuration.
     #[must_use]
-    pub fn verb(&self, arguments: &[&str]) -> Ended {
+    pub fn verb(&self, arguments: &[&str]) -> CommandOutput {
         run(self.directory(), arguments)
     }
 
     /// Runs a verb in its directory, with a text on stdin.
     #[must_use]
-    pub fn verb_with(&self, arguments: &[&str], stdin: &str) -> Ended {
+    pub fn verb_with(&self, arguments: &[&str], stdin: &str) -> CommandOutput {
         let file = write(self.directory(), "stdin", stdin);
         end(command(self.directory(), arguments).stdin(std::fs::File::open(file).unwrap()))
     }

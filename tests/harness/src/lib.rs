@@ -81,5 +81,5 @@ pub use recorder::Recorder;
 pub use rig::{Rig, RigBuilder, connection, text_of};
 pub use secret::random_secret;
 pub use switcher::switcher;
-pub use upstream::{Seen, Upstream};
+pub use upstream::{SeenRequest, Upstream};
 pub use values::values;

@@ -231,7 +231,7 @@ pub struct Rig {
 
 impl Rig {
     #[must_use]
-    pub fn of(plugin: &str) -> RigBuilder {
+    pub fn for_plugin(plugin: &str) -> RigBuilder {
         RigBuilder::default().plugin(plugin)
     }
 

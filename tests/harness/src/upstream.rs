@@ -9,14 +9,14 @@ use http_body_util::BodyExt;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct SeenRequest {
     pub method: String,
     pub uri: String,
     pub headers: http::HeaderMap,
     pub body: Bytes,
 }
 
-impl Seen {
+impl SeenRequest {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
@@ -27,7 +27,7 @@ impl Seen {
 #[derive(Debug)]
 pub struct Upstream {
     address: std::net::SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<SeenRequest>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -54,7 +54,7 @@ impl Upstream {
     }
 
     #[must_use]
-    pub fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<SeenRequest> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -66,7 +66,7 @@ impl Drop for Upstream {
 }
 
 async fn record(
-    State(seen): State<Arc<Mutex<Vec<Seen>>>>,
+    State(seen): State<Arc<Mutex<Vec<SeenRequest>>>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -76,7 +76,7 @@ async fn record(
         .await
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
-    seen.lock().unwrap().push(Seen {
+    seen.lock().unwrap().push(SeenRequest {
         method: parts.method.to_string(),
         uri: parts.uri.to_string(),
         headers: parts.headers.clone(),

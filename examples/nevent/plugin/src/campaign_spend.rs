@@ -19,5 +19,5 @@ pub(crate) struct Spend {
 }
 
 pub(crate) fn campaign_spend(period: Period, _: &Call) -> Result<Json<Spend>, Failure> {
-    period.of("paid-media", "/spend").map(Json)
+    period.fetch("paid-media", "/spend").map(Json)
 }

@@ -18,7 +18,7 @@ const fn a_week() -> u32 {
 
 impl Period {
     /// Asks one of the two systems for these days.
-    pub(crate) fn of<T: DeserializeOwned>(
+    pub(crate) fn fetch<T: DeserializeOwned>(
         &self,
         connection: &str,
         path: &str,

@@ -17,5 +17,5 @@ pub(crate) struct Traffic {
 }
 
 pub(crate) fn traffic_report(period: Period, _: &Call) -> Result<Json<Traffic>, Failure> {
-    period.of("data", "/traffic").map(Json)
+    period.fetch("data", "/traffic").map(Json)
 }

@@ -24,7 +24,7 @@ struct SmallDisk(
 );
 
 impl SmallDisk {
-    fn of(size: &str) -> Self {
+    fn with_size(size: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("disk");
         std::fs::create_dir(&path).unwrap();
@@ -61,7 +61,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_full_disk_refuses_records_and_a_chain_that_goes_on_says_how_many() {
-    let disk = SmallDisk::of("256k");
+    let disk = SmallDisk::with_size("256k");
     let settings = ChainSettings {
         open_chains: 1,
         ..ChainSettings::default()
@@ -105,7 +105,7 @@ async fn a_full_disk_refuses_records_and_a_chain_that_goes_on_says_how_many() {
 
 #[tokio::test]
 async fn a_disk_that_is_full_at_a_rotation_loses_nothing_either() {
-    let disk = SmallDisk::of("64k");
+    let disk = SmallDisk::with_size("64k");
     let sink = sink(&disk.0, small(2_000));
     let mut taken = 0;
     let mut is_full = false;
@@ -320,7 +320,7 @@ fn reads_are_refused_unless_the_operator_says_otherwise() {
 
 #[test]
 fn held_starts_that_could_not_be_written_are_counted() {
-    let disk = SmallDisk::of("64k");
+    let disk = SmallDisk::with_size("64k");
     let sink = sink(&disk.0, ChainSettings::default());
     sink.record_now(&finished("acme", 0)).unwrap();
     let filler = disk.fill();

@@ -80,7 +80,7 @@ async fn each_way_to_send_no_good_token_has_its_answer() {
 async fn a_missing_scope_is_403_and_names_it() {
     let mut issuer = config(ISSUER);
     issuer.scopes = vec!["tools".into()];
-    let world = World::of(vec![issuer]);
+    let world = World::with_issuers(vec![issuer]);
     let error = world
         .tenancy
         .authenticate_token(&world.token())
@@ -261,7 +261,7 @@ fn both() -> Vec<toolhost_tenancy::IssuerConfig> {
 
 #[tokio::test]
 async fn t23_an_issuers_keys_verify_its_own_tokens_alone() {
-    let world = World::of(both());
+    let world = World::with_issuers(both());
     let theirs = dev_key();
     world.net.serve_keys(&jwks_url(OTHER), &[&theirs]);
     let at = |issuer: &str| MintRequest {
@@ -293,7 +293,7 @@ async fn t23_an_issuers_keys_verify_its_own_tokens_alone() {
 
 #[tokio::test]
 async fn the_same_subject_at_two_issuers_is_two_owners() {
-    let world = World::of(both());
+    let world = World::with_issuers(both());
     world.net.serve_keys(&jwks_url(OTHER), &[&world.key]);
     let owner = async |issuer: &str| {
         let token = world.mint(
@@ -341,7 +341,7 @@ async fn t24_a_huge_token_is_refused_before_it_is_hashed() {
 
 #[tokio::test]
 async fn the_metadata_says_who_is_believed_and_nothing_empty() {
-    let world = World::of(both());
+    let world = World::with_issuers(both());
     let document = world.tenancy.resource_metadata(&AUDIENCE.parse().unwrap());
     let expected = serde_json::json!({
         "resource": AUDIENCE, "authorization_servers": [ISSUER, OTHER], "bearer_methods_supported": ["header"],

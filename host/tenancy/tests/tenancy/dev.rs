@@ -15,7 +15,7 @@ async fn a_minted_token_says_what_was_asked_for() {
     issuer.tenant_claim = Some("/org/id".into());
     issuer.role_claim = Some("/role".into());
     issuer.may_grant = vec![Role::Owner];
-    let world = World::of(vec![issuer]);
+    let world = World::with_issuers(vec![issuer]);
     let request = MintRequest {
         tenant_claim: "/org/id".into(),
         role: Some("owner".into()),

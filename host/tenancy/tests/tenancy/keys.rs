@@ -188,7 +188,7 @@ async fn b5_discovery_passes_over_what_is_no_metadata() {
     ] {
         let mut configured = config(issuer);
         configured.keys = KeySource::Discovery;
-        let world = World::of(vec![configured]);
+        let world = World::with_issuers(vec![configured]);
         for page in pages {
             world.net.serve(page, other);
         }
@@ -296,7 +296,7 @@ async fn t25_a_poisoned_set_does_not_replace_a_good_one() {
 
 #[tokio::test]
 async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
-    let world = World::of(vec![
+    let world = World::with_issuers(vec![
         naming(ISSUER, NamedTenants::All),
         naming(OTHER, NamedTenants::All),
     ]);
@@ -320,7 +320,7 @@ async fn an_issuer_that_is_down_at_the_start_costs_nobody_else() {
 
 #[tokio::test]
 async fn an_issuer_that_hangs_does_not_hold_up_anothers_callers() {
-    let world = World::of(vec![
+    let world = World::with_issuers(vec![
         naming(ISSUER, NamedTenants::All),
         naming(OTHER, NamedTenants::All),
     ]);
@@ -407,7 +407,7 @@ async fn discovery_takes_keys_only_from_the_issuer_it_asked_for() {
         (format!(r#"{{"issuer":"{ISSUER}"}}"#), &wrong),
         (format!(r#"{{"jwks_uri":"{ISSUER}/jwks"}}"#), &none),
     ] {
-        let world = World::of(vec![issuer.clone()]);
+        let world = World::with_issuers(vec![issuer.clone()]);
         world.net.serve(&metadata, document.clone());
         assert_eq!(world.tenant(&world.token()).await, *expected, "{document}");
     }
@@ -419,7 +419,7 @@ async fn keys_in_a_file_are_read_again_and_a_missing_file_is_no_crash() {
     let path = dir.path().join("jwks.json");
     let mut issuer = config(ISSUER);
     issuer.keys = KeySource::File(path.clone());
-    let world = World::of(vec![issuer]);
+    let world = World::with_issuers(vec![issuer]);
     world.tenancy.start().await;
     assert!(!world.tenancy.is_ready());
     assert_eq!(world.tenant(&world.token()).await, Err(500));

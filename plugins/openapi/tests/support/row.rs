@@ -33,7 +33,7 @@ pub struct Row {
 
 impl Row {
     /// Reads a document and tries each of its tools; `None` where it is none of ours.
-    pub fn of(name: &str, bytes: &[u8], thorough: bool) -> Result<Self, String> {
+    pub fn from_document(name: &str, bytes: &[u8], thorough: bool) -> Result<Self, String> {
         let started = Instant::now();
         let found = discover(bytes).map_err(|error| error.to_string())?;
         let mut row = Self {

@@ -15,7 +15,7 @@ pub mod text;
 pub use bindings::exports::toolhost::plugin::adapter::{
     Argument, Discovered, Discovery, Document, Operation, Skipped,
 };
-pub use state::{Kept, UpstreamState};
+pub use state::{StateEntry, UpstreamState};
 
 #[doc(hidden)]
 pub use crate::bindings::exports::toolhost::plugin::tools as wire;

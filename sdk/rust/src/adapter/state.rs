@@ -7,9 +7,9 @@ use crate::{Failure, host};
 #[derive(Debug, Clone, Copy)]
 pub struct UpstreamState(());
 
-/// A kept value.
+/// A stored value and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StateEntry {
     /// At most 64 KiB.
     pub value: Vec<u8>,
     /// Never the same for two values.
@@ -21,9 +21,9 @@ impl UpstreamState {
     ///
     /// # Errors
     /// `denied` while a document is read.
-    pub fn get() -> Result<Option<Kept>, Failure> {
+    pub fn get() -> Result<Option<StateEntry>, Failure> {
         let kept = host::upstream_state::get()?;
-        Ok(kept.map(|entry| Kept {
+        Ok(kept.map(|entry| StateEntry {
             value: entry.value,
             version: entry.version,
         }))

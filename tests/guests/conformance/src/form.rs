@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use toolhost_sdk::{Ability, Answer, Ask, Call, Failure, Outcome, Output, Plugin, Tool};
+use toolhost_sdk::{Answer, Ask, Call, ClientCapability, Failure, Outcome, Output, Plugin, Tool};
 
 use crate::Nothing;
 
@@ -24,19 +24,19 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
         .tool(
             Tool::new("test_sampling", sampling)
                 .description("asks the client's model")
-                .requires(Ability::Sampling)
+                .requires(ClientCapability::Sampling)
                 .read_only(),
         )
         .tool(
             Tool::new("test_missing_capability", missing)
                 .description("needs a client with a model")
-                .requires(Ability::Sampling)
+                .requires(ClientCapability::Sampling)
                 .read_only(),
         )
         .tool(
             Tool::new("test_elicitation", elicitation)
                 .description("asks the person for a name and an address")
-                .requires(Ability::Elicitation)
+                .requires(ClientCapability::Elicitation)
                 .read_only(),
         )
         .tool(

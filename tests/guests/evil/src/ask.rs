@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use toolhost_sdk::{
-    Ability, Answer, Ask, CacheScope, Call, Failure, Outcome, Output, Plugin, Tool,
+    Answer, Ask, CacheScope, Call, ClientCapability, Failure, Outcome, Output, Plugin, Tool,
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -47,20 +47,20 @@ pub(crate) fn tools(plugin: Plugin) -> Plugin {
         .tool(
             Tool::new("elicit", elicit)
                 .description("asks the person, and says what came back")
-                .requires(Ability::Elicitation)
+                .requires(ClientCapability::Elicitation)
                 .read_only(),
         )
         .tool(
             Tool::new("elicit_cached", elicit)
                 .description("the same, with results that may be kept")
-                .requires(Ability::Elicitation)
+                .requires(ClientCapability::Elicitation)
                 .read_only()
                 .cache(std::time::Duration::from_secs(600), CacheScope::Shared),
         )
         .tool(
             Tool::new("sample", sample)
                 .description("asks the client's model, and says what came back")
-                .requires(Ability::Sampling)
+                .requires(ClientCapability::Sampling)
                 .read_only(),
         )
 }

@@ -134,11 +134,11 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self::of(vec![config(ISSUER)])
+        Self::with_issuers(vec![config(ISSUER)])
     }
 
     /// A host with these issuers; the first one's keys are served.
-    pub fn of(configs: Vec<IssuerConfig>) -> Self {
+    pub fn with_issuers(configs: Vec<IssuerConfig>) -> Self {
         let (net, clock, key) = (
             Arc::new(FakeNet::default()),
             Arc::new(TestClock::default()),
