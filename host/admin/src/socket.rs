@@ -181,7 +181,9 @@ async fn receive(
         return Ok(None);
     };
     let request: AdminRequest = serde_json::from_slice(&frame).map_err(|error| {
-        ReceiveError::Malformed(AdminError::invalid(format!("this is no request: {error}")))
+        ReceiveError::Malformed(AdminError::invalid(format!(
+            "this is not a request: {error}"
+        )))
     })?;
     if !request.takes_secret() {
         return Ok(Some((request, None)));

@@ -13,7 +13,7 @@ use crate::screen::{EscapeStyle, LogWriter};
 pub(crate) fn start(format: LogFormat, default: &str) -> Result<(), CliError> {
     let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(text) if !text.trim().is_empty() => EnvFilter::try_new(&text).map_err(|error| {
-            CliError::usage(format!("RUST_LOG: {text:?} is no filter of logs: {error}"))
+            CliError::usage(format!("RUST_LOG: {text:?} is not a log filter: {error}"))
         })?,
         _ => EnvFilter::new(default),
     };

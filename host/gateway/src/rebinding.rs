@@ -52,7 +52,7 @@ impl RebindingGuard {
                 Some(host) => hosts.push(host),
                 None => tracing::warn!(
                     entry,
-                    "server.allowed_hosts has an entry that is no host or host:port"
+                    "server.allowed_hosts has an entry that is not a host or host:port"
                 ),
             }
         }
@@ -67,7 +67,7 @@ impl RebindingGuard {
                 Some(origin) => origins.push(origin),
                 None => tracing::warn!(
                     entry,
-                    "server.allowed_origins has an entry that is no scheme://host:port"
+                    "server.allowed_origins has an entry that is not scheme://host:port"
                 ),
             }
         }

@@ -64,7 +64,7 @@ impl StdioCaller {
                     attribution: None,
                 })
             }
-            // A token that is no text is no token; the empty one says so.
+            // A token that is not a string is no token; the empty one says so.
             Some(token) => {
                 let text = std::str::from_utf8(token.expose()).unwrap_or_default();
                 self.tenancy.admit_token(text).await

@@ -245,7 +245,7 @@ where
                 // A notification that is none of MCP's.
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(%error, "a line is no message");
+                    tracing::debug!(%error, "a line is not a message");
                     self.refuse(MalformedMessage::new_unreadable().to_json());
                 }
             }

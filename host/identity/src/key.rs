@@ -39,7 +39,7 @@ pub enum SkipReason {
     #[error("it is not an object with members of the right type")]
     Form,
     /// A member is not there, or not base64url.
-    #[error("its member {0} is missing, or is no base64url")]
+    #[error("its member {0} is missing, or is not base64url")]
     Member(&'static str),
     /// A type or curve that no algorithm here uses: `oct` (HMAC) among them.
     #[error("its type or curve (kty, crv) is not used here: RSA, P-256, P-384 and Ed25519 are")]

@@ -82,11 +82,11 @@ pub enum TokenRefusal {
 /// seconds before the request was sent.
 ///
 /// # Errors
-/// It is no JSON object, or says an error under the status of a success, as some servers do.
+/// It is not a JSON object, or says an error under the status of a success, as some servers do.
 pub fn read_token_answer(body: &[u8], asked_at: u64) -> Result<TokenAnswer, TokenRefusal> {
     let bad = TokenRefusal::Unclear;
     let mut members =
-        TokenMembers::read(body).ok_or(bad("the token endpoint's answer is no JSON object"))?;
+        TokenMembers::read(body).ok_or(bad("the token endpoint's answer is not a JSON object"))?;
     let refresh_token = secret(members.refresh_token.take()).unwrap_or_else(|why| {
         // The one that is stored may be used up; there is nothing to put in its place.
         tracing::warn!(why, "a refresh token of a token endpoint cannot be kept");
@@ -192,7 +192,7 @@ fn secret(token: Option<Value>) -> Result<Option<Secret>, &'static str> {
                 .map(Some)
                 .map_err(|why| why.reason())
         }
-        Some(_) => Err("a token of the answer is no text"),
+        Some(_) => Err("a token of the answer is not a string"),
     }
 }
 

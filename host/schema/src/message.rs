@@ -54,11 +54,11 @@ impl Evaluation<'_, '_> {
             Keyword::UniqueItems => "value has non-unique elements".to_owned(),
             Keyword::Contains { min, max, .. } => match max {
                 None => {
-                    format!("value has less than {min} items of the kind that it has to contain")
+                    format!("value has less than {min} items of the kind that it must contain")
                 }
                 Some(max) => {
                     format!(
-                        "value has less than {min} or more than {max} items of the kind that it has to contain"
+                        "value has less than {min} or more than {max} items of the kind that it must contain"
                     )
                 }
             },

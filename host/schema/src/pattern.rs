@@ -47,8 +47,8 @@ const LOOKS_A_STEP: u64 = 8;
 /// Why a pattern is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It looks around or back, or it is no regular expression.
-    #[error("it is no regular expression without look-around and back-references")]
+    /// It looks around or back, or it is not a regular expression.
+    #[error("it is not a regular expression without look-around and back-references")]
     Unsupported,
     /// It is longer than 8 KiB, or its automaton passes a megabyte.
     #[error(

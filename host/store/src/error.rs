@@ -60,8 +60,8 @@ pub enum StoreError {
     /// What is asked for would take the place of something sound.
     #[error("{0}")]
     Exists(String),
-    /// What is to be brought back is no backup.
-    #[error("{path} is no backup: {why}")]
+    /// What is to be brought back is not a backup.
+    #[error("{path} is not a backup: {why}")]
     Backup {
         /// Which.
         path: String,

@@ -157,7 +157,7 @@ impl IntrospectionClient {
     async fn ask(&self, bearer: &Bearer) -> Result<IntrospectionResult, AuthError> {
         let rules = &self.rules;
         let form = TokenForm::introspection(bearer.secret())
-            .map_err(|_| AuthError::Malformed("the token is no text"))?;
+            .map_err(|_| AuthError::Malformed("the token is not text"))?;
         let question = PostRequest {
             destination: self.destination.clone(),
             authorization: Some(self.authorization.clone()),

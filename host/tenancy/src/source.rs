@@ -114,7 +114,7 @@ async fn discover(issuer: &IssuerConfig, fetch: &dyn KeyFetch) -> Result<Url, Lo
             .as_ref()
             .and_then(|metadata| metadata.get("issuer")?.as_str());
         let (Some(metadata), Some(named)) = (&metadata, named) else {
-            tracing::debug!(%url, "is no metadata of an issuer; the next address is asked");
+            tracing::debug!(%url, "is not metadata of an issuer; the next address is asked");
             continue;
         };
         if named != issuer.issuer {

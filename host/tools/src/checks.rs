@@ -61,7 +61,7 @@ pub(crate) async fn check_arguments(
         .flat_map(Map::keys)
         .find(|name| names_a_tenant(name) && !entry.describes(name))
     {
-        let message = "the tenant is no argument: it comes from the caller's token";
+        let message = "the tenant is not an argument: it comes from the caller's token";
         return Err(
             PublicError::new(ErrorCode::InvalidArguments, message).about(format!("/{name}"))
         );

@@ -33,7 +33,7 @@ pub fn with_error_branch(schema: &Map<String, Value>) -> Map<String, Value> {
             false => result.insert(keyword.clone(), value),
         };
     }
-    // A result that is no object is held against its own branch alone.
+    // A result that is not an object is held against its own branch alone.
     if root.get("type").is_some_and(|kind| kind != "object") {
         root.remove("type");
     }

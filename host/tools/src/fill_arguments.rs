@@ -44,7 +44,7 @@ pub(crate) async fn fill_arguments(
                     None => value,
                     Some(text) => number(text).ok_or_else(|| {
                         let message = format!(
-                            "what the credential of connection {connection} provides for {argument} is no whole number"
+                            "what the credential of connection {connection} provides for {argument} is not an integer"
                         );
                         PublicError::new(ErrorCode::NotConnected, message)
                     })?,

@@ -176,7 +176,7 @@ fn inspect_structured(
             .check(&value, budget)?
             .map_err(|misfit| sentence(&misfit)),
         None if entry.is_strict || value.is_object() => Ok(()),
-        None => Err("it is no object".to_owned()),
+        None => Err("it is not an object".to_owned()),
     };
     Ok(Ok(Some(fits.map(|()| value))))
 }

@@ -94,7 +94,7 @@ impl Origin for BrokerOrigin {
         match answer.status {
             200..=299 => {
                 let object = strict_object(&answer.body).map_err(|_| {
-                    CredentialError::Unavailable("the broker's answer is no JSON object")
+                    CredentialError::Unavailable("the broker's answer is not a JSON object")
                 })?;
                 Ok(parse_object(object, self.fresh_for)?)
             }

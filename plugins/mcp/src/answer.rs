@@ -122,7 +122,7 @@ pub(crate) fn answer(result: &RawValue) -> Result<Result<Answer, Failure>, Excha
     Ok(Ok(complete(content, structured)))
 }
 
-/// A structured part that is no object stands as text: tools of the host return objects.
+/// A structured part that is not an object stands as text: tools of the host return objects.
 fn complete(mut content: Vec<Content>, structured: Option<&str>) -> Answer {
     if let (true, Some(structured)) = (content.is_empty(), structured) {
         content.push(Content::Text(structured.to_owned()));

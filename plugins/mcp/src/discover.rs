@@ -89,7 +89,7 @@ fn list(state: &mut ServerState, opened: &ServerHandshake) -> Result<Vec<Box<Raw
             _ => Failure::new(Code::Upstream, error.message),
         })?;
         let page: ToolListPage<'_> = serde_json::from_str(result.get())
-            .map_err(|_| ExchangeError::Malformed("it is no list of tools"))?;
+            .map_err(|_| ExchangeError::Malformed("it is not a list of tools"))?;
         for tool in page.tools.unwrap_or_default() {
             text += tool.get().len();
             if all.len() >= MAX_TOOLS || text > MAX_TEXT {

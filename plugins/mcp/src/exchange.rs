@@ -209,7 +209,7 @@ impl AnswerListener<'_> {
     fn whole(&mut self, exchange: &Exchange) -> Result<RpcReply, ExchangeError> {
         let body = read(exchange, MAX_BODY, self.envelope.until)?;
         let text = std::str::from_utf8(&body)
-            .map_err(|_| ExchangeError::Malformed("it is no UTF-8 text"))?;
+            .map_err(|_| ExchangeError::Malformed("it is not UTF-8 text"))?;
         let text = text.trim_start_matches('\u{feff}');
         if text.trim().is_empty() {
             return Err(ExchangeError::Malformed("it is empty"));

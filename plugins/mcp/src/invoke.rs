@@ -150,7 +150,7 @@ fn fields(
         return Ok(Vec::new());
     }
     let arguments: BTreeMap<String, &RawValue> = serde_json::from_str(arguments.get())
-        .map_err(|_| Failure::invalid_arguments("the arguments are no object"))?;
+        .map_err(|_| Failure::invalid_arguments("the arguments are not an object"))?;
     let mut fields = Vec::new();
     for (argument, field) in &descriptor.headers {
         let Some(value) = arguments.get(argument) else {

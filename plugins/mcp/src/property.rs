@@ -173,14 +173,14 @@ fn change_list(list: &mut Value, names: &ArgumentNames) {
 /// and the server's.
 ///
 /// # Errors
-/// They are no object, or one has the server's own name: nothing was said of it, so neither the
+/// They are not an object, or one has the server's own name: nothing was said of it, so neither the
 /// schema nor what the operator provides would count for it, and it would stand where the offered
 /// one goes.
 pub(crate) fn restore(
     arguments: &RawValue,
     renamed: &[(String, String)],
 ) -> Result<Box<RawValue>, Failure> {
-    let no_object = |_| Failure::invalid_arguments("the arguments are no object");
+    let no_object = |_| Failure::invalid_arguments("the arguments are not an object");
     if renamed.is_empty() {
         return Ok(arguments.to_owned());
     }
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(text["anyOf"][1]["not"]["required"], json!(["b"]));
         assert_eq!(
             text["anyOf"][1]["properties"]["b"]["const"], "a[]",
-            "a value is no name"
+            "a value is not a name"
         );
         let mut hidden = json!({"properties": {"a[]": {}}, "patternProperties": {"^a": {}}});
         assert!(rename(hidden.as_object_mut().unwrap()).is_err());

@@ -38,14 +38,14 @@ impl Schema {
     /// Reads a schema.
     ///
     /// # Errors
-    /// It is no object, too large, leads outside itself, or hides something where it cannot be
+    /// It is not an object, too large, leads outside itself, or hides something where it cannot be
     /// taken out.
     pub(crate) fn read(text: &str) -> Result<Self, ToolProblem> {
         if text.len() > MAX_SCHEMA {
             return Err(ToolProblem::TooLarge("a schema", MAX_SCHEMA));
         }
         let Ok(Value::Object(mut value)) = serde_json::from_str(text) else {
-            return Err(ToolProblem::Schema("is no JSON object"));
+            return Err(ToolProblem::Schema("is not a JSON object"));
         };
         let was_mended = mend(&mut value);
         let mut was_cleaned = false;

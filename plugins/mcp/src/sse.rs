@@ -71,7 +71,7 @@ impl EventParser {
             return Ok((is_message && !data.is_empty()).then_some(data));
         }
         let line = std::str::from_utf8(line)
-            .map_err(|_| ExchangeError::Malformed("its stream is no UTF-8 text"))?;
+            .map_err(|_| ExchangeError::Malformed("its stream is not UTF-8 text"))?;
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {

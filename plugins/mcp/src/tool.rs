@@ -133,7 +133,7 @@ pub(crate) fn build(listed: &ListedTool<'_>) -> Result<Discovered, ToolProblem> 
         Some(text) => {
             let output = Schema::read(text)?;
             if !output.is_of_object() {
-                notes.push("no output schema: what it describes is no object".to_owned());
+                notes.push("no output schema: what it describes is not an object".to_owned());
             }
             Some(output).filter(Schema::is_of_object)
         }

@@ -26,7 +26,7 @@ pub struct OperationDescriptor {
     /// The body, where there is one.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyEncoding>,
-    /// Whether the structured result is `{"result": …}`, since the answer is no object.
+    /// Whether the structured result is `{"result": …}`, since the answer is not an object.
     #[serde(rename = "w", default, skip_serializing_if = "is_false")]
     pub wrapped: bool,
 }

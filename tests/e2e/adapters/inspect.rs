@@ -95,7 +95,7 @@ fn host_doctor_says_what_of_an_adapter_is_there_and_granted() {
     };
     for (file, verdict, says) in [
         (guests::path("csv"), "failed", "a.csv: No such file"),
-        (guests::path("echo"), "failed", "it is no adapter"),
+        (guests::path("echo"), "failed", "it is not an adapter"),
         ("missing.wasm".into(), "failed", "missing.wasm"),
     ] {
         let report = doctor(file.to_str().unwrap());

@@ -45,7 +45,7 @@ async fn an_adapter_is_no_plugin_and_a_plugin_no_adapter() {
     .file("x", "x");
     for (builder, says) in [
         (as_plugin, "it is an adapter"),
-        (as_adapter, "it is no adapter"),
+        (as_adapter, "it is not an adapter"),
     ] {
         let (directory, mut command) = builder.write();
         let ended = host::end(&mut command);

@@ -121,11 +121,11 @@ fn a_backup_is_brought_back_with_its_own_master_key_or_nothing_is_made() {
             &["copy", "--master-key", "@wrong.key"],
             "does not open with the master key",
         ),
-        (&["empty", "--master-key", "@right.key"], "is no backup"),
-        (&["torn", "--master-key", "@right.key"], "is no backup"),
+        (&["empty", "--master-key", "@right.key"], "is not a backup"),
+        (&["torn", "--master-key", "@right.key"], "is not a backup"),
         (
             &["secret", "--master-key", "@right.key"],
-            "no directory with a backup",
+            "not a directory with a backup",
         ),
         (
             &[

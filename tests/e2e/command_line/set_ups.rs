@@ -214,7 +214,7 @@ fn set_ups() -> Vec<SetUp> {
                 guest("echo")
             ),
             &[("doc.json", document.as_bytes().to_vec())],
-            Plugin("doc", LeftOut, "it is no adapter"),
+            Plugin("doc", LeftOut, "it is not an adapter"),
         ),
         set_up(
             &format!(

@@ -80,7 +80,7 @@ impl fmt::Display for ChainProblem {
 #[non_exhaustive]
 pub enum ChainFinding {
     /// Not a line that the host writes.
-    #[error("this is no record")]
+    #[error("this is not a record")]
     NoRecord,
     /// The seal is not that of the record and what came before it.
     #[error("the record, or one before it, was changed")]
@@ -118,7 +118,9 @@ pub enum ChainFinding {
         head: u64,
     },
     /// The chain holds another record than its head, or an exported one, says.
-    #[error("record {0} is another one than was kept: the chain was put back and written anew")]
+    #[error(
+        "record {0} differs from the one that was stored: the chain was restored and written again"
+    )]
     AnotherRecord(u64),
     /// A segment other than the last ends within a record.
     #[error("the segment ends within a record")]
@@ -206,7 +208,7 @@ struct Walk<'a> {
     kept: Vec<(u64, Mac)>,
     /// The number that should come.
     next: u64,
-    /// The seal of the line before; unknown after what is no record, which was said.
+    /// The seal of the line before; unknown after what is not a record, which was said.
     previous: Option<Mac>,
 }
 

@@ -78,7 +78,7 @@ pub(super) fn connection(
     for (argument, template) in raw.provide {
         let key = format!("{at}.provide.{}", argument.get_ref().escape_default());
         if argument.get_ref().is_empty() {
-            return Err(source.at(&argument, key, "is no argument's name"));
+            return Err(source.at(&argument, key, "is not an argument's name"));
         }
         let parsed = HeaderTemplate::parse(template.get_ref())
             .map_err(|why| source.at(&template, &key, why))?;

@@ -30,7 +30,7 @@ impl<'a> TableKeys<'a> {
     ) -> Result<Self, ConfigError> {
         let whole = Spanned::new(value.span(), ());
         let Some(table) = value.get_ref().as_table() else {
-            return Err(source.at(&whole, at, "is no table"));
+            return Err(source.at(&whole, at, "is not a table"));
         };
         Ok(Self {
             source,
@@ -88,7 +88,7 @@ impl<'a> TableKeys<'a> {
         match value.get_ref().as_str() {
             Some("") => Err(self.error(value, name, "is empty")),
             Some(text) => Ok(Some(Spanned::new(value.span(), text.to_owned()))),
-            None => Err(self.error(value, name, "is no text")),
+            None => Err(self.error(value, name, "is not a string")),
         }
     }
 
@@ -102,11 +102,11 @@ impl<'a> TableKeys<'a> {
             return Ok(Vec::new());
         };
         let list = value.get_ref().as_array();
-        let list = list.ok_or_else(|| self.error(value, name, "is no list of texts"))?;
+        let list = list.ok_or_else(|| self.error(value, name, "is not a list of strings"))?;
         list.iter()
             .map(|one| match one.get_ref().as_str() {
                 Some(text) if !text.is_empty() => Ok(text.to_owned()),
-                _ => Err(self.error(one, name, "has what is no text, or an empty one")),
+                _ => Err(self.error(one, name, "has an element that is not a string or is empty")),
             })
             .collect()
     }

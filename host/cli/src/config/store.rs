@@ -178,7 +178,7 @@ fn read_url(
     let refuse = |why: &str| source.at(said, "store.url", why);
     // In memory the text of the file is what it is; what is refused here is that it stands there at
     // all.
-    let url = Url::parse(said.get_ref()).map_err(|_| refuse("is no URL"))?;
+    let url = Url::parse(said.get_ref()).map_err(|_| refuse("is not a URL"))?;
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         return Err(refuse("does not begin with postgres://"));
     }
@@ -312,7 +312,7 @@ mod tests {
         for url in [
             "postgres://u:hunter2@db.example/d",
             "postgres://db.example/d?user=u&password=hunter2",
-            "hunter2 is no url",
+            "hunter2 is not a url",
             "mysql://u:hunter2@db.example/d",
         ] {
             let error = read(&format!("kind = 'postgres'\nurl = '{url}'")).unwrap_err();

@@ -61,7 +61,7 @@ impl HostDiagnosis {
 
     /// Whom a token speaks for, at the tenant that it names.
     async fn binding(&self, token: &Secret) -> Result<Binding, AdminError> {
-        // A token that is no text is no token; the empty one says so.
+        // A token that is not a string is no token; the empty one says so.
         let text = std::str::from_utf8(token.expose()).unwrap_or_default();
         let admitted = self
             .tenancy
@@ -126,7 +126,7 @@ impl HostOperations for HostDiagnosis {
         let admitted = match &token {
             None => self.tenancy.admit(&HeaderMap::new()).await,
             Some(token) => {
-                // A token that is no text is no token; the empty one says so.
+                // A token that is not a string is no token; the empty one says so.
                 let text = std::str::from_utf8(token.expose()).unwrap_or_default();
                 self.tenancy.admit_token(text.trim()).await
             }

@@ -61,7 +61,7 @@ pub(super) fn run(command: &CredentialCommand, format: OutputFormat) -> anyhow::
 async fn put(args: &SetArgs, rotate: bool, format: OutputFormat) -> anyhow::Result<()> {
     if args.secret.is_some() {
         return Err(CliError::usage(
-            "a secret is never an argument, since every process can read it, and a shell keeps it: this one is no secret any more; give --secret-file FILE or -",
+            "a secret is never an argument, since every process can read it, and a shell keeps it: this one is not secret any more; give --secret-file FILE or -",
         )
         .into());
     }

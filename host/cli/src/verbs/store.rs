@@ -60,7 +60,7 @@ async fn restore_all(
     }
     if !directory.is_dir() {
         let path = directory.display();
-        return Err(CliError::usage(format!("{path} is no directory with a backup")).into());
+        return Err(CliError::usage(format!("{path} is not a directory with a backup")).into());
     }
     let chains = reach.config.chains;
     let (kept, restored) = DataDirClaim::take_for_backup(&reach.data, directory)?

@@ -137,7 +137,7 @@ pub(crate) async fn token_or_development(
         None => tenancy.admit(&HeaderMap::new()).await,
         Some(text) => {
             let token = secret_ref::token(&secret_ref::parse("--token", text)?)?;
-            // A token that is no text is no token; the empty one says so.
+            // A token that is not a string is no token; the empty one says so.
             let text = std::str::from_utf8(token.expose()).unwrap_or_default();
             tenancy.admit_token(text).await
         }

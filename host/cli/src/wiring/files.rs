@@ -38,7 +38,7 @@ pub(crate) fn plugin_file(
     }
     if found.is_adapter != is_adapter {
         return Err(refuse(if is_adapter {
-            "it is no adapter: it exports tools of its own; serve it with --plugin or [plugins.NAME]"
+            "it is not an adapter: it exports tools of its own; serve it with --plugin or [plugins.NAME]"
         } else {
             "it is an adapter, which serves connections: name it in [adapters.NAME], and set adapter of [connections.NAME]"
         }));

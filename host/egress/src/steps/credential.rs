@@ -143,7 +143,7 @@ fn check(credential: &Credential, connection: &Connection) -> Result<(), &'stati
     if let AuthPlacement::Parts(parts) = &connection.auth {
         let secrets = secrets_of_parts(parts, credential.secret.expose());
         let secrets = secrets
-            .ok_or("it is no JSON object with a text for each of auth.parts and no other")?;
+            .ok_or("it is not a JSON object with a text for each of auth.parts and no other")?;
         if secrets.iter().any(|secret| secret.len() < MIN_SECRET) {
             return Err(TOO_SHORT);
         }

@@ -134,7 +134,7 @@ pub(super) fn parse_body<T: DeserializeOwned>(body: &[u8], shape: &str) -> Resul
     };
     // serde would take the members of an array for those of the object.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(refused("it is no object"));
+        return Err(refused("it is not an object"));
     }
     serde_json::from_slice(body).map_err(|error| {
         // It may repeat what the program sent, which is not repeated whole; where it stands is said

@@ -5,7 +5,7 @@ use toolhost_policy::{ErrorCode, PublicError};
 
 use crate::problem::not_found;
 
-/// The one name in a path. What is no text names nothing.
+/// The one name in a path. What is not a string names nothing.
 pub(crate) struct PathName(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathName {

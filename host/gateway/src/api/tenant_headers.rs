@@ -16,7 +16,7 @@ pub(super) const ACTIVE: &str = "toolhost-active-tenant";
 /// What a request's headers say of tenants.
 ///
 /// # Errors
-/// One is there twice, or is no text that could be one. What cannot be read is refused, since a
+/// One is there twice, or cannot be one. What cannot be read is refused, since a
 /// call without it would be for another tenant.
 pub(super) fn tenant_selection(headers: &HeaderMap) -> Result<TenantSelection, PublicError> {
     let context = single_header(headers, CONTEXT)?;

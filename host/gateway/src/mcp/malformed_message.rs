@@ -29,7 +29,7 @@ const KNOWN_METHODS: &[&str] = &[
 ];
 
 /// What is said of a message that the SDK does not read.
-pub(super) const UNREAD: &str = "this is no message of the protocol";
+pub(super) const UNREAD: &str = "this is not a message of the protocol";
 
 /// Why a message is refused.
 #[derive(Debug, PartialEq)]

@@ -37,7 +37,7 @@ pub(super) fn brings_json(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The answer to a body that is no message.
+/// The answer to a body that is not a message.
 pub(super) fn refusal(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
     if !brings_json(headers) {
         return None;

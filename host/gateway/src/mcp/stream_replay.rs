@@ -46,7 +46,7 @@ pub(super) async fn stream(
     if log.parse(last).is_some() {
         return standalone(&log, Some(last), primes).await;
     }
-    let text = "Last-Event-ID is no event of this session";
+    let text = "Last-Event-ID is not an event of this session";
     problem(&PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))
 }
 

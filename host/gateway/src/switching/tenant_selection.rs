@@ -28,7 +28,7 @@ impl TenantSelection {
     /// What stands in `_meta`.
     ///
     /// # Errors
-    /// It is no text. What cannot be read is refused, since a call without it would be for another
+    /// Not a string. What cannot be read is refused, since a call without it would be for another
     /// tenant.
     pub(crate) fn in_meta(meta: &Map<String, Value>) -> Result<Self, PublicError> {
         let text = |key: &'static str| match meta.get(key) {
@@ -67,7 +67,7 @@ impl TenantSwitcher {
     /// Elsewhere it stays, and no schema has it.
     ///
     /// # Errors
-    /// It is no text, or says something else than `_meta`.
+    /// It is not a string, or says something else than `_meta`.
     pub(crate) async fn take_argument(
         &self,
         who: &SessionCaller,

@@ -85,7 +85,7 @@ async fn connections_of_nobody_keep_nobody_out() {
     let mut idle = vec![];
     for _ in 0..64 {
         idle.push(TcpStream::connect(served.address).await.unwrap());
-        // Half a head is no request either.
+        // Half a head is not a request either.
         idle.push(say(served.address, "GET /health HT").await);
     }
     let address = served.address;

@@ -516,7 +516,7 @@ fn a_grant_whose_authorized_party_is_another_is_refused() {
         grant(&of(None, Some("other")), &own),
         Err(AuthorityGrantError::Client)
     );
-    // Under each name that a client has, and also where it is no text.
+    // Under each name that a client has, and also where it is not a string.
     for (name, other) in [
         ("appid", json!("other")),
         ("cid", json!("other")),

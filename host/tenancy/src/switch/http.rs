@@ -114,7 +114,7 @@ pub(super) fn token(
         }
     }
     let object =
-        strict_object(&answer.body).map_err(|_| unavailable("its answer is no json object"))?;
+        strict_object(&answer.body).map_err(|_| unavailable("its answer is not a json object"))?;
     Value::Object(object)
         .pointer(pointer)
         .and_then(Value::as_str)

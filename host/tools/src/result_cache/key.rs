@@ -14,7 +14,7 @@ const MAX_EXACT: u64 = 1 << 53;
 /// Under what a result is kept: a digest over everything that it could depend on (A13).
 pub(super) type ResultKey = [u8; 32];
 
-/// The key of a call, or `None` where there is no text of its arguments that only equal ones share.
+/// The key of a call, or `None` if no text of its arguments is shared by equal ones alone.
 ///
 /// Every part goes in with its length, so that no two lists of parts are one.
 pub(super) fn key(

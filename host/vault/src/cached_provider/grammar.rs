@@ -39,7 +39,7 @@ impl Grammar {
         match self {
             Self::Json => {
                 let object = strict_object(text)
-                    .map_err(|_| bad("it is no JSON object with each member once"))?;
+                    .map_err(|_| bad("it is not a JSON object with each member once"))?;
                 parse_object(object, fresh_for)
             }
             Self::Text => Ok(FetchedCredential {
@@ -72,7 +72,7 @@ pub(crate) fn parse_object(
     let mut attributes = match object.remove("attributes") {
         None | Some(Value::Null) => BTreeMap::new(),
         Some(Value::Object(members)) => texts(members)?,
-        Some(_) => return Err(bad("`attributes` of the answer is no object")),
+        Some(_) => return Err(bad("`attributes` of the answer is not an object")),
     };
     match object.remove("external_tenant_id") {
         None | Some(Value::Null) => {}
@@ -81,7 +81,7 @@ pub(crate) fn parse_object(
         }
         Some(_) => {
             return Err(bad(
-                "`external_tenant_id` of the answer is no text, or is there twice",
+                "`external_tenant_id` of the answer is not a string, or is there twice",
             ));
         }
     }
@@ -132,7 +132,7 @@ fn whole_number(value: &Value) -> Option<u64> {
 fn texts(members: Map<String, Value>) -> Result<BTreeMap<String, String>, CredentialError> {
     let text = |(name, value)| match value {
         Value::String(text) => Ok((name, text)),
-        _ => Err(bad("an attribute of the answer is no text")),
+        _ => Err(bad("an attribute of the answer is not a string")),
     };
     members.into_iter().map(text).collect()
 }

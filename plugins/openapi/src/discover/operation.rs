@@ -28,7 +28,7 @@ pub(super) struct DocumentOperation<'d> {
 /// All operations, in the document's order.
 ///
 /// # Errors
-/// `paths` is no object.
+/// `paths` is not an object.
 pub(super) fn list(root: &Value) -> Result<Vec<DocumentOperation<'_>>, DocumentError> {
     let mut found = Vec::new();
     let paths = match root.get("paths") {
@@ -37,7 +37,7 @@ pub(super) fn list(root: &Value) -> Result<Vec<DocumentOperation<'_>>, DocumentE
         None | Some(Value::Null) => return Ok(found),
         Some(_) => {
             return Err(DocumentError::NotOpenApi(
-                "its member \"paths\" is no object",
+                "its member \"paths\" is not an object",
             ));
         }
     };
@@ -61,7 +61,7 @@ pub(super) fn list(root: &Value) -> Result<Vec<DocumentOperation<'_>>, DocumentE
             Ok(item) => found.push(unreadable(
                 path,
                 item,
-                Problem::Malformed("the path's item is no object".into()),
+                Problem::Malformed("the path's item is not an object".into()),
             )),
             Err(problem) => found.push(unreadable(path, item, problem)),
         }
@@ -76,7 +76,7 @@ fn operation<'d>(
     value: &'d Value,
 ) -> Option<DocumentOperation<'d>> {
     let problem = if METHODS.contains(&key) {
-        (!value.is_object()).then(|| Problem::Malformed("the operation is no object".into()))
+        (!value.is_object()).then(|| Problem::Malformed("the operation is not an object".into()))
     } else if matches!(key, "trace" | "query") {
         Some(Problem::Method(key.to_uppercase()))
     } else if METHODS.contains(&key.to_ascii_lowercase().as_str()) {

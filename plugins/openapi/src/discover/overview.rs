@@ -25,7 +25,7 @@ pub(super) struct Overview {
 impl Overview {
     pub(super) fn from_root(root: &Value) -> Result<Self, DocumentError> {
         if !root.is_object() {
-            return Err(DocumentError::NotOpenApi("it is no object"));
+            return Err(DocumentError::NotOpenApi("it is not an object"));
         }
         let version = version(root)?;
         let (base, alternatives) = server::of_document(root);

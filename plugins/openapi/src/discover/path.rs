@@ -39,7 +39,9 @@ impl Path {
             return Err(Problem::Path("has a fragment (#), which is never sent"));
         }
         if whole.contains('?') {
-            return Err(Problem::Path("has a query (?), which is no part of a path"));
+            return Err(Problem::Path(
+                "has a query (?), which is not part of a path",
+            ));
         }
         let mut parsed = Self::default();
         parsed.read(&whole)?;

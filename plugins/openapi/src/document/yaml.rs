@@ -122,7 +122,7 @@ impl Builder {
 
     fn begin(&mut self, anchor: usize, kind: CollectionKind) -> Result<(), DocumentError> {
         if self.awaits_key() {
-            return Err(DocumentError::Yaml("a key that is no scalar".into()));
+            return Err(DocumentError::Yaml("a key that is not a scalar".into()));
         }
         self.budget.take(1)?;
         check_depth(self.open.len())?;
@@ -179,7 +179,7 @@ impl Builder {
                 Some(key) => {
                     members.insert(key, value);
                 }
-                None => return Err(DocumentError::Yaml("a key that is no scalar".into())),
+                None => return Err(DocumentError::Yaml("a key that is not a scalar".into())),
             },
         }
         Ok(())

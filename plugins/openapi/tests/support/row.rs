@@ -85,7 +85,7 @@ impl Row {
         if let Some(output) = &tool.tool.output_schema {
             let (_, schema) = compiled(output)?;
             if schema["type"] != "object" {
-                return Err("output is no object".into());
+                return Err("output is not an object".into());
             }
         }
         let (validator, schema) = compiled(&tool.tool.input_schema)?;

@@ -70,7 +70,7 @@ async fn reader(log: &SessionLog, headers: &HeaderMap) -> Result<EventReader, Pu
         (Some(id), None) => id.to_str().ok().and_then(|id| log.parse(id)),
         _ => None,
     };
-    let text = "Last-Event-ID is no event of this session";
+    let text = "Last-Event-ID is not an event of this session";
     let id =
         id.ok_or_else(|| PublicError::new(ErrorCode::InvalidRequest, text).about("Last-Event-ID"))?;
     Ok(log.read_after(&id))

@@ -25,7 +25,7 @@ fn what_is_not_openapi_says_so() {
         (r#"{"openapi":"3.10"}"#, "OpenAPI 3.10"),
         (
             r#"{"openapi":"3.0.0","paths":[]}"#,
-            "\"paths\" is no object",
+            "\"paths\" is not an object",
         ),
         (r#"{"openapi":"3.0.0","openapi":"3.1.0"}"#, "twice"),
     ] {
