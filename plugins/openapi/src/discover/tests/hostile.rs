@@ -17,8 +17,8 @@ fn error(text: &str) -> String {
 fn what_is_not_openapi_says_so() {
     for (text, expected) in [
         ("{}", "no member \"openapi\""),
-        ("[]", "no object"),
-        ("hello", "no object"),
+        ("[]", "not an object"),
+        ("hello", "not an object"),
         (r#"{"swagger":"1.2"}"#, "Swagger 1.2"),
         (r#"{"openapi":"2.0"}"#, "OpenAPI 2.0"),
         (r#"{"openapi":"3.3.0"}"#, "OpenAPI 3.3.0"),
