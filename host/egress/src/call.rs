@@ -30,7 +30,7 @@ pub struct CredentialHit {
 }
 
 /// What every request of one tool call shares: whose call it is, what the plugin was granted, until
-/// when, and how many requests it has made.
+/// when, and how many requests it has made. Stage five of a call: each request is planned from it.
 #[derive(Debug)]
 pub struct EgressCall {
     binding: Binding,

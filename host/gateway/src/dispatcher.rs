@@ -49,7 +49,7 @@ impl CallTarget {
     }
 }
 
-/// A call as its transport has read it.
+/// A call as its transport has read it. Stage two of a call: the tenant is chosen from it next.
 pub(crate) struct ToolCallRequest<'a> {
     pub(crate) transport: CallTransport,
     pub(crate) caller: &'a SessionCaller,

@@ -22,7 +22,8 @@ pub trait ProgressSink: Send + Sync {
     fn report(&self, done: f64, total: Option<f64>, message: Option<String>);
 }
 
-/// What one call may reach: the host's side of it. None of this enters the guest.
+/// What one call may reach: the host's side of it. None of this enters the guest. Stage four of a
+/// call: a guest is about to run.
 pub struct CallContext {
     /// Unique in this process.
     pub call: u64,

@@ -492,7 +492,8 @@ impl Tools {
     }
 }
 
-/// A call that was accepted.
+/// A call that was accepted. Stage three of a call: tenant, tool, mode and arguments are decided, and
+/// nothing runs yet.
 #[derive(Clone, Copy)]
 struct AcceptedCall<'a> {
     binding: &'a Binding,

@@ -4,7 +4,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use toolhost_sandbox::{GuestLog, ProgressSink, contract};
 
-/// What a transport brings to a call, beside who calls what.
+/// What a transport brings to a call, beside who calls what. It goes from stage two of a call, in
+/// the gateway, to stage three, in `Tools::call`.
 #[derive(Clone, Default)]
 pub struct CallOptions {
     /// Who hears of its progress.

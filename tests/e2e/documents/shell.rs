@@ -49,7 +49,7 @@ const METRICS: &str = "127.0.0.1:9090";
 const EXAMPLES: [(&str, &[&str]); 2] = [("billing", &["billing"]), ("nevent", &[])];
 
 /// A server says within this that it serves. The first start compiles its plugin.
-const SAYS: Duration = Duration::from_secs(40);
+const SAYS: Duration = Duration::from_secs(120);
 
 /// One line of a block that begins with `$ `, and what is to come out of it.
 struct Step {

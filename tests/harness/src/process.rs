@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// A program that says nothing for so long does not start.
-const SAYS_SOMETHING: Duration = Duration::from_secs(40);
+const SAYS_SOMETHING: Duration = Duration::from_secs(120);
 
 /// How long a program may take to stop.
 const STOPS: Duration = Duration::from_secs(10);
