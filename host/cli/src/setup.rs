@@ -8,8 +8,7 @@ use toolhost_audit::ChainSettings;
 use toolhost_identity::TenantId;
 use toolhost_net::AddressPolicy;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionConflict, ConnectionName,
-    CredentialOwner, PluginName, PrincipalRule,
+    CheckedConnection, Connection, ConnectionConflict, ConnectionName, PluginName, PrincipalRule,
 };
 use toolhost_vault::{SecretSource, StaticCredential};
 use url::Url;
@@ -321,25 +320,10 @@ fn connection(text: &str) -> Result<CheckedConnection, CliError> {
     };
     config::reachable(&base, &policy, &format!("connections.{name}")).map_err(refuse)?;
     let connection = Connection {
-        name,
         allow_http: base.scheme() == "http",
-        base,
-        description: String::new(),
         principal: PrincipalRule::Any,
-        credential_of: CredentialOwner::Tenant,
-        auth: AuthPlacement::Bearer,
-        headers: Vec::new(),
-        provide: Vec::new(),
-        offered_arguments: Vec::new(),
-        filled: toolhost_policy::UrlTemplates::default(),
-        credentials: "static".into(),
-        allow: None,
-        response_headers: Vec::new(),
-        reflects: vec![],
-        ranges: vec![],
         allow_loopback: loopback,
-        allow_private: false,
-        ca: None,
+        ..Connection::new(name, base)
     };
     let text = connection.name.to_string();
     CheckedConnection::new(connection)

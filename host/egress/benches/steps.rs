@@ -22,8 +22,8 @@ use toolhost_egress::{Egress, EgressCall, GuestRequest, steps};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner,
-    Endpoint, Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    CheckedConnection, Connection, ConnectionGrant, ConnectionName, Endpoint, Grant, Limits,
+    Method, PathTemplate, PluginName, PrincipalRule, Secret,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
@@ -77,25 +77,12 @@ async fn upstream() -> SocketAddr {
 
 fn grant(base: &str) -> Arc<Grant> {
     let connection = Connection {
-        name: ConnectionName::parse("billing").unwrap(),
-        base: url::Url::parse(base).unwrap(),
-        description: String::new(),
-        principal: PrincipalRule::User,
-        credential_of: CredentialOwner::Tenant,
-        auth: AuthPlacement::Bearer,
-        headers: vec![],
-        provide: vec![],
-        offered_arguments: vec![],
-        filled: toolhost_policy::UrlTemplates::default(),
-        credentials: "static".into(),
-        allow: None,
-        response_headers: vec![],
-        reflects: vec![],
-        ranges: vec![],
         allow_http: true,
         allow_loopback: true,
-        allow_private: false,
-        ca: None,
+        ..Connection::new(
+            ConnectionName::parse("billing").unwrap(),
+            url::Url::parse(base).unwrap(),
+        )
     };
     let path = PathTemplate::parse("/v1/customers/{id}/invoices").unwrap();
     let endpoint = Endpoint {

@@ -10,8 +10,8 @@ use toolhost_audit::{Event, Sink, SinkError};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::{Lookup, NetError};
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner,
-    Endpoint, Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    CheckedConnection, Connection, ConnectionGrant, ConnectionName, Endpoint, Grant, Limits,
+    Method, PathTemplate, PluginName, Secret,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
@@ -25,27 +25,10 @@ pub(crate) fn binding(tenant: &str) -> Binding {
 }
 
 pub(crate) fn connection(name: &str, base: &str) -> Connection {
-    Connection {
-        name: ConnectionName::parse(name).unwrap(),
-        base: url::Url::parse(base).unwrap(),
-        description: String::new(),
-        principal: PrincipalRule::User,
-        credential_of: CredentialOwner::Tenant,
-        auth: AuthPlacement::Bearer,
-        headers: vec![],
-        provide: vec![],
-        offered_arguments: vec![],
-        filled: toolhost_policy::UrlTemplates::default(),
-        credentials: "static".into(),
-        allow: None,
-        response_headers: vec![],
-        reflects: vec![],
-        ranges: vec![],
-        allow_http: false,
-        allow_loopback: false,
-        allow_private: false,
-        ca: None,
-    }
+    Connection::new(
+        ConnectionName::parse(name).unwrap(),
+        url::Url::parse(base).unwrap(),
+    )
 }
 
 fn endpoint(method: Method, path: &str, query: &[&str]) -> Endpoint {

@@ -234,33 +234,16 @@ fn check_placement(auth: &AuthPlacement) -> Result<(), &'static str> {
 mod tests {
     use super::{CheckedConnection, ConnectionConflict};
     use crate::{
-        AuthPlacement, Connection, ConnectionName, CredentialOwner, Endpoint, HeaderTemplate,
-        Method, PathTemplate, PrincipalRule, SecretPart, UrlTemplates,
+        AuthPlacement, Connection, ConnectionName, Endpoint, HeaderTemplate, Method, PathTemplate,
+        SecretPart,
     };
     use http::HeaderName;
 
     fn connection(base: &str) -> Connection {
-        Connection {
-            name: ConnectionName::parse("billing").unwrap(),
-            base: url::Url::parse(base).unwrap(),
-            description: String::new(),
-            principal: PrincipalRule::User,
-            credential_of: CredentialOwner::Tenant,
-            auth: AuthPlacement::Bearer,
-            headers: vec![],
-            provide: vec![],
-            offered_arguments: vec![],
-            filled: UrlTemplates::default(),
-            credentials: "static".into(),
-            allow: None,
-            response_headers: vec![],
-            reflects: vec![],
-            ranges: vec![],
-            allow_http: false,
-            allow_loopback: false,
-            allow_private: false,
-            ca: None,
-        }
+        Connection::new(
+            ConnectionName::parse("billing").unwrap(),
+            url::Url::parse(base).unwrap(),
+        )
     }
 
     fn check(base: &str, change: impl FnOnce(&mut Connection)) -> Result<(), ConnectionConflict> {

@@ -157,6 +157,33 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// A connection with a tenant's declared credential as a bearer token, for users, to public
+    /// addresses over TLS. Nothing else is allowed until a member says so.
+    #[must_use]
+    pub fn new(name: ConnectionName, base: url::Url) -> Self {
+        Self {
+            name,
+            base,
+            description: String::new(),
+            principal: PrincipalRule::User,
+            credential_of: CredentialOwner::Tenant,
+            auth: AuthPlacement::Bearer,
+            headers: Vec::new(),
+            provide: Vec::new(),
+            offered_arguments: Vec::new(),
+            filled: UrlTemplates::default(),
+            credentials: "static".to_owned(),
+            allow: None,
+            response_headers: Vec::new(),
+            reflects: Vec::new(),
+            ranges: Vec::new(),
+            allow_http: false,
+            allow_loopback: false,
+            allow_private: false,
+            ca: None,
+        }
+    }
+
     /// The attributes of its credential that requests are filled from, beside the secret.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         let headers = self

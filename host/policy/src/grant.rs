@@ -137,8 +137,7 @@ mod tests {
 
     use super::{Grant, GrantError};
     use crate::{
-        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Endpoint,
-        Limits, Manifest, PrincipalRule,
+        CheckedConnection, Connection, ConnectionName, Endpoint, Limits, Manifest, PrincipalRule,
     };
 
     fn connection(
@@ -147,25 +146,13 @@ mod tests {
     ) -> BTreeMap<ConnectionName, CheckedConnection> {
         let name = ConnectionName::parse("billing").unwrap();
         let connection = Connection {
-            name: name.clone(),
-            base: url::Url::parse("https://billing.example.com").unwrap(),
-            description: String::new(),
             principal,
-            credential_of: CredentialOwner::Tenant,
-            auth: AuthPlacement::Bearer,
-            headers: vec![],
-            provide: vec![],
-            offered_arguments: vec![],
-            filled: crate::UrlTemplates::default(),
             credentials: "env".into(),
             allow,
-            response_headers: vec![],
-            reflects: vec![],
-            ranges: vec![],
-            allow_http: false,
-            allow_loopback: false,
-            allow_private: false,
-            ca: None,
+            ..Connection::new(
+                name.clone(),
+                url::Url::parse("https://billing.example.com").unwrap(),
+            )
         };
         BTreeMap::from([(name, CheckedConnection::new(connection).unwrap())])
     }

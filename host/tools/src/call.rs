@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use toolhost_audit::{Actor, CallFinished, CallStarted, Event, OnFailure, Sink, SinkError};
-use toolhost_egress::{Egress, HostWork};
+use toolhost_egress::{Egress, EgressCall, HostWork};
 use toolhost_identity::Binding;
 use toolhost_policy::{ErrorCode, OperationMode, PublicError, TenantMeter};
 use toolhost_sandbox::{CallContext, SandboxError, contract};
@@ -26,7 +26,7 @@ use crate::{
 
 /// The catalogue and the one way to call what is in it.
 pub struct Tools {
-    stock: ArcSwap<CatalogueSnapshot>,
+    snapshot: ArcSwap<CatalogueSnapshot>,
     assignments: Option<Arc<Assignments>>,
     egress: Arc<Egress>,
     audit: Arc<dyn Sink>,
@@ -60,7 +60,7 @@ impl Tools {
             .map_err(|error| PublicError::new(ErrorCode::Internal, error.to_string()))?;
         let refusals = Refusals::new(Arc::clone(&audit));
         Ok(Self {
-            stock: ArcSwap::from_pointee(CatalogueSnapshot::new(catalogue)),
+            snapshot: ArcSwap::from_pointee(CatalogueSnapshot::new(catalogue)),
             assignments: None,
             egress,
             audit,
@@ -117,7 +117,7 @@ impl Tools {
 
     /// Another catalogue takes the place of the present one. Calls that run end as they began.
     pub fn replace_catalogue(&self, catalogue: Catalogue) {
-        self.stock
+        self.snapshot
             .store(Arc::new(CatalogueSnapshot::new(catalogue)));
         self.cached.clear();
     }
@@ -125,7 +125,7 @@ impl Tools {
     /// Of the present catalogue.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        self.stock.load().catalogue.revision()
+        self.snapshot.load().catalogue.revision()
     }
 
     /// A page of the tools that the active tenant may call: the same `Arc` for the same cursor and
@@ -138,8 +138,8 @@ impl Tools {
         binding: &Binding,
         cursor: Option<&str>,
     ) -> Result<Arc<ToolPage>, PublicError> {
-        let stock = self.stock.load_full();
-        self.tenant_view(&stock, binding)
+        let snapshot = self.snapshot.load_full();
+        self.tenant_view(&snapshot, binding)
             .await?
             .pages()
             .page(cursor)
@@ -154,17 +154,21 @@ impl Tools {
         binding: &Binding,
         name: &str,
     ) -> Result<Option<Arc<ToolEntry>>, PublicError> {
-        let stock = self.stock.load_full();
-        let known = self.tenant_view(&stock, binding).await?;
-        Ok(find_entry(&stock, &known, name))
+        let snapshot = self.snapshot.load_full();
+        let view = self.tenant_view(&snapshot, binding).await?;
+        Ok(find_entry(&snapshot, &view, name))
     }
 
     /// A tool of the active tenant, without reading anything: `None` also where nothing is
     /// remembered of the tenant.
     #[must_use]
     pub fn find_at_once(&self, binding: &Binding, name: &str) -> Option<Arc<ToolEntry>> {
-        let stock = self.stock.load_full();
-        find_entry(&stock, &*self.cached_tenant_view(&stock, binding)?, name)
+        let snapshot = self.snapshot.load_full();
+        find_entry(
+            &snapshot,
+            &*self.cached_tenant_view(&snapshot, binding)?,
+            name,
+        )
     }
 
     pub(crate) fn egress(&self) -> &Egress {
@@ -172,32 +176,32 @@ impl Tools {
     }
 
     pub(crate) fn catalogue_snapshot(&self) -> Arc<CatalogueSnapshot> {
-        self.stock.load_full()
+        self.snapshot.load_full()
     }
 
     fn cached_tenant_view(
         &self,
-        stock: &CatalogueSnapshot,
+        snapshot: &CatalogueSnapshot,
         binding: &Binding,
     ) -> Option<Arc<TenantView>> {
         let Some(assignments) = &self.assignments else {
-            return Some(stock.full_view());
+            return Some(snapshot.full_view());
         };
         let tenant = binding.tenant();
-        stock.cached_view(tenant, assignments.changes(tenant), assignments.max_age())
+        snapshot.cached_view(tenant, assignments.changes(tenant), assignments.max_age())
     }
 
     /// What the active tenant may call.
     pub(crate) async fn tenant_view(
         &self,
-        stock: &CatalogueSnapshot,
+        snapshot: &CatalogueSnapshot,
         binding: &Binding,
     ) -> Result<Arc<TenantView>, PublicError> {
-        if let Some(known) = self.cached_tenant_view(stock, binding) {
-            return Ok(known);
+        if let Some(view) = self.cached_tenant_view(snapshot, binding) {
+            return Ok(view);
         }
         let Some(assignments) = &self.assignments else {
-            return Ok(stock.full_view());
+            return Ok(snapshot.full_view());
         };
         let tenant = binding.tenant();
         let read = ReadStamp {
@@ -210,7 +214,7 @@ impl Tools {
             let text = "what this tenant may call cannot be read; the log has the reason";
             PublicError::new(ErrorCode::Internal, text)
         })?;
-        Ok(stock.cache_view(tenant, TenantRights::new(rules, of_tenant), read))
+        Ok(snapshot.cache_view(tenant, TenantRights::new(rules, of_tenant), read))
     }
 
     /// Calls a tool. Every transport comes here.
@@ -245,15 +249,15 @@ impl Tools {
     ) -> Result<CallOutcome, PublicError> {
         let started = Instant::now();
         let counted = self.budgets.meter(binding, started).begin(started)?;
-        let stock = self.stock.load_full();
-        let known = self.tenant_view(&stock, binding).await?;
-        let offered = stock
+        let snapshot = self.snapshot.load_full();
+        let view = self.tenant_view(&snapshot, binding).await?;
+        let offered = snapshot
             .catalogue
             .get(name)
             .ok_or_else(|| unknown_tool(name))?;
         let CatalogueEntry { entry, served, .. } = offered;
         // One that the tenant does not have is answered as one that nobody has.
-        let mode = known.mode(entry).ok_or_else(|| unknown_tool(name))?;
+        let mode = view.mode(entry).ok_or_else(|| unknown_tool(name))?;
         if !mode.lets_tool(entry.effects.read_only, entry.effects.destructive) {
             return Err(mode_error(mode));
         }
@@ -309,7 +313,7 @@ impl Tools {
             egress: &self.egress,
             binding,
             offered,
-            revision: stock.catalogue.revision(),
+            revision: snapshot.catalogue.revision(),
             mode,
             is_resumed: options.resume.is_some(),
         };
@@ -490,6 +494,29 @@ impl Tools {
             }
         }
     }
+
+    /// What the requests of a call go through.
+    pub(crate) fn egress_call(
+        &self,
+        binding: &Binding,
+        tool: &CatalogueEntry,
+        mode: OperationMode,
+        call: u64,
+        deadline: Instant,
+    ) -> EgressCall {
+        let egress_call = self
+            .egress()
+            .call(binding.clone(), Arc::clone(tool.grant()), call, deadline)
+            .of_read_only_tool(tool.entry.effects.read_only)
+            .with_mode(mode);
+        match &tool.pinned {
+            None => egress_call,
+            Some(pinned) => egress_call.of_adapter(
+                pinned.connection.clone(),
+                Some(Arc::clone(&pinned.operation)),
+            ),
+        }
+    }
 }
 
 /// A call that was accepted. Stage three of a call: tenant, tool, mode and arguments are decided, and
@@ -505,9 +532,13 @@ struct AcceptedCall<'a> {
     work: &'a HostWork,
 }
 
-fn find_entry(stock: &CatalogueSnapshot, known: &TenantView, name: &str) -> Option<Arc<ToolEntry>> {
-    let entry = &stock.catalogue.get(name)?.entry;
-    known.mode(entry).map(|_| Arc::clone(entry))
+fn find_entry(
+    snapshot: &CatalogueSnapshot,
+    view: &TenantView,
+    name: &str,
+) -> Option<Arc<ToolEntry>> {
+    let entry = &snapshot.catalogue.get(name)?.entry;
+    view.mode(entry).map(|_| Arc::clone(entry))
 }
 
 fn mode_error(mode: OperationMode) -> PublicError {

@@ -11,7 +11,7 @@ use crate::revision::RevisionDigest;
 use crate::{Catalogue, ToolEntry};
 
 /// Lists that are kept for tenants to share. One that went is built again, and shared from then on.
-const MAX_SHELVES: u64 = 1_024;
+const MAX_PAGED_SETS: u64 = 1_024;
 
 /// What is remembered of tenants, in names of tools: some tens of megabytes. A tenant that went is
 /// read again.
@@ -23,7 +23,7 @@ const EACH: usize = 64;
 /// What one tenant may call, as it was read.
 #[derive(Debug)]
 pub(crate) struct TenantView {
-    shelf: Arc<PagedTools>,
+    paged_tools: Arc<PagedTools>,
     /// `None` where nobody assigns anything, so that everyone has everything.
     rights: Option<TenantRights>,
     read: ReadStamp,
@@ -40,7 +40,7 @@ pub(crate) struct ReadStamp {
 
 impl TenantView {
     pub(crate) fn pages(&self) -> &PagedTools {
-        &self.shelf
+        &self.paged_tools
     }
 
     /// How far a tool may go for this tenant; `None` where it does not have it.
@@ -61,14 +61,14 @@ impl TenantView {
 pub(crate) struct CatalogueSnapshot {
     pub(crate) catalogue: Catalogue,
     everything: Arc<TenantView>,
-    shelves: Cache<Box<[u64]>, Arc<PagedTools>>,
+    paged_sets: Cache<Box<[u64]>, Arc<PagedTools>>,
     tenants: Cache<TenantId, Arc<TenantView>>,
 }
 
 impl CatalogueSnapshot {
     pub(crate) fn new(catalogue: Catalogue) -> Self {
         let everything = TenantView {
-            shelf: Arc::clone(catalogue.all_pages()),
+            paged_tools: Arc::clone(catalogue.all_pages()),
             rights: None,
             read: ReadStamp {
                 changes: 0,
@@ -79,7 +79,7 @@ impl CatalogueSnapshot {
         Self {
             catalogue,
             everything: Arc::new(everything),
-            shelves: Cache::new(MAX_SHELVES),
+            paged_sets: Cache::new(MAX_PAGED_SETS),
             tenants: Cache::builder()
                 .max_capacity(MAX_REMEMBERED)
                 .weigher(|_, known: &Arc<TenantView>| known.weight)
@@ -111,15 +111,15 @@ impl CatalogueSnapshot {
         rights: TenantRights,
         read: ReadStamp,
     ) -> Arc<TenantView> {
-        let shelf = self.paged_tools(&rights);
-        let own = if Arc::ptr_eq(&shelf, self.catalogue.all_pages()) {
+        let paged_tools = self.paged_tools(&rights);
+        let own = if Arc::ptr_eq(&paged_tools, self.catalogue.all_pages()) {
             0
         } else {
-            shelf.len()
+            paged_tools.len()
         };
         let weight = EACH.saturating_add(own).saturating_add(rights.size());
         let known = Arc::new(TenantView {
-            shelf,
+            paged_tools,
             rights: Some(rights),
             read,
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
@@ -152,7 +152,7 @@ impl CatalogueSnapshot {
         if !left_out {
             return Arc::clone(self.catalogue.all_pages());
         }
-        self.shelves.get_with(set.into_boxed_slice(), || {
+        self.paged_sets.get_with(set.into_boxed_slice(), || {
             let tools: Vec<_> = sorted.iter().filter(|tool| listed(tool)).cloned().collect();
             Arc::new(PagedTools::from_entries(
                 tools.iter(),
@@ -195,7 +195,7 @@ mod tests {
         TenantId::parse(&format!("t{index}")).unwrap()
     }
 
-    fn stock(tools: usize) -> CatalogueSnapshot {
+    fn snapshot(tools: usize) -> CatalogueSnapshot {
         let plugin = PluginName::parse("x").unwrap();
         let entry = |index| ToolEntry::new(&plugin, test_tool(&format!("t{index:04}"))).unwrap();
         CatalogueSnapshot::new(Catalogue::of_entries((0..tools).map(entry).collect(), 1))
@@ -232,9 +232,9 @@ mod tests {
 
     #[test]
     fn tenants_that_have_the_same_tools_share_one_list() {
-        let stock = stock(200);
+        let snapshot = snapshot(200);
         let narrow =
-            |index| stock.cache_view(&tenant(index), rights(Some(&["t0001", "t0150"])), now(0));
+            |index| snapshot.cache_view(&tenant(index), rights(Some(&["t0001", "t0150"])), now(0));
         let (one, other) = (narrow(1), narrow(2));
         assert!(Arc::ptr_eq(&first(&one), &first(&other)));
         let listed: Vec<_> = first(&one)
@@ -244,8 +244,8 @@ mod tests {
             .collect();
         assert_eq!(listed, ["t0001", "t0150"]);
         let all = [
-            stock.cache_view(&tenant(3), rights(None), now(0)),
-            stock.full_view(),
+            snapshot.cache_view(&tenant(3), rights(None), now(0)),
+            snapshot.full_view(),
         ];
         assert!(Arc::ptr_eq(&first(&all[0]), &first(&all[1])));
         // A cursor of the whole list leads nowhere in another one.
@@ -257,19 +257,19 @@ mod tests {
 
     #[test]
     fn what_is_read_while_it_changes_is_not_remembered() {
-        let (stock, acme) = (stock(2), tenant(1));
+        let (snapshot, acme) = (snapshot(2), tenant(1));
         let assignments = Assignments::new(Arc::new(MemoryStore::default()), None);
         let before = assignments.changes(&acme);
         assignments.forget(&acme);
-        stock.cache_view(&acme, rights(None), now(before));
+        snapshot.cache_view(&acme, rights(None), now(before));
         assert!(
-            stock
+            snapshot
                 .cached_view(&acme, assignments.changes(&acme), None)
                 .is_none()
         );
-        stock.cache_view(&acme, rights(None), now(assignments.changes(&acme)));
+        snapshot.cache_view(&acme, rights(None), now(assignments.changes(&acme)));
         assert!(
-            stock
+            snapshot
                 .cached_view(&acme, assignments.changes(&acme), None)
                 .is_some()
         );
@@ -279,38 +279,42 @@ mod tests {
                 _ => assignments.forget_all(),
             }
             assert!(
-                stock
+                snapshot
                     .cached_view(&acme, assignments.changes(&acme), None)
                     .is_none()
             );
-            stock.cache_view(&acme, rights(None), now(assignments.changes(&acme)));
+            snapshot.cache_view(&acme, rights(None), now(assignments.changes(&acme)));
         }
     }
 
     #[test]
     fn where_others_write_too_nothing_is_remembered_for_longer_than_it_may_be() {
-        let (stock, acme) = (stock(2), tenant(1));
-        stock.cache_view(&acme, rights(None), now(0));
+        let (snapshot, acme) = (snapshot(2), tenant(1));
+        snapshot.cache_view(&acme, rights(None), now(0));
         assert!(
-            stock
+            snapshot
                 .cached_view(&acme, 0, Some(Duration::from_secs(60)))
                 .is_some()
         );
-        assert!(stock.cached_view(&acme, 0, Some(Duration::ZERO)).is_none());
+        assert!(
+            snapshot
+                .cached_view(&acme, 0, Some(Duration::ZERO))
+                .is_none()
+        );
     }
 
     #[test]
     fn ten_thousand_tenants_are_remembered_by_a_few_lists_and_never_without_end() {
-        let stock = stock(100);
+        let snapshot = snapshot(100);
         for index in 0..10_000 {
             let tools = (index % 2 == 0).then_some(&["t0001"][..]);
-            stock.cache_view(&tenant(index), rights(tools), now(0));
+            snapshot.cache_view(&tenant(index), rights(tools), now(0));
         }
-        assert!(stock.cached_view(&tenant(0), 0, None).is_some());
-        stock.tenants.run_pending_tasks();
-        stock.shelves.run_pending_tasks();
-        assert_eq!(stock.tenants.entry_count(), 10_000);
-        assert_eq!(stock.shelves.entry_count(), 1);
-        assert!(stock.tenants.weighted_size() < super::MAX_REMEMBERED);
+        assert!(snapshot.cached_view(&tenant(0), 0, None).is_some());
+        snapshot.tenants.run_pending_tasks();
+        snapshot.paged_sets.run_pending_tasks();
+        assert_eq!(snapshot.tenants.entry_count(), 10_000);
+        assert_eq!(snapshot.paged_sets.entry_count(), 1);
+        assert!(snapshot.tenants.weighted_size() < super::MAX_REMEMBERED);
     }
 }

@@ -1,7 +1,6 @@
-use std::sync::Arc;
 use std::time::Instant;
 
-use toolhost_egress::{EgressCall, PlannedRequest, RefusedRequest};
+use toolhost_egress::{PlannedRequest, RefusedRequest};
 use toolhost_identity::Binding;
 use toolhost_policy::{ConnectionName, OperationMode, PublicError};
 
@@ -35,11 +34,11 @@ impl Tools {
         method: &str,
         path: &str,
     ) -> Result<Vec<ExplainedRequest>, PublicError> {
-        let stock = self.catalogue_snapshot();
-        let view = self.tenant_view(&stock, binding).await?;
+        let snapshot = self.catalogue_snapshot();
+        let view = self.tenant_view(&snapshot, binding).await?;
         let (mut explained, mut operations) = (Vec::new(), 0);
-        let entries: Vec<&CatalogueEntry> = stock.catalogue.entries().collect();
-        for served in stock.catalogue.granted_plugins() {
+        let entries: Vec<&CatalogueEntry> = snapshot.catalogue.entries().collect();
+        for served in snapshot.catalogue.granted_plugins() {
             let has_it = served.grant.connections.contains_key(connection);
             if !has_it || !matches!(served.code, PluginCode::Plugin(_)) {
                 continue;
@@ -142,28 +141,5 @@ impl Tools {
             is_no_endpoint: false,
             why: not_callable.into(),
         })
-    }
-
-    /// What the requests of a call go through.
-    pub(crate) fn egress_call(
-        &self,
-        binding: &Binding,
-        tool: &CatalogueEntry,
-        mode: OperationMode,
-        call: u64,
-        deadline: Instant,
-    ) -> EgressCall {
-        let egress_call = self
-            .egress()
-            .call(binding.clone(), Arc::clone(tool.grant()), call, deadline)
-            .of_read_only_tool(tool.entry.effects.read_only)
-            .with_mode(mode);
-        match &tool.pinned {
-            None => egress_call,
-            Some(pinned) => egress_call.of_adapter(
-                pinned.connection.clone(),
-                Some(Arc::clone(&pinned.operation)),
-            ),
-        }
     }
 }

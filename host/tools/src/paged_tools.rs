@@ -95,7 +95,7 @@ mod tests {
     use super::{PAGE, PagedTools};
     use crate::ToolEntry;
 
-    fn shelf(count: usize) -> PagedTools {
+    fn paged_tools(count: usize) -> PagedTools {
         let plugin = PluginName::parse("x").unwrap();
         let entries: Vec<_> = (0..count)
             .map(|index| {
@@ -108,11 +108,14 @@ mod tests {
 
     #[test]
     fn every_tool_is_on_exactly_one_page_and_a_page_is_built_once() {
-        let shelf = shelf(PAGE * 2 + 1);
+        let paged_tools = paged_tools(PAGE * 2 + 1);
         let (mut cursor, mut names) = (None, vec![]);
         loop {
-            let page = shelf.page(cursor.as_deref()).unwrap();
-            assert!(Arc::ptr_eq(&page, &shelf.page(cursor.as_deref()).unwrap()));
+            let page = paged_tools.page(cursor.as_deref()).unwrap();
+            assert!(Arc::ptr_eq(
+                &page,
+                &paged_tools.page(cursor.as_deref()).unwrap()
+            ));
             names.extend(page.tools.iter().map(|tool| tool.name.clone()));
             cursor = page.next_cursor.clone();
             if cursor.is_none() {
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_list_or_of_nobody_is_refused() {
-        let shelf = shelf(PAGE + 1);
+        let paged_tools = paged_tools(PAGE + 1);
         for cursor in [
             "",
             "x",
@@ -136,8 +139,8 @@ mod tests {
             "Ny4tMQ",
             &"A".repeat(10_000),
         ] {
-            assert!(shelf.page(Some(cursor)).is_err(), "{cursor}");
+            assert!(paged_tools.page(Some(cursor)).is_err(), "{cursor}");
         }
-        assert!(shelf.page(None).unwrap().next_cursor.is_some());
+        assert!(paged_tools.page(None).unwrap().next_cursor.is_some());
     }
 }

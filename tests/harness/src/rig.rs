@@ -8,8 +8,8 @@ use toolhost_egress::Egress;
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Grant, Limits,
-    LimitsPatch, PrincipalRule, PublicError, TenantLimits,
+    CheckedConnection, Connection, ConnectionName, Grant, Limits, LimitsPatch, PrincipalRule,
+    PublicError, TenantLimits,
 };
 use toolhost_sandbox::{Sandbox, SandboxSettings};
 use toolhost_store::{KvQuota, MemoryStore, PluginKv};
@@ -25,25 +25,11 @@ use crate::{Recorder, guests};
 #[must_use]
 pub fn connection(name: &str, base: &str) -> Connection {
     Connection {
-        name: ConnectionName::parse(name).unwrap(),
-        base: base.parse().unwrap(),
-        description: String::new(),
         principal: PrincipalRule::Any,
-        credential_of: CredentialOwner::Tenant,
-        auth: AuthPlacement::Bearer,
-        headers: vec![],
-        provide: vec![],
-        offered_arguments: vec![],
-        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "file".into(),
-        allow: None,
-        response_headers: vec![],
-        reflects: vec![],
-        ranges: vec![],
         allow_http: true,
         allow_loopback: true,
-        allow_private: false,
-        ca: None,
+        ..Connection::new(ConnectionName::parse(name).unwrap(), base.parse().unwrap())
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct HeldKeys {
 #[derive(Debug)]
 struct HeldKey {
     key: Weak<SpaceKey>,
-    /// The shelf's, of what the object holds.
+    /// The revision, in the store of wrapped keys, of what the object holds.
     revision: u64,
 }
 

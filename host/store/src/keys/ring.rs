@@ -18,7 +18,7 @@ const MAX_TRIES: usize = 32;
 /// hosts share. Opening it reads the host's key alone.
 #[derive(Debug)]
 pub struct Keyring {
-    shelf: Arc<dyn WrappedKeyStore>,
+    wrapped_keys: Arc<dyn WrappedKeyStore>,
     state: Arc<KeyringState>,
     /// One thing at a time, so that nobody gets a key that was just destroyed or rotated.
     turn: Mutex<()>,
@@ -56,9 +56,9 @@ impl Keyring {
         Self::from_key_store(Arc::new(KeyFiles::open(data_dir)?), master)
     }
 
-    /// Over a shelf of keys.
+    /// A ring over stored, wrapped keys.
     pub(crate) fn from_key_store(
-        shelf: Arc<dyn WrappedKeyStore>,
+        wrapped_keys: Arc<dyn WrappedKeyStore>,
         master: MasterKey,
     ) -> Result<Self, StoreError> {
         let state = Arc::new(KeyringState {
@@ -66,13 +66,17 @@ impl Keyring {
             held: HeldKeys::default(),
         });
         let watching: Weak<KeyringState> = Arc::downgrade(&state);
-        shelf.on_change(Box::new(move |change| {
+        wrapped_keys.on_change(Box::new(move |change| {
             if let Some(state) = watching.upgrade() {
                 state.on_key_change(change);
             }
         }));
         let turn = Mutex::default();
-        let ring = Self { shelf, state, turn };
+        let ring = Self {
+            wrapped_keys,
+            state,
+            turn,
+        };
         if ring.exists(&Space::Host)? {
             ring.get(&Space::Host)?;
         }
@@ -87,7 +91,7 @@ impl Keyring {
     /// The file of a space's key; `None` where keys are kept in a database.
     #[must_use]
     pub fn path(&self, space: &Space) -> Option<PathBuf> {
-        self.shelf.path(space)
+        self.wrapped_keys.path(space)
     }
 
     /// Whether a space has a key, whatever is in it.
@@ -95,7 +99,7 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Unavailable`]: the database of the keys does not answer.
     pub fn exists(&self, space: &Space) -> Result<bool, StoreError> {
-        self.shelf.exists(space)
+        self.wrapped_keys.exists(space)
     }
 
     /// The key of a space. The first time it reads some hundred bytes, and where they lie in a
@@ -128,7 +132,7 @@ impl Keyring {
     /// The key of a space that is in memory and known to hold still.
     pub(crate) fn cached_key(&self, space: &Space) -> Option<Arc<SpaceKey>> {
         // Where changes by others are not heard, nothing in memory is believed.
-        self.shelf
+        self.wrapped_keys
             .is_current()
             .then(|| self.state.held.recent_key(space))
             .flatten()
@@ -145,7 +149,7 @@ impl Keyring {
     }
 
     fn load(&self, _turn: &MutexGuard<'_, ()>, space: &Space) -> Result<Arc<SpaceKey>, StoreError> {
-        if self.shelf.is_current()
+        if self.wrapped_keys.is_current()
             && let Some(key) = self.state.held.in_use_key(space)
         {
             return Ok(key);
@@ -158,7 +162,7 @@ impl Keyring {
     }
 
     fn read(&self, space: &Space) -> Result<KeyRecord, StoreError> {
-        let Some(shelved) = self.shelf.read(space)? else {
+        let Some(wrapped) = self.wrapped_keys.read(space)? else {
             self.state.held.destroy(space);
             return Err(locked_error(
                 space,
@@ -166,12 +170,12 @@ impl Keyring {
             ));
         };
         let (generations, is_current) =
-            key_wrap::unwrap(&shelved.bytes, space, &self.state.master()).ok_or_else(|| {
+            key_wrap::unwrap(&wrapped.bytes, space, &self.state.master()).ok_or_else(|| {
                 locked_error(space, &KeyFileError::Wrapped(self.location_text(space)))
             })?;
         Ok(KeyRecord {
             generations,
-            revision: shelved.revision,
+            revision: wrapped.revision,
             is_current,
         })
     }
@@ -192,7 +196,7 @@ impl Keyring {
     ) -> Result<Option<u64>, StoreError> {
         let bytes = key_wrap::wrap(generations, space, &self.state.master())
             .map_err(|error| locked_error(space, &error))?;
-        self.shelf.write(space, &bytes, over)
+        self.wrapped_keys.write(space, &bytes, over)
     }
 
     /// Makes a space's key where there is none; one that is there stays, and is the answer.
@@ -222,7 +226,7 @@ impl Keyring {
         let space = Space::Tenant(space.clone());
         let _turn = self.lock_changes();
         self.state.held.destroy(&space);
-        self.shelf.remove(&space)
+        self.wrapped_keys.remove(&space)
     }
 
     /// Adds a generation to a space's key, which new writes use from now on. What the older ones
@@ -279,7 +283,7 @@ impl Keyring {
     /// Returns when every host uses the newest generation of every key: at once, where no other
     /// host has them. To be waited for between a rotation and what takes it for granted.
     pub async fn wait_until_propagated(&self) {
-        if let Some(lag) = self.shelf.propagation_delay() {
+        if let Some(lag) = self.wrapped_keys.propagation_delay() {
             tokio::time::sleep(lag).await;
         }
     }
@@ -320,7 +324,7 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Unavailable`]: they cannot be read.
     pub fn spaces(&self) -> Result<Vec<Space>, StoreError> {
-        let mut labels = self.shelf.labels()?;
+        let mut labels = self.wrapped_keys.labels()?;
         // The host's label is upper case, and so before all others.
         labels.sort();
         Ok(labels
@@ -332,9 +336,9 @@ impl Keyring {
     /// The bytes of a space's key, for a backup: wrapped as they are.
     pub(crate) fn wrapped_key(&self, space: &Space) -> Result<Vec<u8>, StoreError> {
         let _turn = self.lock_changes();
-        let shelved = self.shelf.read(space)?;
-        shelved
-            .map(|shelved| shelved.bytes)
+        let wrapped = self.wrapped_keys.read(space)?;
+        wrapped
+            .map(|wrapped| wrapped.bytes)
             .ok_or_else(|| locked_error(space, &KeyFileError::None(self.location_text(space))))
     }
 
@@ -350,7 +354,10 @@ impl Keyring {
         let _turn = self.lock_changes();
         let brought = brought.generation_secrets();
         for _ in 0..MAX_TRIES {
-            let over = self.shelf.read(space)?.map(|shelved| shelved.revision);
+            let over = self
+                .wrapped_keys
+                .read(space)?
+                .map(|wrapped| wrapped.revision);
             let present = over.and_then(|_| self.read(space).ok());
             let mut generations = present
                 .filter(|present| !space_key::differ(&present.generations, &brought))

@@ -9,7 +9,7 @@ use crate::{Space, StoreError};
 /// A wrapped key, as it lies.
 pub(crate) struct WrappedKey {
     pub(crate) bytes: Vec<u8>,
-    /// Grows with every change of any key on the shelf; 0 where nobody else changes them.
+    /// Grows with every change of any key in the store; 0 where nobody else changes them.
     pub(crate) revision: u64,
 }
 

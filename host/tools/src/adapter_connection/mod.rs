@@ -257,8 +257,7 @@ mod tests {
 
     use serde_json::{Value, json};
     use toolhost_policy::{
-        AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner,
-        HeaderTemplate, PrincipalRule, UrlTemplates, WorkBudget,
+        AuthPlacement, CheckedConnection, Connection, ConnectionName, HeaderTemplate, WorkBudget,
     };
     use toolhost_sandbox::contract;
 
@@ -268,11 +267,6 @@ mod tests {
     fn connection(provide: &[&str], headers: &[&'static str]) -> CheckedConnection {
         let template = || HeaderTemplate::parse("{external_tenant_id}").unwrap();
         CheckedConnection::new(Connection {
-            name: ConnectionName::parse("billing").unwrap(),
-            base: url::Url::parse("https://billing.example.com").unwrap(),
-            description: String::new(),
-            principal: PrincipalRule::User,
-            credential_of: CredentialOwner::Tenant,
             auth: AuthPlacement::Query {
                 key: "api_key".into(),
             },
@@ -284,17 +278,10 @@ mod tests {
                 .iter()
                 .map(|&name| (name.to_owned(), template()))
                 .collect(),
-            offered_arguments: vec![],
-            filled: UrlTemplates::default(),
-            credentials: "static".into(),
-            allow: None,
-            response_headers: vec![],
-            reflects: vec![],
-            ranges: vec![],
-            allow_http: false,
-            allow_loopback: false,
-            allow_private: false,
-            ca: None,
+            ..Connection::new(
+                ConnectionName::parse("billing").unwrap(),
+                url::Url::parse("https://billing.example.com").unwrap(),
+            )
         })
         .unwrap()
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionName, CredentialOwner, ErrorCode, PrincipalRule, UnixTime,
+    Connection, ConnectionName, CredentialOwner, ErrorCode, PrincipalRule, UnixTime,
 };
 use toolhost_vault::{
     CredentialError, CredentialKey, CredentialProvider, SecretSource, StaticCredential,
@@ -32,25 +32,13 @@ fn binding(name: &str) -> Binding {
 
 fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
     Connection {
-        name: ConnectionName::parse(name).unwrap(),
-        base: "https://billing.example.com".parse().unwrap(),
-        description: String::new(),
         principal: PrincipalRule::Any,
         credential_of,
-        auth: AuthPlacement::Bearer,
-        headers: vec![],
-        provide: vec![],
-        offered_arguments: vec![],
-        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "file".to_owned(),
-        allow: None,
-        response_headers: vec![],
-        reflects: vec![],
-        ranges: vec![],
-        allow_http: false,
-        allow_loopback: false,
-        allow_private: false,
-        ca: None,
+        ..Connection::new(
+            ConnectionName::parse(name).unwrap(),
+            "https://billing.example.com".parse().unwrap(),
+        )
     }
 }
 

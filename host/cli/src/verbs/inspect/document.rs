@@ -3,8 +3,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionName, CredentialOwner, Limits,
-    PluginName, PrincipalRule,
+    AuthPlacement, CheckedConnection, Connection, ConnectionName, Limits, PluginName,
 };
 use toolhost_sandbox::contract;
 use toolhost_tools::refusals;
@@ -173,25 +172,12 @@ fn first_value(meta: &[(String, String)], key: &str) -> Option<String> {
 /// Any: which tools the host would serve depends on no operator's word.
 pub(super) fn any_connection() -> anyhow::Result<Connection> {
     Ok(Connection {
-        name: ConnectionName::parse("document")?,
-        base: Url::parse("https://document.invalid/")?,
-        description: String::new(),
-        principal: PrincipalRule::User,
-        credential_of: CredentialOwner::Tenant,
         auth: AuthPlacement::None,
-        headers: Vec::new(),
-        provide: Vec::new(),
-        offered_arguments: Vec::new(),
-        filled: toolhost_policy::UrlTemplates::default(),
         credentials: String::new(),
-        allow: None,
-        response_headers: Vec::new(),
-        reflects: vec![],
-        ranges: vec![],
-        allow_http: false,
-        allow_loopback: false,
-        allow_private: false,
-        ca: None,
+        ..Connection::new(
+            ConnectionName::parse("document")?,
+            Url::parse("https://document.invalid/")?,
+        )
     })
 }
 

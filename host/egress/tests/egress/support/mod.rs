@@ -12,8 +12,8 @@ use toolhost_egress::{Egress, EgressCall, GuestRequest};
 use toolhost_identity::{Binding, LoopbackOnly, Principal, StaticDirectory, TenantId};
 use toolhost_net::Network;
 use toolhost_policy::{
-    AuthPlacement, CheckedConnection, Connection, ConnectionGrant, ConnectionName, CredentialOwner,
-    Endpoint, Grant, Limits, Method, PathTemplate, PluginName, PrincipalRule, Secret,
+    CheckedConnection, Connection, ConnectionGrant, ConnectionName, Endpoint, Grant, Limits,
+    Method, PathTemplate, PluginName, Secret,
 };
 use toolhost_vault::{Credential, CredentialError, CredentialProvider, CredentialRequest};
 
@@ -266,25 +266,12 @@ pub fn grant(base: &str) -> Grant {
 
 pub fn grant_with(base: &str, change: impl FnOnce(&mut Connection)) -> Grant {
     let mut connection = Connection {
-        name: ConnectionName::parse("billing").unwrap(),
-        base: url::Url::parse(base).unwrap(),
-        description: String::new(),
-        principal: PrincipalRule::User,
-        credential_of: CredentialOwner::Tenant,
-        auth: AuthPlacement::Bearer,
-        headers: vec![],
-        provide: vec![],
-        offered_arguments: vec![],
-        filled: toolhost_policy::UrlTemplates::default(),
-        credentials: "static".into(),
-        allow: None,
-        response_headers: vec![],
-        reflects: vec![],
-        ranges: vec![],
         allow_http: true,
         allow_loopback: true,
-        allow_private: false,
-        ca: None,
+        ..Connection::new(
+            ConnectionName::parse("billing").unwrap(),
+            url::Url::parse(base).unwrap(),
+        )
     };
     change(&mut connection);
     let endpoint = |method, path: &str, query: &[&str]| Endpoint {

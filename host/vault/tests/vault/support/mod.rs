@@ -9,9 +9,7 @@ use toolhost_identity::{
     Binding, LoopbackOnly, Operator, Principal, StaticDirectory, Tenant, TenantId, TenantSpace,
     Tree,
 };
-use toolhost_policy::{
-    AuthPlacement, Connection, ConnectionName, CredentialOwner, PrincipalRule, Secret,
-};
+use toolhost_policy::{Connection, ConnectionName, CredentialOwner, PrincipalRule, Secret};
 use toolhost_store::keys::{Keyring, MasterKey};
 use toolhost_store::{
     Change, Key, MemoryStore, Record, RecordPage, Scan, Space, Store, StoreError, Table,
@@ -41,25 +39,13 @@ pub(crate) fn later_binding(name: &str, incarnation: u64) -> Binding {
 
 pub(crate) fn connection(name: &str, credential_of: CredentialOwner) -> Connection {
     Connection {
-        name: ConnectionName::parse(name).unwrap(),
-        base: "https://billing.example.com".parse().unwrap(),
-        description: String::new(),
         principal: PrincipalRule::Any,
         credential_of,
-        auth: AuthPlacement::Bearer,
-        headers: vec![],
-        provide: vec![],
-        offered_arguments: vec![],
-        filled: toolhost_policy::UrlTemplates::default(),
         credentials: "vault".to_owned(),
-        allow: None,
-        response_headers: vec![],
-        reflects: vec![],
-        ranges: vec![],
-        allow_http: false,
-        allow_loopback: false,
-        allow_private: false,
-        ca: None,
+        ..Connection::new(
+            ConnectionName::parse(name).unwrap(),
+            "https://billing.example.com".parse().unwrap(),
+        )
     }
 }
 
