@@ -211,7 +211,7 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::PrincipalRule;
+    use super::{Connection, ConnectionName, PrincipalRule};
 
     #[test]
     fn user_and_machine_leave_nobody() {
@@ -220,5 +220,17 @@ mod tests {
             PrincipalRule::Any.intersect(PrincipalRule::Machine),
             Some(PrincipalRule::Machine)
         );
+    }
+
+    #[test]
+    fn a_new_connection_allows_nothing_that_was_not_said() {
+        let base = url::Url::parse("https://billing.example.com").unwrap();
+        let new = Connection::new(ConnectionName::parse("billing").unwrap(), base);
+        assert!(!new.allow_http && !new.allow_loopback && !new.allow_private);
+        assert_eq!(new.principal, PrincipalRule::User);
+        assert!(
+            new.response_headers.is_empty() && new.reflects.is_empty() && new.ranges.is_empty()
+        );
+        assert!(new.offered_arguments.is_empty() && new.ca.is_none());
     }
 }
